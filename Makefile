@@ -1,0 +1,76 @@
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test check fix lock build deploy bench clean
+
+# Any Python 3.13 will do, wherever it lives; it need not be the default python3.
+CANDIDATES = python3.13 "$$PYENV_ROOT"/versions/3.13*/bin/python3.13 "$$HOME"/.pyenv/versions/3.13*/bin/python3.13 \
+             /usr/local/bin/python3.13 /opt/*/bin/python3.13 python3 python
+IS_3_13 = -c 'import sys, venv; sys.exit(sys.version_info[:2] != (3, 13))'
+FIND_PYTHON = for python in $(CANDIDATES); do \
+                if "$$python" $(IS_3_13) >/dev/null 2>&1; then command -v "$$python"; break; fi; done
+
+UV := .tools/bin/uv
+RUN := PATH="$(CURDIR)/.venv/bin:$$PATH" SAM_CLI_TELEMETRY=0
+# Hashes, but never an address: who installs chooses the registry.
+COMPILE := $(UV) pip compile pyproject.toml --quiet --universal --python-version 3.13 --generate-hashes \
+           --no-header --no-annotate --no-emit-index-url --no-emit-find-links
+LAYER := --constraints requirements/desk.txt --no-emit-package boto3 --no-emit-package botocore --no-emit-package s3transfer
+
+help:  ## Show this
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
+
+setup: .venv/.ready  ## Make .venv from the locks (every other target does it by itself)
+
+demo: .venv/.ready  ## A weekday morning, end to end (SPEED=40, TRACE=file DAY=2003-10-20)
+	@$(RUN) headroom demo $(if $(SPEED),--speed $(SPEED)) $(if $(TRACE),--trace '$(TRACE)') $(if $(DAY),--day '$(DAY)') $(if $(UNTIL),--until '$(UNTIL)')
+
+test: .venv/.ready  ## All tests
+	@$(RUN) pytest
+
+check: .venv/.ready  ## Format, lint, types, template, state machines, locks
+	$(RUN) ruff format --check
+	$(RUN) ruff check
+	$(RUN) mypy
+	$(RUN) pytest -q tests/unit/test_agreement.py tests/unit/statemachines
+	$(RUN) sam validate
+	@$(MAKE) --no-print-directory locks-in-step
+
+fix: .venv/.ready  ## Let ruff repair what it can
+	$(RUN) ruff check --fix
+	$(RUN) ruff format
+
+lock: $(UV)  ## Bring the locks up to date
+	$(COMPILE) --upgrade --group lab --group test --output-file requirements/desk.txt
+	$(COMPILE) $(LAYER) --output-file layers/headroom/requirements.txt
+	echo "uv" | $(UV) pip compile - --quiet --universal --upgrade --generate-hashes --no-header --no-annotate \
+	  --no-emit-index-url --no-emit-find-links --python-version 3.13 --output-file requirements/uv.txt
+
+.PHONY: locks-in-step
+locks-in-step: $(UV)
+	@cp requirements/desk.txt .venv/desk.txt && cp layers/headroom/requirements.txt .venv/layer.txt
+	@$(COMPILE) --group lab --group test --output-file .venv/desk.txt && diff requirements/desk.txt .venv/desk.txt
+	@$(COMPILE) $(LAYER) --output-file .venv/layer.txt && diff layers/headroom/requirements.txt .venv/layer.txt
+	@echo "locks in step"
+
+build: .venv/.ready  ## Put what Lambda gets under .aws-sam/build
+	$(RUN) sam build
+
+deploy: check build  ## To your own AWS account (ENV=default or ENV=prod)
+	$(RUN) sam deploy --config-env $(or $(ENV),default)
+
+bench: .venv/.ready  ## Measure what the numbers in the docs claim
+	@$(RUN) headroom bench
+
+clean:  ## Remove everything a target made
+	rm -rf .venv .tools .aws-sam demo .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage
+
+$(UV): requirements/uv.txt
+	@python=$$($(FIND_PYTHON)); [ -n "$$python" ] || { echo "Headroom needs Python 3.13: install python3.13 and run this again."; exit 1; }; \
+	echo "Fetching uv with $$python"; "$$python" -m venv .tools && .tools/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/uv.txt
+	@touch $@
+
+.venv/.ready: $(UV) requirements/desk.txt pyproject.toml
+	@echo "Installing the desk's tools into .venv (about 350 MB, once)"
+	@[ -x .venv/bin/python ] || $(UV) venv --quiet --python .tools/bin/python .venv
+	@$(UV) pip sync --quiet --require-hashes requirements/desk.txt
+	@$(UV) pip install --quiet --no-deps --no-build-isolation --editable .
+	@touch $@

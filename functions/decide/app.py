@@ -1,0 +1,43 @@
+"""On every new reading: plan, keep the plan with its reasons, and begin the workflows it asks for."""
+
+from datetime import datetime
+from typing import Any
+
+from aws_lambda_powertools.metrics import MetricUnit
+from aws_lambda_powertools.utilities.typing import LambdaContext
+
+from headroom import clock
+from headroom.adapters.ec2 import Ec2
+from headroom.adapters.ledger import Ledger, moment
+from headroom.adapters.workflows import Workflows
+from headroom.deciding import Decider
+from headroom.observability import logger, metrics
+from headroom.settings import Settings
+
+settings = Settings.from_env()
+decider = Decider(
+    ledger=Ledger(settings.table_name, settings.platform),
+    ec2=Ec2(settings.tag_value),
+    workflows=Workflows(settings),
+    policy=settings.policy,
+)
+
+
+@logger.inject_lambda_context
+@metrics.log_metrics
+def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
+    """Plan for the snapshot that the table's stream brings, or at once for an event without records."""
+    plan = decider.decide(since=snapshot_time(event), now=clock.now())
+    if plan is None:
+        return {"planned": False}
+    metrics.add_metric("Plans", MetricUnit.Count, 1)
+    metrics.add_metric("Changes", MetricUnit.Count, len(plan.changes))
+    metrics.add_metric("HeadroomFree", MetricUnit.Count, sum(load.free for load in plan.overflows))
+    logger.info("planned", reason=plan.reason, changes=len(plan.changes), issues=len(plan.issues))
+    return {"planned": True, "reason": plan.reason, "changes": [f"{c.action} {c.node}" for c in plan.changes]}
+
+
+def snapshot_time(event: dict[str, Any]) -> datetime | None:
+    """The time of the newest snapshot in the event."""
+    times = [record["dynamodb"]["Keys"]["sk"]["S"] for record in event.get("Records", [])]
+    return moment(max(times, default=None))

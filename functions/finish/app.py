@@ -1,0 +1,24 @@
+"""Last step of every workflow: write down how it ended, tell people if they should know, give the claim back."""
+
+from typing import Any
+
+from aws_lambda_powertools.utilities.typing import LambdaContext
+
+from headroom.adapters.ledger import Ledger
+from headroom.adapters.notify import Notify
+from headroom.finishing import Finisher, Outcome, in_words
+from headroom.observability import logger
+from headroom.settings import Settings
+
+settings = Settings.from_env()
+finisher = Finisher(ledger=Ledger(settings.table_name, settings.platform), notify=Notify(settings.topic_arn))
+
+
+@logger.inject_lambda_context(correlation_id_path="token")
+def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
+    """Return the outcome."""
+    outcome = Outcome(event["outcome"])
+    reason = in_words(event["error"]) if "error" in event else event["reason"]
+    finisher.finish(event["node"], event["token"], outcome, reason, event.get("asked_at"))
+    logger.info("ended", node=event["node"], outcome=outcome, reason=reason)
+    return {"node": event["node"], "outcome": outcome, "reason": reason}

@@ -1,0 +1,53 @@
+"""Every minute: read Pexip's load and remember it."""
+
+from datetime import timedelta
+from typing import Any
+
+from aws_lambda_powertools.metrics import MetricUnit
+from aws_lambda_powertools.utilities.typing import LambdaContext
+
+from headroom import clock
+from headroom.adapters.ledger import Ledger
+from headroom.adapters.pexip import PexipError, PexipRefusedError
+from headroom.adapters.secret import Pexip
+from headroom.domain.load import is_near_threshold, principal_loads
+from headroom.observability import logger, metrics
+from headroom.settings import Settings
+
+LOOKS, PAUSE = 4, timedelta(seconds=15)
+settings = Settings.from_env()
+ledger = Ledger(settings.table_name, settings.platform)
+pexip = Pexip(settings)
+
+
+@logger.inject_lambda_context
+@metrics.log_metrics
+def handler(event: dict[str, Any], context: LambdaContext) -> None:
+    """Keep one reading, or up to four while a location is near its threshold, and end before the next minute."""
+    began = clock.now()
+    if not ledger.take_lease("observe", began + LOOKS * PAUSE - timedelta(seconds=5), began):
+        logger.info("left alone", because="another observe is at work")
+        return
+    for look in range(LOOKS):
+        if not read_once() or clock.now() + PAUSE > began + (LOOKS - 1) * PAUSE + timedelta(seconds=2):
+            return
+        logger.debug("looks again", look=look)
+        clock.sleep(PAUSE.total_seconds())
+
+
+def read_once() -> bool:
+    """Keep one reading; say whether it is worth looking again soon."""
+    try:
+        reading = pexip.connect().read(settings.platform, clock.now())
+    except PexipError as error:
+        logger.error("could not read Pexip", reason=str(error))
+        metrics.add_metric("ReadingsFailed", MetricUnit.Count, 1)
+        ledger.keep_failure(str(error), clock.now())
+        if isinstance(error, PexipRefusedError):
+            pexip.provider.clear_cache()
+        return False
+    loads = principal_loads(reading)
+    ledger.keep_reading(reading, loads.values())
+    metrics.add_metric("Readings", MetricUnit.Count, 1)
+    logger.info("observed", free={load.location: load.free for load in loads.values()}, problems=reading.problems)
+    return is_near_threshold(reading, settings.policy)

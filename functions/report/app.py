@@ -1,0 +1,22 @@
+"""While `prewarm` waits, and at its end: what is ready, what is not, and why."""
+
+from typing import Any
+
+from aws_lambda_powertools.utilities.typing import LambdaContext
+
+from headroom.adapters.ledger import Ledger
+from headroom.adapters.notify import Notify
+from headroom.observability import logger
+from headroom.promising import Promiser
+from headroom.settings import Settings
+
+settings = Settings.from_env()
+promiser = Promiser(Ledger(settings.table_name, settings.platform), Notify(settings.topic_arn), settings.policy)
+
+
+@logger.inject_lambda_context(correlation_id_path="execution")
+def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
+    """Return the report, and whether the promise is due."""
+    found = promiser.report(event["hold"])
+    logger.info("reported", hold=event["hold"], kept=found["kept"], due=found["due"])
+    return found

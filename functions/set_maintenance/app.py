@@ -1,0 +1,32 @@
+"""Close a node (maintenance mode on), open it again, or correct its static NAT address."""
+
+from typing import Any
+
+from aws_lambda_powertools.utilities.typing import LambdaContext
+
+from headroom.adapters.ledger import Ledger
+from headroom.adapters.secret import Pexip
+from headroom.observability import logger
+from headroom.settings import Settings
+from headroom.tending import Gatekeeper
+
+settings = Settings.from_env()
+gatekeeper = Gatekeeper(ledger=Ledger(settings.table_name, settings.platform), pexip=Pexip(settings), settings=settings)
+
+
+@logger.inject_lambda_context(correlation_id_path="token")
+def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
+    """Headroom opens only what it closed itself; asking twice changes nothing."""
+    match event["do"]:
+        case "close":
+            done = gatekeeper.close(event["node"], event["token"], event["reason"])
+        case "open":
+            done = gatekeeper.open(event["node"], event["token"], event["reason"])
+        case "as wanted":
+            done = gatekeeper.as_wanted(event["node"], event["token"])
+        case "correct address":
+            done = gatekeeper.correct_address(event["node"], event["token"], event["address"])
+        case other:
+            raise ValueError(f"Cannot do {other!r}: it is close, open, as wanted or correct address.")
+    logger.info("set", node=event["node"], **done)
+    return done

@@ -1,0 +1,24 @@
+"""In assist mode: ask Pexip to start one node, as its own Start button does."""
+
+from typing import Any
+
+from aws_lambda_powertools.utilities.typing import LambdaContext
+
+from headroom import clock
+from headroom.adapters.ledger import Ledger, stamp
+from headroom.adapters.secret import Pexip
+from headroom.observability import logger
+from headroom.settings import Settings
+
+settings = Settings.from_env()
+ledger = Ledger(settings.table_name, settings.platform)
+pexip = Pexip(settings)
+
+
+@logger.inject_lambda_context(correlation_id_path="token")
+def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
+    """Return when it was asked; Pexip answers before anything has started."""
+    ledger.renew(event["node"], event["token"], clock.now())
+    pexip.connect().start_cloudnode(event["instance"])
+    logger.info("asked Pexip to start", node=event["node"])
+    return {"asked_at": stamp(clock.now())}

@@ -1,0 +1,144 @@
+"""EC2: the tagged instances, starting and stopping one, and what it sends.
+
+Start and stop errors are told apart by the SDK's error code, and raised as classes that workflows catch by name.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import boto3
+from botocore.config import Config
+from botocore.exceptions import BotoCoreError, ClientError
+
+from headroom.domain.fleet import Instance, Power
+
+if TYPE_CHECKING:
+    from mypy_boto3_cloudwatch import CloudWatchClient
+    from mypy_boto3_ec2 import EC2Client
+
+TAG = "pexip-cloud"
+QUICK = Config(retries={"mode": "standard", "total_max_attempts": 2}, connect_timeout=3, read_timeout=10)
+
+
+class Ec2Error(Exception):
+    """EC2 did not do it; the message is EC2's own."""
+
+
+class InsufficientCapacityError(Ec2Error):
+    """AWS has no room for this instance now: try again shortly, or another node."""
+
+
+class ThrottledError(Ec2Error):
+    """Too many requests to EC2 in this account: try again with back-off."""
+
+
+class NotAllowedError(Ec2Error):
+    """The role may not do this: the instance lacks the pexip-cloud tag, or its volume's key is not a parameter."""
+
+
+class NotStartableError(Ec2Error):
+    """This instance cannot be started as it is."""
+
+
+ERRORS: dict[str, type[Ec2Error]] = {
+    "InsufficientInstanceCapacity": InsufficientCapacityError,
+    "InsufficientHostCapacity": InsufficientCapacityError,
+    "InsufficientReservedInstanceCapacity": InsufficientCapacityError,
+    "InstanceLimitExceeded": InsufficientCapacityError,
+    "VcpuLimitExceeded": InsufficientCapacityError,
+    "RequestLimitExceeded": ThrottledError,
+    "Throttling": ThrottledError,
+    "ThrottlingException": ThrottledError,
+    "Unavailable": ThrottledError,
+    "InternalError": ThrottledError,
+    "UnauthorizedOperation": NotAllowedError,
+}
+
+
+def as_ec2_error(error: ClientError) -> Ec2Error:
+    """Turn the SDK's error into one whose class says what it means."""
+    code = error.response["Error"]["Code"]
+    return ERRORS.get(code, NotStartableError)(f"{code}: {error.response['Error']['Message']}")
+
+
+@dataclass
+class Ec2:
+    """The instances whose `pexip-cloud` tag is the Management Node's hostname, and nothing else."""
+
+    tag_value: str
+
+    @cached_property
+    def client(self) -> "EC2Client":
+        """Made when first needed."""
+        return boto3.client("ec2", config=QUICK)
+
+    @cached_property
+    def cloudwatch(self) -> "CloudWatchClient":
+        """Made when first needed."""
+        return boto3.client("cloudwatch", config=QUICK)
+
+    def instances(self, **filters: str) -> tuple[Instance, ...]:
+        """Return the tagged instances, those that match `filters` if given (`private_ip_address`, `instance_id`)."""
+        wanted: list[Any] = [{"Name": f"tag:{TAG}", "Values": [self.tag_value]}]
+        wanted += [{"Name": name.replace("_", "-"), "Values": [value]} for name, value in filters.items()]
+        try:
+            pages = self.client.get_paginator("describe_instances").paginate(Filters=wanted)
+            found = [
+                instance for page in pages for group in page["Reservations"] for instance in group.get("Instances", [])
+            ]
+        except ClientError as error:
+            raise as_ec2_error(error) from error
+        except BotoCoreError as error:
+            raise Ec2Error(str(error)) from error
+        return tuple(sorted(map(_instance, found), key=lambda instance: instance.id))
+
+    def start(self, instance_id: str) -> None:
+        """Start an instance; starting one that runs changes nothing."""
+        try:
+            self.client.start_instances(InstanceIds=[instance_id])
+        except ClientError as error:
+            raise as_ec2_error(error) from error
+
+    def stop(self, instance_id: str) -> None:
+        """Stop an instance. Only the last step of `retire_node` comes here, after the safety rules have allowed it."""
+        try:
+            self.client.stop_instances(InstanceIds=[instance_id])
+        except ClientError as error:
+            raise as_ec2_error(error) from error
+
+    def network_out(self, instance_id: str, since: datetime, now: datetime) -> float | None:
+        """Return the bytes a minute that an instance sent since then; None if no whole period of EC2's lies in it."""
+        period = timedelta(minutes=1)
+        statistics = self.cloudwatch.get_metric_statistics(
+            Namespace="AWS/EC2",
+            MetricName="NetworkOut",
+            Dimensions=[{"Name": "InstanceId", "Value": instance_id}],
+            StartTime=since,
+            EndTime=now,
+            Period=int(period.total_seconds()),
+            Statistics=["Sum"],
+        )
+        sums = [point["Sum"] for point in statistics["Datapoints"] if point["Timestamp"] >= since]
+        return max(sums, default=None)
+
+
+def _instance(described: Any) -> Instance:
+    public = [
+        association
+        for interface in described.get("NetworkInterfaces", [])
+        if (association := interface.get("Association"))
+    ]
+    return Instance(
+        id=described["InstanceId"],
+        name=next((tag["Value"] for tag in described.get("Tags", []) if tag["Key"] == "Name"), ""),
+        power=Power(described["State"]["Name"]),
+        private_ip=described.get("PrivateIpAddress"),
+        public_ip=described.get("PublicIpAddress") or None,
+        elastic=any(association.get("IpOwnerId") != "amazon" for association in public),
+        launched_at=described["LaunchTime"],
+        zone=described.get("Placement", {}).get("AvailabilityZone", ""),
+        type=described.get("InstanceType", ""),
+        state_reason=(described.get("StateReason") or {}).get("Message", ""),
+    )

@@ -1,0 +1,516 @@
+"""The ledger in DynamoDB: readings, plans, what is wanted of each node, claims, holds, lifetimes and events.
+
+One table, every question answered by key (P is the platform, all times UTC):
+
+    now#P                  reading | plan | pause | lease#NAME      the newest of each
+    snapshot#P             TIME                                     every reading; its INSERT has `decide` plan
+    plan#P                 TIME                                     observation, commitments, policy and plan
+    nodes#P                NODE                                     wanted state and version, claim, what is remembered
+    holds#P                ID                                       promises of capacity
+    lifetimes#P#NODE       LAUNCHED                                 power-on to power-off
+    events#P#DAY           TIME#ID      (index by_node: P#NODE)     what happened, why, who
+    samples#P#LOCATION     TIME                                     load of a location
+"""
+
+import uuid
+import zlib
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import boto3
+import msgspec
+from boto3.dynamodb.conditions import Attr, Key
+from botocore.config import Config
+from botocore.exceptions import ClientError
+
+from headroom.domain.fleet import Observation, Reading
+from headroom.domain.lifecycle import Action, Claim, Commitments, Hold, Memory, Wanted
+from headroom.domain.load import Load
+from headroom.domain.planning import Change, Plan
+from headroom.domain.policy import Policy
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb.service_resource import Table
+
+RECORDS_KEPT = timedelta(days=35)  # full snapshots and plans
+HISTORY_KEPT = timedelta(days=400)  # samples, lifetimes, events
+LEASE = timedelta(minutes=5)  # a workflow renews its claim at every step, at most two minutes apart
+FIRST_LEASE = timedelta(minutes=2)  # a claim whose workflow never began is free again after this
+TRANSACTION = 100  # items that one DynamoDB transaction holds
+
+
+class SupersededError(Exception):
+    """Another plan was made meanwhile; this one is dropped and nothing is lost."""
+
+
+class ClaimLostError(Exception):
+    """Another workflow has the claim on this node, or this one's lease ended: stop here, change nothing more."""
+
+
+class UnknownNodeError(Exception):
+    """Pexip's newest reading has no overflow node of this name; check its spelling on the status page."""
+
+
+def stamp(moment: datetime) -> str:
+    """Write a time so that text order is time order."""
+    return moment.astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
+
+
+def moment(text: str | None) -> datetime | None:
+    """Read a time that `stamp` wrote."""
+    return datetime.fromisoformat(text) if text else None
+
+
+def pack(value: object) -> bytes:
+    """Encode and compress a value of ours."""
+    return zlib.compress(msgspec.json.encode(value), level=9)
+
+
+def unpack[T](body: Any, kind: type[T]) -> T:
+    """Read what `pack` wrote."""
+    return msgspec.json.decode(zlib.decompress(bytes(body)), type=kind)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Record:
+    """All that one plan was made from, and the plan: enough to make it again, bit for bit."""
+
+    version: str
+    observation: Observation
+    commitments: Commitments
+    policy: Policy
+    plan: Plan
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Planned:
+    """The newest plan, and the number that the next one must follow."""
+
+    number: int
+    plan: Plan
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Event:
+    """Something that happened: to what, why, and who did it."""
+
+    at: datetime
+    kind: str
+    reason: str
+    by: str
+    node: str = ""
+
+
+def token_for(change: Change, version: int, now: datetime) -> str:
+    """Name a claim, and the execution that will hold it, within Step Functions' rules for names."""
+    name = "".join(letter if letter.isascii() and letter.isalnum() else "-" for letter in change.node)
+    return f"{change.action}-{name[:32]}-{now:%Y%m%dT%H%M%S}-{version}"
+
+
+def is_refusal(error: ClientError) -> bool:
+    """Say whether DynamoDB refused a condition, rather than failed."""
+    return error.response["Error"]["Code"] == "ConditionalCheckFailedException"
+
+
+class Ledger:
+    """The table, for one platform."""
+
+    def __init__(self, table_name: str, platform: str) -> None:
+        self.table_name = table_name
+        self.platform = platform
+
+    @cached_property
+    def table(self) -> "Table":
+        """Made when first needed."""
+        config = Config(retries={"mode": "standard", "total_max_attempts": 5}, connect_timeout=2, read_timeout=5)
+        return boto3.resource("dynamodb", config=config).Table(self.table_name)
+
+    # Readings
+
+    def keep_reading(self, reading: Reading, loads: Iterable[Load]) -> None:
+        """Keep a reading, and the load of each location; its arrival has `decide` plan."""
+        body, at = pack(reading), stamp(reading.read_at)
+        self._put(f"now#{self.platform}", "reading", {"body": body, "at": at})
+        with self.table.batch_writer() as batch:
+            for load in loads:
+                key = {"pk": f"samples#{self.platform}#{load.location}", "sk": at}
+                batch.put_item(
+                    Item=key
+                    | {"hd": load.hd, "used": load.used, "expires_at": self._expiry(reading.read_at, HISTORY_KEPT)}
+                )
+        self._put(
+            f"snapshot#{self.platform}",
+            at,
+            {"body": body, "problem": "", "expires_at": self._expiry(reading.read_at, RECORDS_KEPT)},
+        )
+
+    def keep_failure(self, problem: str, now: datetime) -> None:
+        """Keep that Pexip could not be read; that, too, has `decide` plan, holding still."""
+        self._put(
+            f"snapshot#{self.platform}",
+            stamp(now),
+            {"problem": problem, "expires_at": self._expiry(now, RECORDS_KEPT)},
+        )
+
+    def last_reading(self) -> Reading | None:
+        """Return the newest good reading."""
+        item = self._get(f"now#{self.platform}", "reading")
+        return unpack(item["body"], Reading) if item else None
+
+    def last_problem(self) -> str:
+        """Return why the newest reading failed, empty if it did not."""
+        page = self.table.query(
+            KeyConditionExpression=Key("pk").eq(f"snapshot#{self.platform}"),
+            ScanIndexForward=False,
+            Limit=1,
+            ProjectionExpression="problem",
+        )
+        return next((str(item["problem"]) for item in page["Items"]), "")
+
+    def take_lease(self, name: str, until: datetime, now: datetime) -> bool:
+        """Take a lease that nobody else holds, so that one runs at a time."""
+        try:
+            self.table.put_item(
+                Item={"pk": f"now#{self.platform}", "sk": f"lease#{name}", "until": stamp(until)},
+                ConditionExpression=Attr("pk").not_exists() | Attr("until").lte(stamp(now)),
+            )
+        except ClientError as error:
+            if is_refusal(error):
+                return False
+            raise
+        return True
+
+    # Plans, and what is wanted
+
+    def last_plan(self) -> Planned | None:
+        """Return the newest plan."""
+        item = self._get(f"now#{self.platform}", "plan")
+        return Planned(number=int(item["number"]), plan=unpack(item["body"], Plan)) if item else None
+
+    def commitments(self, now: datetime) -> Commitments:
+        """Return what has been promised and begun."""
+        pause = self._get(f"now#{self.platform}", "pause")
+        return Commitments(
+            holds=tuple(self.holds(now)),
+            memories=tuple(_memory(item) for item in self._query(f"nodes#{self.platform}")),
+            paused=str(pause["reason"]) if pause else "",
+        )
+
+    def keep_plan(self, record: Record, after: int, changes: Sequence[tuple[Change, str]]) -> list[tuple[Change, str]]:
+        """Keep a plan, what it wants and its claims; return the changes whose claim was written, with their tokens.
+
+        Raise SupersededError if another plan was made since number `after`. A node that someone claimed meanwhile is left
+        out. More changes than a transaction holds are written in further ones; a crash between them leaves nodes as
+        they are, for the next plan.
+        """
+        at = stamp(record.plan.at)
+        kept = {"expires_at": self._expiry(record.plan.at, RECORDS_KEPT), "reason": record.plan.reason}
+        planned: list[Any] = [
+            self._put_request(f"plan#{self.platform}", at, {"body": pack(record), **kept}),
+            self._put_request(
+                f"now#{self.platform}",
+                "plan",
+                {"body": pack(record.plan), "at": at, "number": after + 1},
+                Condition="attribute_not_exists(pk) OR #n = :after",
+                Names={"#n": "number"},
+                Values={":after": after},
+            ),
+        ]
+        written: list[tuple[Change, str]] = []
+        waiting = list(changes)
+        while planned or waiting:
+            chunk = waiting[: TRANSACTION - len(planned)]
+            waiting = waiting[len(chunk) :]
+            lost = self._transact(planned, chunk, record)
+            written += [pair for pair in chunk if pair not in lost]
+            planned = []
+        return written
+
+    def _transact(
+        self, planned: list[Any], chunk: list[tuple[Change, str]], record: Record
+    ) -> list[tuple[Change, str]]:
+        """Write one chunk, without the changes whose claim is refused, which it returns."""
+        lost: list[tuple[Change, str]] = []
+        while True:
+            left = [pair for pair in chunk if pair not in lost]
+            requests = planned + [self._want_request(change, token, record) for change, token in left]
+            if not requests:
+                return lost
+            try:
+                self.table.meta.client.transact_write_items(TransactItems=requests)
+            except ClientError as error:
+                reasons = error.response.get("CancellationReasons", [])  # type: ignore[attr-defined]
+                refused = [index for index, reason in enumerate(reasons) if reason.get("Code") == "ConditionalCheckFailed"]
+                if not refused:
+                    raise
+                if refused[0] < len(planned):
+                    raise SupersededError("Another plan was made meanwhile") from error
+                lost += [left[index - len(planned)] for index in refused]
+            else:
+                return lost
+
+    def _want_request(self, change: Change, token: str, record: Record) -> Any:
+        """One node's new wanted state; with a claim, unless a workflow is at work on it and will turn round by itself."""
+        memory = record.commitments.memory(change.node)
+        now = record.plan.at
+        claimed = memory.claim is not None and memory.claim.until > now
+        sets = {
+            "node": change.node,
+            "wanted": str(change.action.wanted),
+            "version": memory.version + 1,
+            "reason": change.reason,
+        }
+        if not claimed:
+            sets |= {"claim_token": token, "claim_action": str(change.action), "claim_until": stamp(now + FIRST_LEASE)}
+        unchanged = "attribute_not_exists(#version)" if not memory.version else "#version = :was"
+        values: dict[str, Any] = {f":{name}": value for name, value in sets.items()}
+        condition = unchanged
+        if memory.version:
+            values[":was"] = memory.version
+        if not claimed:
+            condition = f"({unchanged}) AND (attribute_not_exists(claim_until) OR claim_until <= :now)"
+            values[":now"] = stamp(now)
+        return {
+            "Update": {
+                "TableName": self.table_name,
+                "Key": {"pk": f"nodes#{self.platform}", "sk": change.node},
+                "UpdateExpression": "SET " + ", ".join(f"#{name} = :{name}" for name in sets),
+                "ExpressionAttributeNames": {f"#{name}": name for name in sets},
+                "ExpressionAttributeValues": values,
+                "ConditionExpression": condition,
+            }
+        }
+
+    # One node
+
+    def memory(self, node: str) -> Memory:
+        """Return what is remembered of a node."""
+        item = self._get(f"nodes#{self.platform}", node)
+        return _memory(item) if item else Memory(node=node)
+
+    def claim(self, node: str, token: str, action: Action, reason: str, now: datetime) -> Memory:
+        """Take the claim that a plan wrote for this token, or a free one; raise ClaimLostError if another has it."""
+        memory = self.memory(node)
+        held = memory.claim
+        if held and held.token == token:
+            return self.renew(node, token, now)
+        if held and held.until > now:
+            raise ClaimLostError(f"{held.token} is at work on {node}; wait until it has ended.")
+        self._update(
+            node,
+            {
+                "node": node,
+                "wanted": str(action.wanted),
+                "version": memory.version + 1,
+                "reason": reason,
+                "claim_token": token,
+                "claim_action": str(action),
+                "claim_until": stamp(now + LEASE),
+            },
+            Attr("claim_until").not_exists() | Attr("claim_until").lte(stamp(now)),
+        )
+        return self.memory(node)
+
+    def renew(self, node: str, token: str, now: datetime) -> Memory:
+        """Keep the claim for another while and return what is wanted now; raise ClaimLostError if it is another's."""
+        item = self._update(node, {"claim_until": stamp(now + LEASE)}, Attr("claim_token").eq(token))
+        return _memory(item)
+
+    def remember(self, node: str, token: str, **facts: datetime | int | str | None) -> Memory:
+        """Note facts of a node while the claim is ours; None forgets."""
+        values = {name: stamp(fact) if isinstance(fact, datetime) else fact for name, fact in facts.items()}
+        return _memory(self._update(node, values, Attr("claim_token").eq(token)))
+
+    def note(self, node: str, **facts: datetime | int | None) -> None:
+        """Note facts that need no claim: they are what everyone can see."""
+        values = {name: stamp(fact) if isinstance(fact, datetime) else fact for name, fact in facts.items()}
+        self._update(node, {"node": node, **values}, None)
+
+    def release(self, node: str, token: str) -> None:
+        """Give the claim up, if it is still ours."""
+        try:
+            self._update(node, {"claim_token": None, "claim_action": None, "claim_until": None}, Attr("claim_token").eq(token))
+        except ClaimLostError:
+            return
+
+    def last_word(self, node: str, token: str, version: int, now: datetime) -> None:
+        """The conditional write before StopInstances: raise ClaimLostError unless claim, token and version still stand."""
+        still_ours = (
+            Attr("claim_token").eq(token)
+            & Attr("claim_until").gt(stamp(now))
+            & Attr("wanted").eq(str(Wanted.OFF))
+            & Attr("version").eq(version)
+        )
+        self._update(node, {"stop_asked_at": stamp(now)}, still_ours)
+
+    # Promises
+
+    def promise(self, hold: Hold) -> bool:
+        """Keep a hold; say False if it is there already."""
+        try:
+            self.table.put_item(
+                Item={
+                    "pk": f"holds#{self.platform}",
+                    "sk": hold.id,
+                    "body": pack(hold),
+                    "expires_at": self._expiry(hold.until, timedelta(days=1)),
+                },
+                ConditionExpression=Attr("pk").not_exists(),
+            )
+        except ClientError as error:
+            if is_refusal(error):
+                return False
+            raise
+        return True
+
+    def hold(self, hold_id: str) -> Hold | None:
+        """Return one hold."""
+        item = self._get(f"holds#{self.platform}", hold_id)
+        return unpack(item["body"], Hold) if item else None
+
+    def holds(self, now: datetime) -> list[Hold]:
+        """Return the holds that are not over."""
+        held = [unpack(item["body"], Hold) for item in self._query(f"holds#{self.platform}")]
+        return [hold for hold in held if hold.until > now]
+
+    # History
+
+    def tell(self, event: Event) -> None:
+        """Keep an event."""
+        at = stamp(event.at)
+        self._put(
+            f"events#{self.platform}#{at[:10]}",
+            f"{at}#{uuid.uuid4().hex[:8]}",
+            {
+                "kind": event.kind,
+                "reason": event.reason,
+                "by": event.by,
+                "expires_at": self._expiry(event.at, HISTORY_KEPT),
+            }
+            | ({"node": event.node, "node_key": f"{self.platform}#{event.node}"} if event.node else {}),
+        )
+
+    def events(self, day: str, newest: int | None = None) -> list[Event]:
+        """Return a day's events (`2026-03-02`), newest first, all or the newest few."""
+        return [_event(item) for item in self._query(f"events#{self.platform}#{day}", newest)]
+
+    def lifetime_began(self, node: str, launched_at: datetime, by: str, reason: str) -> bool:
+        """Open a lifetime, once; say False if it was known."""
+        try:
+            self.table.put_item(
+                Item={
+                    "pk": f"lifetimes#{self.platform}#{node}",
+                    "sk": stamp(launched_at),
+                    "started_by": by,
+                    "start_reason": reason,
+                    "expires_at": self._expiry(launched_at, HISTORY_KEPT),
+                },
+                ConditionExpression=Attr("pk").not_exists(),
+            )
+        except ClientError as error:
+            if is_refusal(error):
+                return False
+            raise
+        return True
+
+    def lifetime_note(self, node: str, launched_at: datetime, **facts: str | int | datetime) -> None:
+        """Add to a lifetime what has become known of it."""
+        values = {name: stamp(fact) if isinstance(fact, datetime) else fact for name, fact in facts.items()}
+        self.table.update_item(
+            Key={"pk": f"lifetimes#{self.platform}#{node}", "sk": stamp(launched_at)},
+            UpdateExpression="SET " + ", ".join(f"#{name} = if_not_exists(#{name}, :{name})" for name in values),
+            ExpressionAttributeNames={f"#{name}": name for name in values},
+            ExpressionAttributeValues={f":{name}": value for name, value in values.items()},
+        )
+
+    def lifetimes(self, node: str) -> list[dict[str, Any]]:
+        """Return a node's lifetimes, newest first."""
+        return [
+            {name: int(value) if hasattr(value, "as_tuple") else value for name, value in item.items() if name != "pk"}
+            for item in self._query(f"lifetimes#{self.platform}#{node}")
+        ]
+
+    # DynamoDB
+
+    def _expiry(self, begin: datetime, kept: timedelta) -> int:
+        return int((begin + kept).timestamp())
+
+    def _put(self, pk: str, sk: str, attributes: dict[str, Any]) -> None:
+        self.table.put_item(Item={"pk": pk, "sk": sk, **attributes})
+
+    def _put_request(self, pk: str, sk: str, attributes: dict[str, Any], **guard: Any) -> Any:
+        request: dict[str, Any] = {"TableName": self.table_name, "Item": {"pk": pk, "sk": sk, **attributes}}
+        if guard:
+            request |= {
+                "ConditionExpression": guard["Condition"],
+                "ExpressionAttributeNames": guard["Names"],
+                "ExpressionAttributeValues": guard["Values"],
+            }
+        return {"Put": request}
+
+    def _get(self, pk: str, sk: str) -> dict[str, Any] | None:
+        return self.table.get_item(Key={"pk": pk, "sk": sk}, ConsistentRead=True).get("Item")
+
+    def _query(self, pk: str, newest: int | None = None) -> list[dict[str, Any]]:
+        more: dict[str, Any] = {"Limit": newest} if newest else {}
+        found: list[dict[str, Any]] = []
+        while True:
+            page = self.table.query(
+                KeyConditionExpression=Key("pk").eq(pk), ScanIndexForward=False, ConsistentRead=True, **more
+            )
+            found += page["Items"]
+            if "LastEvaluatedKey" not in page or (newest and len(found) >= newest):
+                return found
+            more["ExclusiveStartKey"] = page["LastEvaluatedKey"]
+
+    def _update(self, node: str, values: dict[str, Any], condition: Any) -> dict[str, Any]:
+        sets = {name: value for name, value in values.items() if value is not None}
+        removes = [name for name, value in values.items() if value is None]
+        expression = ("SET " + ", ".join(f"#{name} = :{name}" for name in sets) if sets else "") + (
+            " REMOVE " + ", ".join(f"#{name}" for name in removes) if removes else ""
+        )
+        more: dict[str, Any] = {"ConditionExpression": condition} if condition else {}
+        if sets:
+            more["ExpressionAttributeValues"] = {f":{name}": value for name, value in sets.items()}
+        try:
+            return self.table.update_item(
+                Key={"pk": f"nodes#{self.platform}", "sk": node},
+                UpdateExpression=expression.strip(),
+                ExpressionAttributeNames={f"#{name}": name for name in values},
+                ReturnValues="ALL_NEW",
+                **more,
+            )["Attributes"]
+        except ClientError as error:
+            if is_refusal(error):
+                raise ClaimLostError(f"The claim on {node} is not ours any more, or its plan has changed") from error
+            raise
+
+
+def _memory(item: dict[str, Any]) -> Memory:
+    until = moment(item.get("claim_until"))
+    return Memory(
+        node=item["sk"],
+        wanted=Wanted(item["wanted"]) if item.get("wanted") else None,
+        version=int(item.get("version", 0)),
+        reason=item.get("reason", ""),
+        claim=(
+            Claim(token=item["claim_token"], action=Action(item["claim_action"]), until=until)
+            if until and item.get("claim_token")
+            else None
+        ),
+        closed_at=moment(item.get("closed_at")),
+        failed_at=moment(item.get("failed_at")),
+        given_up_at=moment(item.get("given_up_at")),
+        start_asked_at=moment(item.get("start_asked_at")),
+        stop_asked_at=moment(item.get("stop_asked_at")),
+        lifetime=moment(item.get("lifetime")),
+        hd=int(item["hd"]) if item.get("hd") else None,
+    )
+
+
+def _event(item: dict[str, Any]) -> Event:
+    at = datetime.fromisoformat(item["sk"].partition("#")[0])
+    return Event(at=at, kind=item["kind"], reason=item["reason"], by=item["by"], node=item.get("node", ""))

@@ -1,0 +1,33 @@
+"""The Management Node's client, made from the credentials in the secret, which may change at any time."""
+
+from dataclasses import dataclass
+
+from aws_lambda_powertools.utilities.parameters import SecretsProvider
+
+from headroom.adapters.pexip import Credentials, ManagementNode
+from headroom.settings import Settings
+
+MAX_AGE = 300  # seconds a secret is kept before it is read again
+
+
+@dataclass
+class Pexip:
+    """A Management Node, connected when first needed and again when its secret changes."""
+
+    settings: Settings
+    secret: str = ""
+    node: ManagementNode | None = None
+
+    def __post_init__(self) -> None:
+        """Keep one provider, and with it its cache."""
+        self.provider = SecretsProvider()
+
+    def connect(self, *, afresh: bool = False) -> ManagementNode:
+        """Return the client; `afresh` reads the secret again first. Raise PexipRefusedError for a useless secret."""
+        found = self.provider.get(self.settings.pexip_secret_arn, max_age=MAX_AGE, force_fetch=afresh)
+        secret = found if isinstance(found, str) else ""
+        if self.node is None or secret != self.secret:
+            if self.node:
+                self.node.close()
+            self.secret, self.node = secret, ManagementNode(self.settings.pexip_url, Credentials.parse(secret))
+        return self.node

@@ -1,0 +1,45 @@
+"""Step Functions: begin the workflow that a change asks for."""
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+import boto3
+import msgspec
+from botocore.exceptions import ClientError
+
+from headroom.domain.lifecycle import Action
+from headroom.domain.planning import Change
+from headroom.settings import Settings
+
+if TYPE_CHECKING:
+    from mypy_boto3_stepfunctions import SFNClient
+
+
+@dataclass
+class Workflows:
+    """The state machines, by what they do."""
+
+    settings: Settings
+
+    @cached_property
+    def client(self) -> "SFNClient":
+        """Made when first needed."""
+        return boto3.client("stepfunctions")
+
+    def begin(self, change: Change, token: str) -> None:
+        """Start one workflow, named by its claim's token; one that was started already is left alone."""
+        machine = {
+            Action.START: self.settings.start_node_arn,
+            Action.OPEN: self.settings.set_open_arn,
+            Action.CLOSE: self.settings.set_open_arn,
+            Action.STOP: self.settings.retire_node_arn,
+        }[change.action]
+        given: dict[str, object] = {"node": change.node, "reason": change.reason}
+        if machine == self.settings.set_open_arn:
+            given["open"] = change.action is Action.OPEN
+        try:
+            self.client.start_execution(stateMachineArn=machine, name=token, input=msgspec.json.encode(given).decode())
+        except ClientError as error:
+            if error.response["Error"]["Code"] != "ExecutionAlreadyExists":
+                raise

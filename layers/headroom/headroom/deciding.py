@@ -1,0 +1,109 @@
+"""One plan, from facts to workflows: read, plan, keep, begin. `decide` and nothing else runs it."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+import headroom
+from headroom.adapters.ec2 import Ec2, Ec2Error
+from headroom.adapters.ledger import Event, Ledger, Record, SupersededError, token_for
+from headroom.adapters.workflows import Workflows
+from headroom.domain.fleet import OURS, Fleet, Instance, NodeState, Observation, match_up
+from headroom.domain.lifecycle import Commitments, LifetimeEnded, reconcile_lifetimes
+from headroom.domain.planning import Plan, plan
+from headroom.domain.policy import Mode, Policy
+from headroom.observability import logger
+
+ME = "Headroom"
+
+
+@dataclass
+class Decider:
+    """Everything a plan is made with."""
+
+    ledger: Ledger
+    ec2: Ec2
+    workflows: Workflows
+    policy: Policy
+
+    def decide(self, *, since: datetime | None, now: datetime) -> Plan | None:
+        """Plan on the newest reading, keep the plan and begin its workflows.
+
+        `since` is the time of the snapshot that asks; one that the last plan has seen is skipped. None plans at once.
+        """
+        reading, last = self.ledger.last_reading(), self.ledger.last_plan()
+        if reading is None or (last and since and since <= last.plan.read_at):
+            logger.info("skipped", snapshot=str(since), because="no reading yet" if reading is None else "planned already")
+            return None
+        problem = self.ledger.last_problem()
+        instances, trouble = self._instances()
+        observation = Observation(reading=reading, instances=instances, unreachable=problem or trouble)
+        commitments = self._settle(observation, now)
+        decision = plan(observation, commitments, self.policy, now)
+        changes = [] if self.policy.mode is Mode.OBSERVE else list(decision.changes)
+        versions = {change.node: commitments.memory(change.node).version + 1 for change in changes}
+        record = Record(
+            version=headroom.__version__,
+            observation=observation,
+            commitments=commitments,
+            policy=self.policy,
+            plan=decision,
+        )
+        try:
+            begun = self.ledger.keep_plan(
+                record,
+                after=last.number if last else 0,
+                changes=[(change, token_for(change, versions[change.node], now)) for change in changes],
+            )
+        except SupersededError:
+            logger.info("superseded", snapshot=str(since))
+            return None
+        for change, token in begun:
+            self.ledger.tell(Event(at=now, kind=f"{change.action} wanted", node=change.node, reason=change.reason, by=ME))
+            claim = commitments.memory(change.node).claim
+            if claim is None or claim.until <= now:  # else the workflow at work there turns round by itself
+                self.workflows.begin(change, token)
+        self._tell_issues(last.plan if last else None, decision, now)
+        return decision
+
+    def _instances(self) -> tuple[tuple[Instance, ...], str]:
+        try:
+            return self.ec2.instances(), ""
+        except Ec2Error as error:
+            return (), f"EC2 cannot be read: {error}"
+
+    def _settle(self, observation: Observation, now: datetime) -> Commitments:
+        """Bring what is remembered in step with what is there, and return it."""
+        commitments = self.ledger.commitments(now)
+        fleet: Fleet = match_up(
+            observation, expected_hd={}, default_hd=0, boot_limit=self.policy.boot_limit, now=now
+        )
+        changed = False
+        for found in reconcile_lifetimes(fleet.nodes, commitments):
+            changed = True
+            if isinstance(found, LifetimeEnded):
+                self.ledger.lifetime_note(found.node, found.launched_at, stopped_at=now, stopped_by="seen at a tick")
+                self.ledger.note(found.node, lifetime=None)
+            else:
+                self.ledger.lifetime_began(found.node, found.launched_at, "unknown", "seen running at a tick")
+                self.ledger.note(found.node, lifetime=found.launched_at)
+        for node in fleet.nodes:
+            memory = commitments.memory(node.name)
+            if node.state is NodeState.SERVING and (memory.hd != node.hd or memory.given_up_at):
+                changed = True
+                self.ledger.note(node.name, hd=node.hd, given_up_at=None)
+            closed_by_us = node.worker.maintenance_mode_configured and node.worker.maintenance_mode_reason.startswith(OURS)
+            if closed_by_us and memory.closed_at is None:
+                changed = True
+                self.ledger.note(node.name, closed_at=now)  # later than the truth, so never too early to stop
+            elif not node.worker.closed and memory.closed_at and memory.claim is None:
+                changed = True
+                self.ledger.note(node.name, closed_at=None)
+        return self.ledger.commitments(now) if changed else commitments
+
+    def _tell_issues(self, before: Plan | None, after: Plan, now: datetime) -> None:
+        known = {issue.what for issue in before.issues} if before else set()
+        for issue in after.issues:
+            if issue.what not in known:
+                self.ledger.tell(Event(at=now, kind="issue", reason=f"{issue.what}. {issue.advice}", by=ME))
+        if after.frozen and (before is None or before.frozen != after.frozen):
+            self.ledger.tell(Event(at=now, kind="held still", reason=after.frozen, by=ME))

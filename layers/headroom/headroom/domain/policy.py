@@ -1,0 +1,41 @@
+"""What the operator wants: mode, thresholds, lifetimes and limits."""
+
+from dataclasses import dataclass, field
+from datetime import timedelta
+from enum import StrEnum
+
+
+class Mode(StrEnum):
+    """How much Headroom may do."""
+
+    OBSERVE = "observe"  # decides and records, touches nothing
+    ASSIST = "assist"  # Pexip's bursting stays on; Headroom only starts, through Pexip
+    CONTROL = "control"  # Pexip's bursting is off; Headroom starts, closes, opens and stops
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Policy:
+    """The operator's settings; HD connections unless the name says otherwise.
+
+    `threshold` None means Pexip's own `bursting_threshold`; `thresholds` overrules it for a location. `max_nodes` 0
+    means no limit. `minimum_lifetime` None means Pexip's own `bursting_min_lifetime`.
+    """
+
+    mode: Mode = Mode.OBSERVE
+    threshold: int | None = None
+    thresholds: dict[str, int] = field(default_factory=dict)
+    hysteresis: int = 2
+    minimum_lifetime: timedelta | None = None
+    max_nodes: int = 0
+    max_starts_per_plan: int = 50
+    max_closes_per_plan: int = 2
+    expected_hd: int = 10  # for a node that Pexip and the ledger know nothing about
+    boot_time: timedelta = timedelta(minutes=5)  # until measured boot times take its place
+    boot_limit: timedelta = timedelta(minutes=15)
+    replication: timedelta = timedelta(seconds=90)  # how long a configuration change takes to reach every node
+    failure_cooldown: timedelta = timedelta(minutes=5)
+    freshness: timedelta = timedelta(seconds=120)  # an older reading or plan is no ground for anything
+
+    def lifetime_or(self, pexips_seconds: float) -> timedelta:
+        """The minimum lifetime: ours if set, else Pexip's."""
+        return timedelta(seconds=pexips_seconds) if self.minimum_lifetime is None else self.minimum_lifetime

@@ -1,0 +1,137 @@
+"""Pre-warming: turn a request into a hold, and say later whether the promise was kept."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from headroom.domain.fleet import NodeState
+from headroom.domain.lifecycle import Commitments, Hold
+from headroom.domain.planning import NodeSummary, Plan
+from headroom.domain.policy import Mode
+
+
+class BadRequestError(Exception):
+    """The request cannot be promised as it stands; the message says what to change. Nothing was touched."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Request:
+    """What to have ready, and when; everything left out means every overflow node, ten minutes from now.
+
+    `count` is a number of nodes over the locations asked for. `scheduled_time` is set by the schedule: the same
+    scheduled time twice is one promise.
+    """
+
+    locations: tuple[str, ...] = ()
+    nodes: tuple[str, ...] = ()
+    count: int | None = None
+    ready_by: datetime | None = None
+    until: datetime | None = None
+    reason: str = ""
+    scheduled_time: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Terms:
+    """What a promise depends on besides the request."""
+
+    mode: Mode
+    minimum_lifetime: timedelta
+    boot_time: timedelta
+
+
+def promise(request: Request, nodes: Sequence[NodeSummary], terms: Terms, *, name: str, now: datetime) -> Hold:
+    """Return the hold that keeps the request; raise BadRequestError before anything is touched."""
+    _check(request, nodes, now)
+    lead = 2 * terms.boot_time
+    if terms.mode is Mode.ASSIST and lead >= terms.minimum_lifetime:
+        raise BadRequestError(
+            f"Nodes are started {_minutes(lead)} ahead, but Pexip stops an idle node after {_minutes(terms.minimum_lifetime)}: "
+            "raise bursting_min_lifetime in Pexip, or switch to control mode."
+        )
+    asked_at = request.scheduled_time or now
+    ready_by = request.ready_by or asked_at + lead
+    return Hold(
+        id=f"prewarm-{request.scheduled_time:%Y%m%dT%H%M%SZ}" if request.scheduled_time else f"prewarm-{name}",
+        begins=max(now, ready_by - lead),
+        ready_by=ready_by,
+        until=request.until or ready_by + terms.minimum_lifetime,
+        reason=request.reason or ("the scheduled pre-warm" if request.scheduled_time else "a pre-warm started by hand"),
+        by="the schedule" if request.scheduled_time else "by hand",
+        nodes=request.nodes,
+        counts={} if request.nodes else _counts(request, nodes),
+    )
+
+
+def _check(request: Request, nodes: Sequence[NodeSummary], now: datetime) -> None:
+    names, places = {node.name for node in nodes}, {node.location for node in nodes}
+    for what, asked, known in (("node", request.nodes, names), ("location", request.locations, places)):
+        unknown = sorted(set(asked) - known)
+        if unknown:
+            raise BadRequestError(f"No overflow {what} is called {', '.join(unknown)}; there are {', '.join(sorted(known))}.")
+    if request.count is not None and request.count < 1:
+        raise BadRequestError(f"count is {request.count}: leave it out for every node, or ask for at least one.")
+    if request.count is not None and request.nodes:
+        raise BadRequestError("Ask for nodes by name or for a count, not for both.")
+    if not nodes:
+        raise BadRequestError("There are no overflow nodes: tag their instances with pexip-cloud first.")
+    for what, moment in (("ready_by", request.ready_by), ("until", request.until)):
+        if moment is not None and moment.tzinfo is None:
+            raise BadRequestError(f"{what} needs a time zone: write 2026-03-02T09:00:00+01:00, or Z for UTC.")
+        if moment is not None and moment <= now:
+            raise BadRequestError(f"{what} is {moment:%Y-%m-%d %H:%M %Z}, which is past; it is {now:%Y-%m-%d %H:%M %Z}.")
+    if request.until and request.until <= (request.ready_by or now):
+        raise BadRequestError("until must be later than ready_by.")
+
+
+def _counts(request: Request, nodes: Sequence[NodeSummary]) -> dict[str, int]:
+    """Spread the count over the locations, one node at a time, never more than each has."""
+    has = {place: sum(node.location == place for node in nodes) for place in sorted({node.location for node in nodes})}
+    if request.locations:
+        has = {place: count for place, count in has.items() if place in request.locations}
+    wanted = sum(has.values()) if request.count is None else request.count
+    if wanted > sum(has.values()):
+        raise BadRequestError(f"count is {wanted}, but there are only {sum(has.values())} overflow nodes there.")
+    counts = dict.fromkeys(has, 0)
+    while sum(counts.values()) < wanted:
+        emptiest = min((place for place in has if counts[place] < has[place]), key=lambda place: counts[place])
+        counts[emptiest] += 1
+    return {place: count for place, count in counts.items() if count}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Report:
+    """What of a promise is ready, and what is not and why."""
+
+    kept: bool
+    ready: tuple[str, ...]
+    missing: tuple[str, ...]
+    reason: str
+
+
+def report(hold: Hold, plan: Plan, commitments: Commitments) -> Report:
+    """Compare a promise with the newest plan's view of the nodes."""
+    asked = [node for node in plan.nodes if node.name in hold.nodes or node.location in hold.counts]
+    ready = [node for node in asked if node.state is NodeState.SERVING]
+    short = [name for name in hold.nodes if name not in {node.name for node in ready}]
+    for place, count in hold.counts.items():
+        serving = sum(node.location == place for node in ready)
+        if serving < count:
+            short.append(f"{count - serving} of {count} nodes in {place}")
+    reasons = [f"{node.name} is {_why(node, commitments)}" for node in asked if node not in ready]
+    sentence = (
+        f"Ready: {', '.join(node.name for node in ready)}"
+        if not short
+        else f"Not ready: {', '.join(short)} ({'; '.join(reasons) or 'no such node any more'})"
+    )
+    return Report(kept=not short, ready=tuple(node.name for node in ready), missing=tuple(reasons), reason=sentence)
+
+
+def _why(node: NodeSummary, commitments: Commitments) -> str:
+    memory = commitments.memory(node.name)
+    failed = f", its last start failed at {memory.failed_at:%H:%M} UTC" if memory.failed_at else ""
+    return f"{node.state}{failed}"
+
+
+def _minutes(duration: timedelta) -> str:
+    return f"{duration.total_seconds() / 60:.0f} min"

@@ -1,0 +1,189 @@
+"""The one answer to «may this instance be stopped now?»: every rule of the promise that a call is never cut.
+
+Only the last step of `retire_node` asks, and nothing else in Headroom may stop an instance. Each rule answers with
+the reason why not; when none objects, the stop is allowed. Missing, stale or contradictory data is an objection.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from headroom.domain.fleet import OURS
+from headroom.domain.lifecycle import Claim, Hold, Wanted
+from headroom.domain.policy import Mode
+
+GAP = timedelta(seconds=120)  # between the two looks that find a node empty
+PLAN_AGE = timedelta(seconds=120)
+NETWORK_IDLE = 2_000_000  # bytes a minute: one audio call is about 1 MB in both directions, an idle node far less
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EmptyCheck:
+    """One look at a node through complete, live lists; `complete` is False if any of them could not be read."""
+
+    at: datetime
+    complete: bool
+    synced: bool
+    boot_time: datetime | None
+    closed: bool
+    closed_reason: str
+    shards: int
+    media: int
+    signalling: int
+    proxied: int
+    backplanes: int
+    signaling_count: int
+    registrations: int | None = None  # None where the switch does not ask for them
+    trouble: str = ""
+
+    @property
+    def carries(self) -> str:
+        """What is on the node, in words; empty if nothing is."""
+        counts = {
+            "conference": self.shards,
+            "call with its media here": self.media,
+            "call with its signalling here": max(self.signalling, self.signaling_count),
+            "call proxied here": self.proxied,
+            "backplane": self.backplanes,
+            "registration": self.registrations or 0,
+        }
+        return ", ".join(f"{count} × {what}" for what, count in counts.items() if count)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Evidence:
+    """All that a stop is decided on."""
+
+    now: datetime
+    mode: Mode
+    paused: str
+    upgrading: bool
+    bursting_enabled: bool
+    tagged: bool
+    launched_at: datetime
+    minimum_lifetime: timedelta
+    replication: timedelta
+    token: str
+    claim: Claim | None
+    wanted: Wanted | None
+    planned_at: datetime | None
+    holds: tuple[Hold, ...]
+    closed_at: datetime | None
+    checks: tuple[EmptyCheck, ...]
+    alarm: str
+    reading_age: timedelta
+    network_out: float | None  # bytes a minute since the first look, None if EC2 has no figure for that time yet
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """Allowed, or the reason why not."""
+
+    allowed: bool
+    reason: str
+
+
+def may_stop(evidence: Evidence) -> Answer:
+    """Answer whether the instance may be stopped now, with the first objection if not."""
+    for rule in RULES:
+        objection = rule(evidence)
+        if objection:
+            return Answer(allowed=False, reason=objection)
+    return Answer(allowed=True, reason="closed, found empty twice, and nothing needs it")
+
+
+def _only_in_control(e: Evidence) -> str:
+    return "" if e.mode is Mode.CONTROL else f"In {e.mode} mode stopping is Pexip's"
+
+
+def _only_one_controller(e: Evidence) -> str:
+    return "Pexip's own bursting is enabled: two controllers" if e.bursting_enabled else ""
+
+
+def _only_tagged(e: Evidence) -> str:
+    return "" if e.tagged else "The instance does not carry the pexip-cloud tag"
+
+
+def _not_while_paused(e: Evidence) -> str:
+    return f"Headroom is paused: {e.paused}" if e.paused else ""
+
+
+def _not_while_upgrading(e: Evidence) -> str:
+    return "Pexip upgrades" if e.upgrading else ""
+
+
+def _not_before_its_lifetime(e: Evidence) -> str:
+    left = e.launched_at + e.minimum_lifetime - e.now
+    return f"Its minimum lifetime lasts {left.total_seconds() / 60:.0f} min more" if left > timedelta() else ""
+
+
+def _only_with_the_claim(e: Evidence) -> str:
+    if e.claim is None or e.claim.token != e.token:
+        return "Another workflow has the claim on this node"
+    return "The claim on this node has expired" if e.claim.until <= e.now else ""
+
+
+def _only_what_the_newest_plan_wants(e: Evidence) -> str:
+    if e.wanted is not Wanted.OFF:
+        return f"The newest plan wants it {e.wanted or 'as it is'}"
+    if e.planned_at is None or e.now - e.planned_at > PLAN_AGE:
+        return f"There is no plan newer than {PLAN_AGE.seconds} s"
+    return ""
+
+
+def _not_on_hold(e: Evidence) -> str:
+    return next((f"It is held: {hold.reason}" for hold in e.holds if hold.covers(e.now)), "")
+
+
+def _only_long_closed(e: Evidence) -> str:
+    if e.closed_at is None:
+        return "Headroom did not close it"
+    if not all(look.closed and look.closed_reason.startswith(OURS) for look in e.checks):
+        return "Pexip's status does not say that Headroom closed it"
+    first = min((look.at for look in e.checks), default=e.now)
+    return "It was looked at before its closing had reached every node" if first < e.closed_at + e.replication else ""
+
+
+def _only_twice_empty(e: Evidence) -> str:
+    looks = sorted(e.checks, key=lambda look: look.at)
+    if len(looks) < 2 or looks[-1].at - looks[0].at < GAP:  # noqa: PLR2004 - the rule says twice
+        return f"It has not been looked at twice, {GAP.seconds} s apart"
+    if e.now - looks[-1].at > PLAN_AGE:
+        return "The last look at it is too old"
+    return next((f"It carries {look.carries}" for look in looks if look.carries), "")
+
+
+def _only_on_good_sight(e: Evidence) -> str:
+    for look in e.checks:
+        if not look.complete:
+            return f"Pexip could not say everything about it: {look.trouble or 'an incomplete list'}"
+        if not look.synced:
+            return "It is not in step with the Management Node, so what Pexip shows may be old"
+        if look.boot_time is None or look.boot_time != e.checks[0].boot_time:
+            return "It has restarted in between"
+    if e.alarm:
+        return f"Pexip cannot reach it: {e.alarm}"
+    return "The newest reading of Pexip is too old" if e.reading_age > PLAN_AGE else ""
+
+
+def _not_against_the_network(e: Evidence) -> str:
+    if e.network_out is not None and e.network_out > NETWORK_IDLE:
+        return f"It sends {e.network_out / 1e6:.0f} MB a minute although Pexip calls it empty"
+    return ""
+
+
+RULES: tuple[Callable[[Evidence], str], ...] = (
+    _only_in_control,
+    _only_one_controller,
+    _only_tagged,
+    _not_while_paused,
+    _not_while_upgrading,
+    _only_with_the_claim,
+    _only_what_the_newest_plan_wants,
+    _not_on_hold,
+    _not_before_its_lifetime,
+    _only_long_closed,
+    _only_on_good_sight,
+    _only_twice_empty,
+    _not_against_the_network,
+)

@@ -1,0 +1,78 @@
+"""How a workflow ended: what is remembered of the node, what history says, and who is told."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import assert_never
+
+import msgspec
+
+from headroom import clock
+from headroom.adapters.ledger import ClaimLostError, Event, Ledger
+from headroom.adapters.notify import Notify
+from headroom.working import ME
+
+
+class Outcome(StrEnum):
+    """How a workflow can end."""
+
+    SERVING = "serving"
+    GIVEN_UP = "given up"
+    UNWANTED = "no longer wanted"
+    CLOSED = "closed"
+    OPENED = "opened"
+    STOPPED = "stopped"
+    KEPT = "stop refused"
+    REOPENED = "re-opened"
+    FAILED = "failed"
+
+
+def in_words(error: dict[str, str]) -> str:
+    """Say what a failed step said: `error` is Step Functions' `{"Error": …, "Cause": …}`."""
+    try:
+        return str(msgspec.json.decode(error.get("Cause", ""))["errorMessage"])
+    except (msgspec.DecodeError, KeyError, TypeError):
+        return error.get("Cause") or error.get("Error", "no reason was given")
+
+
+@dataclass
+class Finisher:
+    """The ledger and the people to tell."""
+
+    ledger: Ledger
+    notify: Notify
+
+    def finish(self, node: str, token: str, outcome: Outcome, reason: str, asked_at: str | None) -> None:
+        """Write the end down and give the claim back; a claim that another has taken over is left to it."""
+        now = clock.now()
+        try:
+            self._remember(node, token, outcome, asked_at, now)
+        except ClaimLostError:
+            reason = f"{reason} (its claim had passed to another workflow)"
+        self.ledger.tell(Event(at=now, kind=str(outcome), node=node, reason=reason, by=ME))
+        self.ledger.release(node, token)
+        if outcome in {Outcome.GIVEN_UP, Outcome.FAILED}:
+            self.notify.people(
+                f"Headroom: {node} {outcome}",
+                f"{reason}\n\nHeadroom starts the next candidate in its place where capacity is needed. The node stays as it "
+                "is; if it comes up after all it is closed, proved empty and stopped.\n\nLook at the node's instance in EC2 "
+                "and at its console.",
+            )
+
+    def _remember(self, node: str, token: str, outcome: Outcome, asked_at: str | None, now: datetime) -> None:
+        match outcome:
+            case Outcome.SERVING:
+                memory = self.ledger.remember(node, token, failed_at=None, given_up_at=None)
+                if memory.lifetime and asked_at:
+                    booted = now - datetime.fromisoformat(asked_at)
+                    self.ledger.lifetime_note(
+                        node, memory.lifetime, serving_at=now, boot_seconds=round(booted.total_seconds()), hd=memory.hd or 0
+                    )
+            case Outcome.GIVEN_UP | Outcome.FAILED:
+                self.ledger.remember(node, token, failed_at=now, given_up_at=now)
+            case Outcome.STOPPED | Outcome.REOPENED | Outcome.OPENED:
+                self.ledger.renew(node, token, now)
+            case Outcome.UNWANTED | Outcome.CLOSED | Outcome.KEPT:
+                self.ledger.renew(node, token, now)
+            case never:
+                assert_never(never)

@@ -1,0 +1,83 @@
+"""Pre-warming against the ledger: write the hold, watch it, and say loudly when it could not be kept."""
+
+from dataclasses import dataclass, fields
+from datetime import timedelta
+from typing import Any
+
+import msgspec
+
+from headroom import clock
+from headroom.adapters.ledger import Event, Ledger, stamp
+from headroom.adapters.notify import Notify
+from headroom.domain.policy import Mode, Policy
+from headroom.domain.promises import BadRequestError, Request, Terms, promise, report
+
+LATE = timedelta(seconds=60)
+
+
+def parse(given: dict[str, Any]) -> Request:
+    """Read a request as it was typed; raise BadRequestError in words for who typed it."""
+    known = {field.name for field in fields(Request)}
+    unknown = sorted(set(given) - known)
+    if unknown:
+        raise BadRequestError(f"There is no setting {', '.join(unknown)}; there are {', '.join(sorted(known))}.")
+    try:
+        return msgspec.convert(given, Request)
+    except msgspec.ValidationError as error:
+        raise BadRequestError(f"The input cannot be read: {error}.") from error
+
+
+@dataclass
+class Promiser:
+    """The ledger, the people to tell and the operator's policy."""
+
+    ledger: Ledger
+    notify: Notify
+    policy: Policy
+
+    def promise(self, given: dict[str, Any], execution: str) -> dict[str, Any]:
+        """Write the hold; the same scheduled time twice is one promise, and says so."""
+        now = clock.now()
+        request = parse(given)
+        planned, reading = self.ledger.last_plan(), self.ledger.last_reading()
+        if planned is None or reading is None:
+            raise BadRequestError("Headroom has not planned yet: wait a minute, and look at the log of observe.")
+        terms = Terms(
+            mode=self.policy.mode,
+            minimum_lifetime=self.policy.lifetime_or(60 * reading.settings.bursting_min_lifetime),
+            boot_time=self.policy.boot_time,
+        )
+        hold = promise(request, planned.plan.nodes, terms, name=execution, now=now)
+        is_new = self.ledger.promise(hold)
+        if is_new:
+            late = request.scheduled_time and now - request.scheduled_time > LATE
+            asked = ", ".join(hold.nodes) or ", ".join(f"{count} nodes in {place}" for place, count in hold.counts.items())
+            told = f"{asked} until {hold.until:%H:%M} UTC: {hold.reason}" + (" (the schedule was late)" if late else "")
+            self.ledger.tell(Event(at=now, kind="hold", reason=told, by=hold.by))
+        return {
+            "hold": hold.id,
+            "begins": stamp(hold.begins),
+            "ready_by": stamp(hold.ready_by),
+            "until": stamp(hold.until),
+            "watch": is_new and self.policy.mode is not Mode.OBSERVE,
+            "reason": hold.reason if is_new else "This was promised already",
+        }
+
+    def report(self, hold_id: str) -> dict[str, Any]:
+        """Say what is ready; when it is due, or all is ready, write that down, and tell people of a promise missed."""
+        now = clock.now()
+        hold, planned = self.ledger.hold(hold_id), self.ledger.last_plan()
+        if hold is None or planned is None:
+            raise BadRequestError(f"There is no hold {hold_id}: it was released, or has ended.")
+        found = report(hold, planned.plan, self.ledger.commitments(now))
+        due = now >= hold.ready_by
+        if found.kept or due:
+            kind = "promise kept" if found.kept else "promise missed"
+            self.ledger.tell(Event(at=now, kind=kind, reason=f"{found.reason} ({hold.reason})", by="Headroom"))
+        if due and not found.kept:
+            self.notify.people(
+                "Headroom: promise missed",
+                f"{found.reason}\n\nPromised: {hold.reason}, ready by {hold.ready_by:%H:%M} UTC.\n\nHeadroom keeps trying until "
+                f"{hold.until:%H:%M} UTC. Look at the nodes named above in the history.",
+            )
+        return {"kept": found.kept, "due": due, "ready": found.ready, "missing": found.missing, "reason": found.reason}

@@ -1,0 +1,69 @@
+"""Settings, read once from the environment, named exactly as template.yaml names them."""
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from datetime import timedelta
+from typing import Self
+
+import msgspec
+
+from headroom.domain.policy import Mode, Policy
+
+
+class SettingsError(Exception):
+    """The environment is not what template.yaml sets: deploy the stack again."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """One field per variable: `pexip_url` comes from `PEXIP_URL`. Every variable must be set; some may be empty."""
+
+    pexip_url: str
+    pexip_secret_arn: str
+    tag_value: str
+    table_name: str
+    mode: str
+    threshold: str
+    location_thresholds: str
+    minimum_lifetime_minutes: str
+    max_nodes: str
+    boot_limit_minutes: str
+    replication_seconds: str
+    check_registrations: str
+    start_node_arn: str
+    set_open_arn: str
+    retire_node_arn: str
+    topic_arn: str
+
+    @classmethod
+    def from_env(cls, env: Mapping[str, str] = os.environ) -> Self:
+        """Raise one SettingsError that names everything missing."""
+        missing = [field.name.upper() for field in fields(cls) if field.name.upper() not in env]
+        if missing:
+            raise SettingsError(f"Not set: {', '.join(missing)}. Deploy the stack again, or set them as template.yaml does.")
+        return cls(**{field.name: env[field.name.upper()] for field in fields(cls)})
+
+    @property
+    def platform(self) -> str:
+        """The Management Node's hostname: what names this platform in the ledger."""
+        return self.tag_value
+
+    @property
+    def policy(self) -> Policy:
+        """The operator's policy; an empty threshold or minimum lifetime means Pexip's own."""
+        try:
+            thresholds = msgspec.json.decode(self.location_thresholds or "{}", type=dict[str, int])
+        except msgspec.MsgspecError as error:
+            raise SettingsError(f'LOCATION_THRESHOLDS must look like {{"Stockholm": 12}}: {error}') from error
+        return Policy(
+            mode=Mode(self.mode),
+            threshold=int(self.threshold) if self.threshold else None,
+            thresholds=thresholds,
+            minimum_lifetime=(
+                timedelta(minutes=int(self.minimum_lifetime_minutes)) if self.minimum_lifetime_minutes else None
+            ),
+            max_nodes=int(self.max_nodes),
+            boot_limit=timedelta(minutes=int(self.boot_limit_minutes)),
+            replication=timedelta(seconds=int(self.replication_seconds)),
+        )

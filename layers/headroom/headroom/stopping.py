@@ -1,0 +1,75 @@
+"""The one place that stops an instance, and only when `domain/safety.py` allows it."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+
+from headroom import clock
+from headroom.adapters.ec2 import Ec2
+from headroom.adapters.ledger import Ledger
+from headroom.domain.fleet import NodeState, Power
+from headroom.domain.policy import Policy
+from headroom.domain.safety import Answer, EmptyCheck, Evidence, may_stop
+from headroom.working import NotNowError, find_worker
+
+
+class StopRefusedError(Exception):
+    """A safety rule forbids this stop; the message says which. The node stays on."""
+
+
+@dataclass
+class Stopper:
+    """The ledger, EC2 and the operator's policy."""
+
+    ledger: Ledger
+    ec2: Ec2
+    policy: Policy
+
+    def stop(self, node: str, token: str, checks: list[dict[str, Any]]) -> Answer:
+        """Stop the node's instance, or raise StopRefusedError with the first objection."""
+        now = clock.now()
+        looks = tuple(msgspec.convert(check, EmptyCheck) for check in checks)
+        reading, planned = self.ledger.last_reading(), self.ledger.last_plan()
+        if reading is None:
+            raise NotNowError("Pexip has not been read yet.")
+        worker = find_worker(reading, node)
+        commitments, memory = self.ledger.commitments(now), self.ledger.memory(node)
+        living = [one for one in self.ec2.instances(private_ip_address=worker.address) if one.power is not Power.TERMINATED]
+        if len(living) != 1:
+            raise StopRefusedError(f"It has {len(living)} tagged instances instead of one")
+        [instance] = living
+        if instance.power in {Power.STOPPING, Power.STOPPED}:
+            return Answer(allowed=True, reason="it is stopping already")  # the answer to an earlier try got lost
+        if instance.power is not Power.RUNNING:
+            raise StopRefusedError(f"Its instance is {instance.power}")
+        nodes = planned.plan.nodes if planned else ()
+        serving = sum(one.location == worker.location and one.state is NodeState.SERVING for one in nodes)
+        answer = may_stop(
+            Evidence(
+                now=now,
+                mode=self.policy.mode,
+                paused=commitments.paused,
+                upgrading=reading.upgrading or worker.upgrading,
+                bursting_enabled=reading.settings.bursting_enabled,
+                tagged=True,  # EC2 was asked for tagged instances only
+                launched_at=instance.launched_at,
+                minimum_lifetime=self.policy.lifetime_or(60 * reading.settings.bursting_min_lifetime),
+                replication=self.policy.replication,
+                token=token,
+                claim=memory.claim,
+                wanted=memory.wanted,
+                planned_at=planned.plan.at if planned else None,
+                holds=commitments.holds_on(node, worker.location, serving),
+                closed_at=memory.closed_at,
+                checks=looks,
+                alarm=worker.alarm,
+                reading_age=now - reading.read_at,
+                network_out=self.ec2.network_out(instance.id, min(look.at for look in looks), now) if looks else None,
+            )
+        )
+        if not answer.allowed:
+            raise StopRefusedError(answer.reason)
+        self.ledger.last_word(node, token, memory.version, now)
+        self.ec2.stop(instance.id)
+        return answer

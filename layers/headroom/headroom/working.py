@@ -1,0 +1,135 @@
+"""What the steps of a workflow do to one node with EC2: claim it, start it, see how far it has come."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from headroom import clock
+from headroom.adapters.ec2 import Ec2, Ec2Error
+from headroom.adapters.ledger import Event, Ledger, UnknownNodeError, stamp
+from headroom.domain.fleet import Instance, Power, Reading, Worker
+from headroom.domain.lifecycle import Action, Hold, Wanted, judge_start
+from headroom.domain.policy import Mode, Policy
+
+ME = "Headroom"
+
+
+class NotNowError(Exception):
+    """This may not be done as things are; the message says what stands against it. Nothing was touched."""
+
+
+@dataclass
+class Worksite:
+    """The ledger, EC2 and the operator's policy."""
+
+    ledger: Ledger
+    ec2: Ec2
+    policy: Policy
+
+    def claim(self, node: str, token: str, action: Action, reason: str) -> dict[str, Any]:
+        """Take the claim and return what the workflow must know; an execution by hand says what it wants as it claims."""
+        now = clock.now()
+        reading = self._reading()
+        worker = find_worker(reading, node)
+        self._check(reading, action, now)
+        instance = self._instance(worker)
+        held = self.ledger.memory(node).claim
+        by_hand = held is None or held.token != token
+        memory = self.ledger.claim(node, token, action, reason, now)
+        if by_hand:
+            self.ledger.tell(Event(at=now, kind=f"{action} wanted", node=node, reason=reason, by="by hand"))
+            if action is Action.START:
+                self.ledger.promise(self._hold(node, token, reason, reading, now))
+        return {"node": node, "instance": instance.id, "mode": self.policy.mode, "reason": memory.reason}
+
+    def _check(self, reading: Reading, action: Action, now: datetime) -> None:
+        mode = self.policy.mode
+        if mode is Mode.OBSERVE:
+            raise NotNowError("Headroom is in observe mode and touches nothing: deploy with Mode=assist or Mode=control.")
+        if mode is Mode.ASSIST and action is not Action.START:
+            raise NotNowError(f"In assist mode Headroom only starts nodes; to {action} one is Pexip's, or yours.")
+        if mode is Mode.CONTROL and reading.settings.bursting_enabled:
+            raise NotNowError("Pexip's own bursting is enabled: disable it before Headroom controls the nodes.")
+        paused = self.ledger.commitments(now).paused
+        if paused:
+            raise NotNowError(f"Headroom is paused: {paused}")
+
+    def _hold(self, node: str, token: str, reason: str, reading: Reading, now: datetime) -> Hold:
+        """A node started by hand stays for its minimum lifetime, as in Pexip."""
+        lifetime = self.policy.lifetime_or(60 * reading.settings.bursting_min_lifetime)
+        ready_by = now + 2 * self.policy.boot_time
+        return Hold(
+            id=f"start-{token}"[:120],
+            begins=now,
+            ready_by=ready_by,
+            until=ready_by + lifetime,
+            reason=reason,
+            by="by hand",
+            nodes=(node,),
+        )
+
+    def start_instance(self, node: str, token: str) -> dict[str, str]:
+        """Ask EC2 to start the node's instance; a refusal is an event, and is raised for the workflow."""
+        now = clock.now()
+        self.ledger.remember(node, token, start_asked_at=now)
+        memory = self.ledger.renew(node, token, now)
+        instance = self._instance(find_worker(self._reading(), node))
+        try:
+            self.ec2.start(instance.id)
+        except Ec2Error as error:
+            self.ledger.tell(Event(at=now, kind="start refused", node=node, reason=f"EC2 says {error}", by="EC2"))
+            raise
+        self.ledger.tell(Event(at=now, kind="start asked", node=node, reason=memory.reason, by=ME))
+        return {"asked_at": stamp(now)}
+
+    def check_start(self, node: str, token: str, asked_at: str) -> dict[str, str]:
+        """Say how far a start has come; `unwanted` if the newest plan wants the node otherwise by now."""
+        now = clock.now()
+        memory = self.ledger.renew(node, token, now)
+        if memory.wanted is not Wanted.OPEN:
+            return {"progress": "unwanted", "reason": f"The plan wants it {memory.wanted} now", "address": ""}
+        reading = self._reading()
+        blind = now - reading.read_at > self.policy.freshness
+        instance = self._instance(find_worker(reading, node))
+        verdict = judge_start(
+            find_worker(reading, node),
+            instance,
+            asked_at=datetime.fromisoformat(asked_at),
+            boot_limit=2 * self.policy.boot_limit if blind else self.policy.boot_limit,
+            now=now,
+        )
+        return {"progress": verdict.progress, "reason": verdict.reason, "address": instance.public_ip or ""}
+
+    def check_stop(self, node: str, token: str) -> dict[str, bool]:
+        """Say whether the instance is off, and whether it must stay closed until its new public address is known."""
+        self.ledger.renew(node, token, clock.now())
+        worker = find_worker(self._reading(), node)
+        instance = self._instance(worker)
+        return {
+            "stopped": instance.power in {Power.STOPPED, Power.TERMINATED},
+            "boots_closed": bool(worker.static_nat_address) and not instance.public_ip,
+        }
+
+    def _reading(self) -> Reading:
+        reading = self.ledger.last_reading()
+        if reading is None:
+            raise NotNowError("Pexip has not been read yet: wait a minute, and look at the log of the observe function.")
+        return reading
+
+    def _instance(self, worker: Worker) -> Instance:
+        found = [one for one in self.ec2.instances(private_ip_address=worker.address) if one.power is not Power.TERMINATED]
+        if len(found) != 1:
+            raise NotNowError(
+                f"{worker.name} ({worker.address}) has {len(found)} tagged instances instead of one: see the issues."
+            )
+        return found[0]
+
+
+def find_worker(reading: Reading, node: str) -> Worker:
+    """Return the node of that name; raise UnknownNodeError, naming those there are."""
+    overflow = {location.overflow_location for location in reading.locations}
+    for worker in reading.workers:
+        if worker.name == node and worker.location in overflow:
+            return worker
+    names = ", ".join(worker.name for worker in reading.workers if worker.location in overflow) or "none"
+    raise UnknownNodeError(f"No overflow node is called {node!r}; there are: {names}.")
