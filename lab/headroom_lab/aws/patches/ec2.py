@@ -4,7 +4,7 @@ AWS: StartInstances answers `pending`, StopInstances `stopping` (docs: «Instanc
 an «EC2 Instance State-change Notification»; an instance that is stopping cannot be started (IncorrectInstanceState);
 LaunchTime is the newest power-on; a public address that is not Elastic goes with the stop and a new one comes with the
 start. Faults are injected by tags, which AWS does not know: `lab:refuse-start` = `CODE:TIMES` and
-`lab:fall-back` = `REASON:TIMES`.
+`lab:fall-back` = `REASON:TIMES`; `lab:elastic` gives an instance an Elastic IP.
 """
 
 import json
@@ -29,7 +29,7 @@ def become(instance_id: str, state: str) -> None:
     """Change an instance's state and tell EventBridge."""
     instance = ec2._instances[instance_id]
     instance["State"] = {"Code": CODES[state], "Name": state}
-    if state == "stopped" and not instance.get("Elastic"):
+    if state == "stopped" and not is_elastic(instance_id):
         instance["PublicIpAddress"] = ""
     eventbridge._dispatch_event(
         {
@@ -57,6 +57,11 @@ def settle(instance_id: str, passing: str, final: str) -> None:
 def state_of(instance_id: str) -> str:
     """Return an instance's state, empty if there is none."""
     return str((ec2._instances.get(instance_id) or {}).get("State", {}).get("Name", ""))
+
+
+def is_elastic(instance_id: str) -> bool:
+    """Say whether an instance keeps its public address."""
+    return any(tag["Key"] == "lab:elastic" for tag in ec2._tags.get(instance_id) or [])
 
 
 def take_fault(instance_id: str, kind: str) -> str:
@@ -151,7 +156,7 @@ def more_xml(describe: Any) -> Any:
 
     def described(instance: dict[str, Any]) -> str:
         text = str(describe(instance)).replace("<ipAddress></ipAddress>", "")
-        owner = get_account_id() if instance.get("Elastic") else "amazon"
+        owner = get_account_id() if is_elastic(instance["InstanceId"]) else "amazon"
         address = instance.get("PublicIpAddress")
         extra = (
             f"<stateReason><code>Server</code><message>{instance['StateReason']}</message></stateReason>"

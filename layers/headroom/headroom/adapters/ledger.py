@@ -116,11 +116,13 @@ def is_refusal(error: ClientError) -> bool:
 
 
 class Ledger:
-    """The table, for one platform."""
+    """The table, for one platform; who has a connection to it already may hand it in."""
 
-    def __init__(self, table_name: str, platform: str) -> None:
+    def __init__(self, table_name: str, platform: str, table: "Table | None" = None) -> None:
         self.table_name = table_name
         self.platform = platform
+        if table is not None:
+            self.table = table
 
     @cached_property
     def table(self) -> "Table":

@@ -1,0 +1,1 @@
+"""A simulated Pexip platform behind a real HTTPS Management API, written from Pexip's documentation."""

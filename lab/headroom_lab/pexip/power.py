@@ -1,0 +1,101 @@
+"""How the platform's overflow nodes are switched on and off: instances of its own, or real ones in the embedded AWS."""
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Protocol
+
+from headroom_lab.pexip.world import Node, World
+
+
+class Power(Protocol):
+    """What the platform needs of a cloud."""
+
+    def start(self, node: Node) -> None:
+        """Ask for a node's instance to be started."""
+
+    def stop(self, node: Node) -> None:
+        """Ask for it to be stopped."""
+
+    def follow(self, world: World) -> None:
+        """Bring the world in step with the instances."""
+
+    def describe(self, node: Node) -> dict[str, Any]:
+        """Return what the cloud says of a node's instance: state, launch time, name."""
+
+
+@dataclass(slots=True)
+class OwnInstances:
+    """Instances that exist only here and obey at once."""
+
+    world: World
+    state: dict[str, tuple[str, float | None]] = field(default_factory=dict)
+
+    def start(self, node: Node) -> None:
+        """Start it."""
+        if node.launched_at is None:
+            self.world.power_on(node, self.world.now)
+
+    def stop(self, node: Node) -> None:
+        """Stop it."""
+        self.world.power_off(node)
+
+    def follow(self, world: World) -> None:
+        """There is nothing to follow."""
+
+    def describe(self, node: Node) -> dict[str, Any]:
+        """Return what there is to say."""
+        return {"state": "running" if node.on else "stopped", "launched_at": node.launched_at, "name": node.name}
+
+
+@dataclass(slots=True)
+class Ec2Instances:
+    """The embedded AWS's instances, read again at every step, whoever started or stopped them."""
+
+    ec2: Any
+    tag_value: str
+    seen: dict[str, Any] = field(default_factory=dict)
+
+    def start(self, node: Node) -> None:
+        """Ask EC2 to start it; a refusal is EC2's business, as with Pexip."""
+        try:
+            self.ec2.start_instances(InstanceIds=[node.instance])
+        except self.ec2.exceptions.ClientError:
+            return
+
+    def stop(self, node: Node) -> None:
+        """Ask EC2 to stop it."""
+        try:
+            self.ec2.stop_instances(InstanceIds=[node.instance])
+        except self.ec2.exceptions.ClientError:
+            return
+
+    def follow(self, world: World) -> None:
+        """Look at every tagged instance and let its node boot or go down accordingly."""
+        filters = [{"Name": "tag:pexip-cloud", "Values": [self.tag_value]}]
+        pages = self.ec2.get_paginator("describe_instances").paginate(Filters=filters)
+        found = [one for page in pages for group in page["Reservations"] for one in group["Instances"]]
+        self.seen = {one["InstanceId"]: one for one in found}
+        by_address = {one.get("PrivateIpAddress"): one for one in found if one["State"]["Name"] != "terminated"}
+        for node in world.nodes.values():
+            instance = by_address.get(node.address)
+            if not node.overflow or instance is None:
+                continue
+            node.instance = instance["InstanceId"]
+            self._follow_one(world, node, instance["State"]["Name"], instance["LaunchTime"])
+
+    def _follow_one(self, world: World, node: Node, state: str, launched: datetime) -> None:
+        launched_at = launched.timestamp()
+        if state == "running":
+            if node.launched_at is not None and abs(node.launched_at - launched_at) > 1:
+                world.power_off(node)  # it was stopped and started between two looks
+            if node.launched_at is None:
+                world.power_on(node, launched_at)
+        elif node.launched_at is not None and state != "pending":
+            world.power_off(node)
+
+    def describe(self, node: Node) -> dict[str, Any]:
+        """Return what EC2 said last."""
+        one = self.seen.get(node.instance)
+        if one is None:
+            return {"state": "terminated", "launched_at": None, "name": node.name}
+        return {"state": one["State"]["Name"], "launched_at": one["LaunchTime"].timestamp(), "name": node.name}

@@ -1,0 +1,43 @@
+"""Everything that Pexip's documentation leaves open, or that differs between versions: one named switch each."""
+
+from dataclasses import dataclass
+
+
+@dataclass(slots=True, kw_only=True)
+class Switches:
+    """Each default is the likelier reading, or the harder one for a controller; times are seconds."""
+
+    # The platform
+    configuration_delay: float = 90  # newer guides say 90 s, older ones 60
+    status_delay: float = 5  # until a changed maintenance_mode shows in status
+    activity_delay: float = 3  # until a new conference or call shows in status
+    api_generation: str = "new"  # "old" gives aws_* and last_reported, and no sync_status
+    powered_off_sync_status: str = "SYNCED"  # UNKNOWN; a stale row that looks healthy is the harder case
+    powered_off_max_hd: str = "stale"  # UNKNOWN: "stale" | "null" | "zero"
+    booting_sync_status: str = "SYNCING"  # UNKNOWN; only SYNCED is documented
+    cloud_resources_without_bursting: bool = False  # UNKNOWN whether cloud_* answers when bursting is disabled
+    start_command_without_bursting: bool = False  # UNKNOWN whether start_cloudnode works then
+    refused_calls_in_history: bool = True  # UNKNOWN; a refused call may be absent altogether
+    refused_reason: str = "Call failed: capacity exceeded"  # UNKNOWN text
+    connectivity_alarm: str = "connectivity_lost"  # UNKNOWN name
+    command_failure: str = "status"  # UNKNOWN: "status" | "error"
+    command_code: int = 202  # 202 recorded, 200 in third-party clients
+    missing_slash: int = 301  # INFERRED: Django redirects a GET; 404 is the other reading
+    oauth_audience: str = ""  # empty accepts the token URL as it was called; else the node's own FQDN
+    rate_limit: int = 1000  # requests a minute
+
+    # Where calls land
+    least_loaded: bool = True  # False fills one node up before the next
+    closed_keeps_its_conferences: bool = True  # a conference on a closed node may go on growing there
+    media_nodes_per_location: int = 3  # that one conference may use
+    backplane_hd: int = 0  # HD connections that each conference reserves on each of its nodes
+
+    # Nodes
+    boot_mean: float = 300
+    boot_jitter: float = 25
+    os_boot: float = 60  # launch to boot_time
+
+    # Pexip's own bursting, where the guide leaves it open
+    bursting_every: float = 15  # UNKNOWN; its page refreshes every 15 s
+    bursting_waits_for_pending: bool = True  # INFERRED: else it would start the whole location at once
+    bursting_overflow_rule: str = "overflow only"  # or "either": the principal location goes on counting, too
