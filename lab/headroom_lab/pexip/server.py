@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
-from urllib.parse import urlencode
+from urllib.parse import parse_qs, urlencode
 
 import jwt
 import trustme
@@ -133,7 +133,7 @@ class ManagementNode:
 
     async def token(self, request: Request) -> Response:
         """Give a token for an hour to a client that proves itself with a signed assertion."""
-        form = await request.form()
+        form = {name: values[0] for name, values in parse_qs((await request.body()).decode()).items()}
         url = str(request.url)
         audience = self.world.switches.oauth_audience or url
         if form.get("grant_type") != "client_credentials":
@@ -142,7 +142,7 @@ class ManagementNode:
             return JSONResponse({"error": "invalid_client", "error_description": "unknown client"}, status_code=401)
         try:
             claims = jwt.decode(
-                str(form.get("client_assertion", "")),
+                form.get("client_assertion", ""),
                 self.access.key.public_key(),
                 algorithms=["ES256"],
                 audience=audience,

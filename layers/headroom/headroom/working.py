@@ -31,7 +31,7 @@ class Worksite:
         now = clock.now()
         reading = self._reading()
         worker = find_worker(reading, node)
-        self._check(reading, action, now)
+        self._check(reading, action)
         instance = self._instance(worker)
         held = self.ledger.memory(node).claim
         by_hand = held is None or held.token != token
@@ -42,7 +42,7 @@ class Worksite:
                 self.ledger.promise(self._hold(node, token, reason, reading, now))
         return {"node": node, "instance": instance.id, "mode": self.policy.mode, "reason": memory.reason}
 
-    def _check(self, reading: Reading, action: Action, now: datetime) -> None:
+    def _check(self, reading: Reading, action: Action) -> None:
         mode = self.policy.mode
         if mode is Mode.OBSERVE:
             raise NotNowError("Headroom is in observe mode and touches nothing: deploy with Mode=assist or Mode=control.")
@@ -50,7 +50,7 @@ class Worksite:
             raise NotNowError(f"In assist mode Headroom only starts nodes; to {action} one is Pexip's, or yours.")
         if mode is Mode.CONTROL and reading.settings.bursting_enabled:
             raise NotNowError("Pexip's own bursting is enabled: disable it before Headroom controls the nodes.")
-        paused = self.ledger.commitments(now).paused
+        paused = self.ledger.paused()
         if paused:
             raise NotNowError(f"Headroom is paused: {paused}")
 

@@ -1,15 +1,17 @@
 """CloudFormation: what the engine drops or names differently when it makes a resource.
 
-AWS: TimeToLiveSpecification is applied; `Ref` of a secret is its ARN; a schedule keeps its time zone on create and on
-update (docs: AWS::DynamoDB::Table, AWS::SecretsManager::Secret «Return values», AWS::Scheduler::Schedule).
+AWS: a state machine's definition in S3 «must be a JSON or YAML file»; TimeToLiveSpecification is applied; `Ref` of a secret is its ARN; a schedule keeps its time zone on create and on
+update (docs: AWS::StepFunctions::StateMachine S3Location, AWS::DynamoDB::Table, AWS::SecretsManager::Secret «Return values», AWS::Scheduler::Schedule).
 """
 
+import json
 from typing import Any
 
+import yaml
 from ministack.services import dynamodb, scheduler
 from ministack.services.cloudformation import provisioners
 
-from headroom_lab.aws.patches import EngineChangedError
+from headroom_lab.aws.patches import EngineChangedError, replace
 
 Made = tuple[str, dict[str, Any]]
 
@@ -64,8 +66,18 @@ def as_arn(make: Any) -> Any:
     return made
 
 
+def as_json(read: Any) -> Any:
+    """The engine runs JSON only; a definition written in YAML is the same machine."""
+
+    def definition(properties: dict[str, Any]) -> str:
+        return json.dumps(yaml.safe_load(read(properties)))
+
+    return definition
+
+
 def apply() -> None:
     """Patch the resource handlers."""
+    replace(provisioners, "_sfn_definition", as_json)
     table = handlers()
     schedule = table["AWS::Scheduler::Schedule"]
     schedule["create"] = keep_zone(schedule["create"], properties_at=1)

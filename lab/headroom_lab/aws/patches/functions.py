@@ -7,6 +7,7 @@ destinations (docs: «Invoking a Lambda function asynchronously»).
 
 import json
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from typing import Any
 
@@ -23,7 +24,7 @@ TYPED = (
     '{"status": "error", "error": "\\x01" + json.dumps({"errorMessage": str(e), "errorType": type(e).__name__, '
     '"stackTrace": traceback.format_tb(e.__traceback__)}), "trace": traceback.format_exc()}'
 )
-WORKERS = 2  # processes a function: AWS would have more, but this machine has few cores and each process costs a start
+WORKERS = 1  # process a function: AWS would have more, but a desk has few cores and each process costs a start
 RETRY_BASE, RETRY_MOST = 60.0, 300.0
 
 _places: dict[str, threading.BoundedSemaphore] = {}
@@ -117,20 +118,22 @@ def sns_to_lambda(endpoint: str, envelope: str, _topic: Any, subscription: str, 
 
 def warm_up() -> int:
     """Start every function's workers ahead of their first invocation, as provisioned concurrency does; return how many."""
-    started = 0
-    for record in list(lambda_svc._functions._data.values()):
-        config, code = record["config"], record.get("code_zip")
-        if not code:
-            continue
-        worker, how = lambda_runtime.acquire_worker(config["FunctionName"], config, code)
-        if worker is not None:
-            try:
-                if how == "spawn":
-                    lambda_runtime.ensure_spawned(worker)
-                    started += 1
-            finally:
-                lambda_runtime.release_worker(worker)
-    return started
+    records = [record for record in lambda_svc._functions._data.values() if record.get("code_zip")]
+    with ThreadPoolExecutor() as pool:
+        return sum(pool.map(_warm_up_one, records))
+
+
+def _warm_up_one(record: dict[str, Any]) -> bool:
+    config = record["config"]
+    worker, how = lambda_runtime.acquire_worker(config["FunctionName"], config, record["code_zip"])
+    if worker is None:
+        return False
+    try:
+        if how == "spawn":
+            lambda_runtime.ensure_spawned(worker)
+    finally:
+        lambda_runtime.release_worker(worker)
+    return bool(how == "spawn")
 
 
 def apply() -> None:

@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 RECORDS_KEPT = timedelta(days=35)  # full snapshots and plans
 HISTORY_KEPT = timedelta(days=400)  # samples, lifetimes, events
 LEASE = timedelta(minutes=5)  # a workflow renews its claim at every step, at most two minutes apart
-FIRST_LEASE = timedelta(minutes=2)  # a claim whose workflow never began is free again after this
+FIRST_LEASE = timedelta(minutes=3)  # a claim whose workflow never began is free again after this
 TRANSACTION = 100  # items that one DynamoDB transaction holds
 
 
@@ -194,12 +194,16 @@ class Ledger:
 
     def commitments(self, now: datetime) -> Commitments:
         """Return what has been promised and begun."""
-        pause = self._get(f"now#{self.platform}", "pause")
         return Commitments(
             holds=tuple(self.holds(now)),
             memories=tuple(_memory(item) for item in self._query(f"nodes#{self.platform}")),
-            paused=str(pause["reason"]) if pause else "",
+            paused=self.paused(),
         )
+
+    def paused(self) -> str:
+        """Return why everything is held still, empty if it is not."""
+        pause = self._get(f"now#{self.platform}", "pause")
+        return str(pause["reason"]) if pause else ""
 
     def keep_plan(self, record: Record, after: int, changes: Sequence[tuple[Change, str]]) -> list[tuple[Change, str]]:
         """Keep a plan, what it wants and its claims; return the changes whose claim was written, with their tokens.
