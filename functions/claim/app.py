@@ -12,7 +12,9 @@ from headroom.settings import Settings
 from headroom.working import Worksite
 
 settings = Settings.from_env()
-site = Worksite(ledger=Ledger(settings.table_name, settings.platform), ec2=Ec2(settings.tag_value), policy=settings.policy)
+site = Worksite(
+    ledger=Ledger(settings.table_name, settings.platform), ec2=Ec2(settings.tag_value), policy=settings.policy
+)
 
 
 @logger.inject_lambda_context(correlation_id_path="token")

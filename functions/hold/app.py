@@ -18,5 +18,5 @@ promiser = Promiser(Ledger(settings.table_name, settings.platform), Notify(setti
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     """Write the hold and return it; raise BadRequestError before anything is touched."""
     promised = promiser.promise(event["request"], event["execution"])
-    logger.info("promised", **promised)
+    logger.info("promised", hold=promised["hold"], reason=promised["reason"])
     return promised

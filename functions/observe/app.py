@@ -44,7 +44,7 @@ def read_once() -> bool:
         metrics.add_metric("ReadingsFailed", MetricUnit.Count, 1)
         ledger.keep_failure(str(error), clock.now())
         if isinstance(error, PexipRefusedError):
-            pexip.provider.clear_cache()
+            pexip.forget()
         return False
     loads = principal_loads(reading)
     ledger.keep_reading(reading, loads.values())

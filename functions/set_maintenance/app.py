@@ -28,5 +28,5 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
             done = gatekeeper.correct_address(event["node"], event["token"], event["address"])
         case other:
             raise ValueError(f"Cannot do {other!r}: it is close, open, as wanted or correct address.")
-    logger.info("set", node=event["node"], **done)
+    logger.info("set", node=event["node"], do=event["do"], reason=done["reason"])
     return done

@@ -1,0 +1,1 @@
+"""What only a desk needs: the embedded AWS, a simulated Pexip platform, the demo, the command line."""

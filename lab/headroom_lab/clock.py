@@ -1,7 +1,6 @@
 """The lab's clock file: how fast the whole stack runs, and what time it is there."""
 
 import json
-import os
 import time
 from pathlib import Path
 
@@ -33,4 +32,4 @@ class LabClock:
         fresh = self.path.with_suffix(".new")
         pace = {"real": self.pace.real, "virtual": self.pace.virtual, "speed": self.pace.speed}
         fresh.write_text(json.dumps(pace))
-        os.replace(fresh, self.path)
+        fresh.replace(self.path)

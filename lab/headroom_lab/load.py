@@ -13,7 +13,7 @@ from headroom_lab.pexip.world import Call
 
 # People expected at each slot of a busy weekday, by meetings that begin then: the nine o'clock rush stands out.
 MEETINGS = {
-    "07:00": 6, "07:30": 10, "08:00": 22, "08:30": 30, "09:00": 150, "09:30": 42, "10:00": 62, "10:30": 40,
+    "07:00": 6, "07:30": 10, "08:00": 22, "08:30": 30, "09:00": 150, "09:30": 42, "10:00": 38, "10:30": 30,
     "11:00": 70, "11:30": 30, "12:00": 14, "12:30": 16, "13:00": 90, "13:30": 40, "14:00": 85, "14:30": 35,
     "15:00": 70, "15:30": 25, "16:00": 35, "16:30": 12, "17:00": 6,
 }  # fmt: skip
@@ -124,7 +124,7 @@ def scale_of(trace: Trace, seed: int, always_on: int, rejected: float = 0.40, sa
 
 def _draw(trace: Trace, day: date, zone: ZoneInfo, location: str, seed: int, scale: float) -> list[Call]:
     dice = random.Random(f"{seed} {day}")
-    calls = []
+    calls: list[Call] = []
     for at, count in trace.counts[day]:
         begin = at.replace(tzinfo=zone).timestamp()
         wanted = count * scale

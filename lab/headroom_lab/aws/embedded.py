@@ -10,10 +10,10 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import boto3
 import psutil
@@ -23,6 +23,7 @@ from botocore.config import Config
 ACCOUNT, REGION = "111122223333", "eu-central-1"
 KEYS = {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test", "AWS_DEFAULT_REGION": REGION}
 PASSED_ON = ("HOME", "LANG", "PATH", "TZ")  # of our own environment: handlers inherit all that the engine has
+RETRIES = Config(retries={"mode": "standard", "total_max_attempts": 3})
 STARTS_WITHIN = 60  # real seconds
 STOPS_WITHIN = 10
 ROOT = Path(__file__).parents[3]
@@ -61,24 +62,23 @@ class EmbeddedAws:
     @property
     def environment(self) -> dict[str, str]:
         """What a client needs to speak to it and to nobody else."""
-        return KEYS | {"AWS_ENDPOINT_URL": self.endpoint, "AWS_EC2_METADATA_DISABLED": "true", "AWS_CONFIG_FILE": os.devnull}
+        return KEYS | {
+            "AWS_ENDPOINT_URL": self.endpoint,
+            "AWS_EC2_METADATA_DISABLED": "true",
+            "AWS_CONFIG_FILE": os.devnull,
+        }
 
     def client(self, service: str) -> Any:
         """Return a boto3 client."""
-        return boto3.client(service, **self._boto())
+        return self._session.client(cast("Any", service), endpoint_url=self.endpoint, config=RETRIES)
 
     def resource(self, service: str) -> Any:
         """Return a boto3 resource."""
-        return boto3.resource(service, **self._boto())
+        return self._session.resource(cast("Any", service), endpoint_url=self.endpoint, config=RETRIES)
 
-    def _boto(self) -> dict[str, Any]:
-        return {
-            "endpoint_url": self.endpoint,
-            "region_name": REGION,
-            "aws_access_key_id": "test",
-            "aws_secret_access_key": "test",
-            "config": Config(retries={"mode": "standard", "total_max_attempts": 3}),
-        }
+    @property
+    def _session(self) -> boto3.Session:
+        return boto3.Session(KEYS["AWS_ACCESS_KEY_ID"], KEYS["AWS_SECRET_ACCESS_KEY"], region_name=REGION)
 
     def start(self) -> None:
         """Start the engine and wait until it answers; after a stop it goes on where it was."""
@@ -128,15 +128,16 @@ class EmbeddedAws:
         if self.process is None:
             return
         try:
-            family = [psutil.Process(self.process.pid), *psutil.Process(self.process.pid).children(recursive=True)]
+            family = [
+                psutil.Process(self.process.pid),
+                *psutil.Process(self.process.pid).children(recursive=True),
+            ]
         except psutil.NoSuchProcess:
             family = []
         if gently:
             self.process.send_signal(signal.SIGTERM)
-            try:
+            with suppress(subprocess.TimeoutExpired):
                 self.process.wait(STOPS_WITHIN)
-            except subprocess.TimeoutExpired:
-                pass
         for process in family:
             try:
                 process.kill()
@@ -160,18 +161,24 @@ class EmbeddedAws:
         """Return the processes that run Lambda functions."""
         if self.process is None:
             return []
-        return [child for child in psutil.Process(self.process.pid).children() if "_worker.py" in " ".join(child.cmdline())]
+        return [
+            child for child in psutil.Process(self.process.pid).children() if "_worker.py" in " ".join(child.cmdline())
+        ]
 
     def sam(self, *arguments: str, say: Callable[[str], None] = lambda _: None) -> str:
         """Run the real SAM CLI against this engine from the project's root; return what it printed."""
         home = self.folder / "home"
         home.mkdir(exist_ok=True)
-        environment = os.environ | self.environment | {
-            "PATH": bin_path(),
-            "SAM_CLI_TELEMETRY": "0",
-            "SAM_CLI_POLL_DELAY": "1",
-            "HOME": str(home),
-        }
+        environment = (
+            os.environ
+            | self.environment
+            | {
+                "PATH": bin_path(),
+                "SAM_CLI_TELEMETRY": "0",
+                "SAM_CLI_POLL_DELAY": "1",
+                "HOME": str(home),
+            }
+        )
         running = subprocess.Popen(
             ["sam", *arguments],
             cwd=ROOT,
@@ -211,11 +218,19 @@ def architecture() -> str:
 def build(aws: EmbeddedAws, into: Path, say: Callable[[str], None] = lambda _: None) -> None:
     """Run `sam build`, for this machine's processor, so that the handlers run here."""
     aws.sam(
-        "build", "--build-dir", str(into), "--parameter-overrides", f"Architecture={architecture()}", "--no-cached", say=say
+        "build",
+        "--build-dir",
+        str(into),
+        "--parameter-overrides",
+        f"Architecture={architecture()}",
+        "--no-cached",
+        say=say,
     )
 
 
-def deploy(aws: EmbeddedAws, built: Path, stack: str, say: Callable[[str], None] = lambda _: None, **parameters: str) -> dict[str, str]:
+def deploy(
+    aws: EmbeddedAws, built: Path, stack: str, say: Callable[[str], None] = lambda _: None, **parameters: str
+) -> dict[str, str]:
     """Run `sam deploy`; return the stack's outputs."""
     overrides = [f"{name}={value}" for name, value in {"Architecture": architecture(), **parameters}.items()]
     aws.sam(

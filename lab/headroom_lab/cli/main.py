@@ -27,7 +27,13 @@ def main() -> None:
 
 
 @main.command()
-@click.option("--speed", default=40.0, show_default=True, type=click.FloatRange(0.5, 60), help="1 is real time.")
+@click.option(
+    "--speed",
+    default=60.0,
+    show_default=True,
+    type=click.FloatRange(0.5, 60),
+    help="1 is real time; slower while much begins.",
+)
 @click.option("--trace", type=click.Path(dir_okay=False, path_type=Path), help="Play this file of timestamp,arrivals.")
 @click.option("--day", type=click.DateTime(["%Y-%m-%d"]), help="The day of the trace.")
 @click.option("--until", default=f"{ENDS:%H:%M}", show_default=True, help="End at this local time.")
@@ -56,7 +62,11 @@ def demo(speed: float, trace: Path | None, day: date | None, until: str, out: Pa
 
 @main.command()
 @click.option("--port", default=8443, show_default=True)
-@click.option("--folder", type=click.Path(file_okay=False, path_type=Path), help="Where it keeps what it is; a new one if left out.")
+@click.option(
+    "--folder",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Where it keeps what it is; a new one if left out.",
+)
 @click.option("--ec2", help="Endpoint of an embedded AWS whose tagged instances are its overflow nodes.")
 @click.option("--hostname", default="manager.example.com", show_default=True)
 def pexip(port: int, folder: Path | None, ec2: str | None, hostname: str) -> None:

@@ -5,7 +5,6 @@ What it is made of, and all it must not lose when it is killed, lies in one fold
 """
 
 import json
-import os
 import pickle
 import signal
 import threading
@@ -47,7 +46,7 @@ class Home:
         """Keep the world as it is now."""
         fresh = self.world.with_suffix(".new")
         fresh.write_bytes(pickle.dumps(world))
-        os.replace(fresh, self.world)
+        fresh.replace(self.world)
 
     def load(self) -> World:
         """Return the world as it was last kept, writing on in its journal."""

@@ -33,7 +33,7 @@ class Bursting:
         return [node for node in self.world.pool(overflow) if node.overflow]
 
     def _is_short(self, principal: str, overflow: str) -> bool:
-        """«The overflow location's free HD at the threshold starts the next, whatever is free in the principal one.»"""
+        """Read the guide: the overflow location at its threshold starts the next, whatever is free in the principal one."""
         threshold = self.world.settings["bursting_threshold"]
         on = [node for node in self._bursting(overflow) if node.on]
         pending = [node for node in on if not node.ready(self.world.now)]
@@ -57,7 +57,7 @@ class Bursting:
     def _stop_idle(self) -> None:
         lifetime = 60 * self.world.settings["bursting_min_lifetime"]
         for node in self.world.nodes.values():
-            if node.overflow and node.launched_at is not None and not node.calls:
-                if self.world.now - node.launched_at >= lifetime and node.ready(self.world.now):
-                    self.world.tell(node, "stop", "stopping", "Extra capacity is no longer needed", "idle")
-                    self.stop(node)
+            idle = node.overflow and node.launched_at is not None and node.ready(self.world.now) and not node.calls
+            if idle and self.world.now - (node.launched_at or 0) >= lifetime:
+                self.world.tell(node, "stop", "stopping", "Extra capacity is no longer needed", "idle")
+                self.stop(node)

@@ -44,7 +44,11 @@ class OwnInstances:
 
     def describe(self, node: Node) -> dict[str, Any]:
         """Return what there is to say."""
-        return {"state": "running" if node.on else "stopped", "launched_at": node.launched_at, "name": node.name}
+        return {
+            "state": "running" if node.on else "stopped",
+            "launched_at": node.launched_at,
+            "name": node.name,
+        }
 
 
 @dataclass(slots=True)
@@ -98,4 +102,8 @@ class Ec2Instances:
         one = self.seen.get(node.instance)
         if one is None:
             return {"state": "terminated", "launched_at": None, "name": node.name}
-        return {"state": one["State"]["Name"], "launched_at": one["LaunchTime"].timestamp(), "name": node.name}
+        return {
+            "state": one["State"]["Name"],
+            "launched_at": one["LaunchTime"].timestamp(),
+            "name": node.name,
+        }

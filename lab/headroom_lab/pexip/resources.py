@@ -270,7 +270,9 @@ class Platform:
     def _signals(self, node: Node) -> int:
         if node.overflow:
             return 0
-        return sum(call.signalling == node.address for other in self.world.nodes.values() for call in other.calls.values())
+        return sum(
+            call.signalling == node.address for other in self.world.nodes.values() for call in other.calls.values()
+        )
 
     def _status_worker_vm(self) -> list[Row]:
         rows = []
@@ -286,7 +288,9 @@ class Platform:
                 "version": VERSION,
                 "boot_time": row["boot_time"],
                 "deploy_status": "deploy_succeeded",
-                "last_updated": when(node.closed.changed_at if node.closed.changed_at > 0 else self.world.now, fine=False),
+                "last_updated": when(
+                    node.closed.changed_at if node.closed.changed_at > 0 else self.world.now, fine=False
+                ),
                 "maintenance_mode": self._shown_closed(node),
                 "maintenance_mode_reason": node.closed_reason if self._shown_closed(node) else "",
                 "max_audio_calls": 12 * (most or 0),
@@ -306,7 +310,11 @@ class Platform:
                 "resource_uri": self._uri("worker_vm", node.id + 100),
             }
             if self.world.switches.api_generation == "old":
-                shown |= {"last_reported": when(row["last_contact"], fine=False), "deploy_progress": 100, "deploy_error": ""}
+                shown |= {
+                    "last_reported": when(row["last_contact"], fine=False),
+                    "deploy_progress": 100,
+                    "deploy_error": "",
+                }
             else:
                 shown |= {
                     "last_attempted_contact": when(self.world.now),
@@ -557,7 +565,7 @@ class Platform:
         ]
 
     def _configuration_worker_vm(self) -> list[Row]:
-        defaults = {
+        defaults: Row = {
             "description": "",
             "domain": self.hostname.partition(".")[2],
             "netmask": "255.255.240.0",
@@ -587,7 +595,9 @@ class Platform:
                 "name": node.name,
                 "address": node.address,
                 "static_nat_address": node.static_nat_address,
-                "system_location": self._uri("system_location", self.world.locations[node.location].id, "configuration"),
+                "system_location": self._uri(
+                    "system_location", self.world.locations[node.location].id, "configuration"
+                ),
                 "cloud_bursting": node.overflow and self.world.settings["bursting_enabled"],
                 "maintenance_mode": node.closed.now,
                 "maintenance_mode_reason": node.closed_reason,

@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from http import HTTPStatus
 from typing import Any
 from urllib.parse import parse_qs, urlencode
 
@@ -116,7 +117,11 @@ class ManagementNode:
         self.app = Starlette(
             routes=[
                 Route("/oauth/token/", self.token, methods=["POST"]),
-                Route("/api/admin/{path:path}", self.api, methods=["GET", "POST", "PUT", "PATCH", "DELETE", "HEAD"]),
+                Route(
+                    "/api/admin/{path:path}",
+                    self.api,
+                    methods=["GET", "POST", "PUT", "PATCH", "DELETE", "HEAD"],
+                ),
             ]
         )
 
@@ -146,7 +151,11 @@ class ManagementNode:
                 self.access.key.public_key(),
                 algorithms=["ES256"],
                 audience=audience,
-                options={"verify_exp": False, "verify_iat": False, "require": ["iss", "sub", "aud", "exp", "jti"]},
+                options={
+                    "verify_exp": False,
+                    "verify_iat": False,
+                    "require": ["iss", "sub", "aud", "exp", "jti"],
+                },
             )
         except jwt.PyJWTError as error:
             body = {"error": "invalid_client", "error_description": f"invalid_claim: {error}"}
@@ -188,7 +197,7 @@ class ManagementNode:
 
     def _answer(self, request: Request, body: bytes) -> Response:
         if self.trouble == "silent":
-            time.sleep(30)  # noqa: TID251 - a server that says nothing does so in real time
+            time.sleep(30)
         if self.trouble == "html":
             return Response("<!DOCTYPE html><html><body>Sign in to continue</body></html>", media_type="text/html")
         if self.trouble == "garbage":
@@ -200,9 +209,7 @@ class ManagementNode:
             self._count()
             path = request.path_params["path"]
             if not path.endswith("/"):
-                if request.method == "GET" and self.world.switches.missing_slash == 301:  # noqa: PLR2004
-                    return RedirectResponse(f"/api/admin/{path}/", status_code=301)
-                raise RefusedError(404)
+                return self._without_slash(request, path)
             self._authenticate(request)
             self.step(clock.seconds())
             with self.lock:
@@ -210,7 +217,12 @@ class ManagementNode:
         except RefusedError as refused:
             return refused.response
 
-    def _route(self, request: Request, parts: list[str], body: bytes) -> Response:
+    def _without_slash(self, request: Request, path: str) -> Response:
+        if request.method == "GET" and self.world.switches.missing_slash == HTTPStatus.MOVED_PERMANENTLY:
+            return RedirectResponse(f"/api/admin/{path}/", status_code=301)
+        raise RefusedError(404)
+
+    def _route(self, request: Request, parts: list[str], body: bytes) -> Response:  # noqa: PLR0911 - a table of routes
         match parts:
             case [kind, "v1"] if kind in KINDS:
                 return self._discover(request, f"/api/admin/{kind}/v1", KINDS[kind])
@@ -284,7 +296,9 @@ class ManagementNode:
 
     @staticmethod
     def _filterable(kind: str, resource: str) -> list[str]:
-        return [name for name, kind_of in KINDS[kind][resource].items() if kind_of not in {"list", "related", "related?"}]
+        return [
+            name for name, kind_of in KINDS[kind][resource].items() if kind_of not in {"list", "related", "related?"}
+        ]
 
     def _rows(self, kind: str, resource: str) -> list[Row]:
         return self.platform.rows(kind, resource)
@@ -308,15 +322,17 @@ class ManagementNode:
                 self.platform.change(resource, key, self._checked(resource, row))
             return Response(status_code=202)
         row = self._checked(resource, given)
-        missing = [name for name in ("name", "address", "system_location") if resource == "worker_vm" and name not in row]
+        missing = [
+            name for name in ("name", "address", "system_location") if resource == "worker_vm" and name not in row
+        ]
         if resource == "system_location" and "name" not in row:
             missing = ["name"]
         if missing:
             raise RefusedError(400, {resource: {name: ["This field is required."] for name in missing}})
         if row.get("name") and any(other.get("name") == row["name"] for other in self._rows(kind, resource)):
             raise RefusedError(409, {"error": f"{resource} with this Name already exists."})
-        key = self.platform.create(resource, row)
-        location = {"Location": f"/api/admin/configuration/v1/{resource}/{key}/"}
+        created = self.platform.create(resource, row)
+        location = {"Location": f"/api/admin/configuration/v1/{resource}/{created}/"}
         if resource == "worker_vm":
             text = f'<?xml version="1.0"?><bootstrap><hostname>{row["name"]}</hostname></bootstrap>'
             return Response(text, status_code=201, media_type="text/xml", headers=location)
@@ -388,19 +404,26 @@ class ManagementNode:
     def _checked(resource: str, given: Row) -> Row:
         """Return the known fields of a change; refuse wrong types as Tastypie does, by field."""
         known = CONFIGURATION[resource]
-        types = {"string": str, "boolean": bool, "integer": int, "list": list, "related": str, "datetime": str}
+        types = {
+            "string": str,
+            "boolean": bool,
+            "integer": int,
+            "list": list,
+            "related": str,
+            "datetime": str,
+        }
         wrong: dict[str, list[str]] = {}
         row = {name: value for name, value in given.items() if name in known and name not in {"id", "resource_uri"}}
         for name, value in row.items():
             kind_of = known[name]
             if value is None and kind_of.endswith("?"):
                 continue
-            wanted = types[kind_of.rstrip("?")]
+            wanted: type = types[kind_of.rstrip("?")]
             if not isinstance(value, wanted) or (wanted is int and isinstance(value, bool)):
                 wrong[name] = [f"Enter a valid {kind_of.rstrip('?')}."]
             elif isinstance(value, str) and len(value) > LONGEST.get(name, 10_000):
                 wrong[name] = [f"Ensure this value has at most {LONGEST[name]} characters (it has {len(value)})."]
-            elif name in SMALLEST and value < SMALLEST[name]:
+            elif isinstance(value, int) and value < SMALLEST.get(name, value):
                 wrong[name] = [f"Ensure this value is greater than or equal to {SMALLEST[name]}."]
         if wrong:
             raise RefusedError(400, {resource: wrong})
@@ -418,11 +441,18 @@ class ManagementNode:
         return JSONResponse({"data": None, "status": "success"}, status_code=self.world.switches.command_code)
 
     def _start_cloudnode(self, instance_id: str) -> None:
-        node = next((node for node in self.world.nodes.values() if node.overflow and node.instance == instance_id), None)
+        node = next(
+            (node for node in self.world.nodes.values() if node.overflow and node.instance == instance_id),
+            None,
+        )
         allowed = self.world.settings["bursting_enabled"] or self.world.switches.start_command_without_bursting
         if node is None or not allowed:
             why = "Unknown cloud node" if node is None else "Cloud bursting is not enabled"
-            shape = {"status": "failure", "error": why} if self.world.switches.command_failure == "status" else {"error": why}
+            shape = (
+                {"status": "failure", "error": why}
+                if self.world.switches.command_failure == "status"
+                else {"error": why}
+            )
             raise RefusedError(400, shape)
         self.world.tell(node, "start", "pending", "Started by an administrator", "manual")
         self.platform.power.start(node)
@@ -451,7 +481,12 @@ def serve(
     since, until = (datetime(2019, 1, 1, tzinfo=UTC), datetime(2020, 1, 1, tzinfo=UTC)) if expired else (None, None)
     certificate = authority.issue_cert("127.0.0.1", "localhost", not_before=since, not_after=until)
     config = uvicorn.Config(
-        node.app, host="127.0.0.1", port=port, log_level="critical", lifespan="off", timeout_graceful_shutdown=1
+        node.app,
+        host="127.0.0.1",
+        port=port,
+        log_level="critical",
+        lifespan="off",
+        timeout_graceful_shutdown=1,
     )
     config.load()
     config.ssl = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
@@ -464,12 +499,15 @@ def serve(
         while not over.wait(pace):
             node.step(clock.seconds())
 
-    threads = [threading.Thread(target=server.run, daemon=True), threading.Thread(target=pass_time, daemon=True)]
+    threads = [
+        threading.Thread(target=server.run, daemon=True),
+        threading.Thread(target=pass_time, daemon=True),
+    ]
     threads[0].start()
     while not server.started:
         if not threads[0].is_alive():
             raise OSError(f"Port {port} cannot be used: is something else listening there?")
-        time.sleep(0.01)  # noqa: TID251 - waiting for a thread of this process
+        time.sleep(0.01)
     threads[1].start()
     actual = server.servers[0].sockets[0].getsockname()[1]
     try:

@@ -29,6 +29,7 @@ class Switches:
     # Where calls land
     least_loaded: bool = True  # False fills one node up before the next
     closed_keeps_its_conferences: bool = True  # a conference on a closed node may go on growing there
+    closed_takes_direct_calls: bool = True  # UNKNOWN whether a closed node refuses a call to its own address
     media_nodes_per_location: int = 3  # that one conference may use
     backplane_hd: int = 0  # HD connections that each conference reserves on each of its nodes
 

@@ -16,6 +16,7 @@ from headroom_lab.pexip.switches import Switches
 
 TOKENS_PER_HD = 19
 SAMPLE = 60.0  # seconds between two lines on how things stand
+STRAY_MARGIN, STRAY_AFTER, STRAY_STAYS = 10.0, 110.0, 360.0  # seconds: between the two looks of a retirement
 SHORTEST_BILL = 60.0  # EC2 bills by the second, a minute at least
 
 
@@ -71,6 +72,7 @@ class Node:
     last_boot: float | None = None
     never_boots: bool = False
     unreachable: bool = False
+    emptied_at: float = float("-inf")
     upgrade_status: str = "IDLE"
     calls: dict[str, Call] = field(default_factory=dict)
     conferences: Counter[str] = field(default_factory=Counter)
@@ -119,6 +121,7 @@ class World:
         now: float,
         switches: Switches | None = None,
         seed: int = 1,
+        strays: int = 0,
         journal: Callable[[dict[str, Any]], None] = lambda _: None,
     ) -> None:
         self.locations = {location.name: location for location in locations}
@@ -137,6 +140,7 @@ class World:
             "bursting_min_lifetime": 50,
             "cloud_provider": "AWS",
         }
+        self.strays = strays
         self.alarms: list[dict[str, Any]] = []
         self._journal = journal
         self._arrivals: list[tuple[float, int, Call]] = []
@@ -178,6 +182,23 @@ class World:
             else:
                 self._arrive(heapq.heappop(self._arrivals)[2])
         self.now = max(self.now, now)
+        self._let_strays_dial()
+
+    def _let_strays_dial(self) -> None:
+        """Someone dials the address of a node that has been closed and empty for a while, as if to test its controller."""
+        if not self.strays or not self.switches.closed_takes_direct_calls:
+            return
+        for node in self.nodes.values():
+            quiet_since = max(
+                node.emptied_at, node.closed.changed_at + self.switches.configuration_delay + STRAY_MARGIN
+            )
+            if node.closed.now and node.ready(self.now) and not node.calls and self.now - quiet_since >= STRAY_AFTER:
+                self.strays -= 1
+                self.tally.offered += 1
+                call = Call(self.now, "direct call", node.location, STRAY_STAYS)
+                self.note("direct call", node=node.name)
+                self._join(call, node, node.address)
+                return
 
     def _sample(self, at: float) -> None:
         """Note how things stand, once a minute."""
@@ -200,8 +221,11 @@ class World:
             if self.switches.refused_calls_in_history:
                 self._remember(call, self.switches.refused_reason, self.now)
             return
+        self._join(call, node, self._signalling(call.location))
+
+    def _join(self, call: Call, node: Node, signalling: str) -> None:
         call.id = str(uuid.UUID(int=self.random.getrandbits(128), version=4))
-        call.node, call.signalling = node, self._signalling(call.location)
+        call.node, call.signalling = node, signalling
         node.calls[call.id] = call
         node.conferences[call.conference] += 1
         self.started.setdefault(call.conference, self.now)
@@ -215,6 +239,8 @@ class World:
         node.conferences[call.conference] -= 1
         if not node.conferences[call.conference]:
             del node.conferences[call.conference]
+        if not node.calls:
+            node.emptied_at = self.now
         self._remember(call, "Call disconnected", self.now)
 
     def _remember(self, call: Call, reason: str, at: float) -> None:
@@ -230,7 +256,10 @@ class World:
         )
 
     def _signalling(self, location: str) -> str:
-        return next((node.address for node in self.nodes.values() if node.location == location and not node.overflow), "")
+        return next(
+            (node.address for node in self.nodes.values() if node.location == location and not node.overflow),
+            "",
+        )
 
     def place(self, call: Call) -> Node | None:
         """Return the node that takes a call: its own location's first, then the overflow locations'; None if all are full."""
@@ -290,7 +319,10 @@ class World:
         """The node's instance was started; it boots."""
         dice = random.Random(f"{self.seed} {node.name} {launched_at:.0f}")
         longest = self.switches.boot_mean + 4 * self.switches.boot_jitter
-        takes = min(max(dice.gauss(self.switches.boot_mean, self.switches.boot_jitter), self.switches.os_boot + 30), longest)
+        takes = min(
+            max(dice.gauss(self.switches.boot_mean, self.switches.boot_jitter), self.switches.os_boot + 30),
+            longest,
+        )
         node.launched_at = launched_at
         node.boots_at = launched_at + min(dice.gauss(self.switches.os_boot, 5), takes - 10)
         node.ready_at = launched_at + takes

@@ -32,7 +32,11 @@ class Decider:
         """
         reading, last = self.ledger.last_reading(), self.ledger.last_plan()
         if reading is None or (last and since and since <= last.plan.read_at):
-            logger.info("skipped", snapshot=str(since), because="no reading yet" if reading is None else "planned already")
+            logger.info(
+                "skipped",
+                snapshot=str(since),
+                because="no reading yet" if reading is None else "planned already",
+            )
             return None
         problem = self.ledger.last_problem()
         instances, trouble = self._instances()
@@ -58,7 +62,9 @@ class Decider:
             logger.info("superseded", snapshot=str(since))
             return None
         for change, token in begun:
-            self.ledger.tell(Event(at=now, kind=f"{change.action} wanted", node=change.node, reason=change.reason, by=ME))
+            self.ledger.tell(
+                Event(at=now, kind=f"{change.action} wanted", node=change.node, reason=change.reason, by=ME)
+            )
             claim = commitments.memory(change.node).claim
             if claim is None or claim.until <= now:  # else the workflow at work there turns round by itself
                 self.workflows.begin(change, token)
@@ -75,7 +81,12 @@ class Decider:
         """Bring what is remembered in step with what is there, and return it."""
         commitments = self.ledger.commitments(now)
         fleet: Fleet = match_up(
-            observation, expected_hd={}, default_hd=0, boot_limit=self.policy.boot_limit, now=now
+            observation,
+            expected_hd={},
+            default_hd=0,
+            boot_limit=self.policy.boot_limit,
+            just_opened=commitments.just_opened(self.policy.replication, now),
+            now=now,
         )
         changed = False
         for found in reconcile_lifetimes(fleet.nodes, commitments):
@@ -91,7 +102,9 @@ class Decider:
             if node.state is NodeState.SERVING and (memory.hd != node.hd or memory.given_up_at):
                 changed = True
                 self.ledger.note(node.name, hd=node.hd, given_up_at=None)
-            closed_by_us = node.worker.maintenance_mode_configured and node.worker.maintenance_mode_reason.startswith(OURS)
+            closed_by_us = node.worker.maintenance_mode_configured and node.worker.maintenance_mode_reason.startswith(
+                OURS
+            )
             if closed_by_us and memory.closed_at is None:
                 changed = True
                 self.ledger.note(node.name, closed_at=now)  # later than the truth, so never too early to stop

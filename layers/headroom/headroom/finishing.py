@@ -66,7 +66,11 @@ class Finisher:
                 if memory.lifetime and asked_at:
                     booted = now - datetime.fromisoformat(asked_at)
                     self.ledger.lifetime_note(
-                        node, memory.lifetime, serving_at=now, boot_seconds=round(booted.total_seconds()), hd=memory.hd or 0
+                        node,
+                        memory.lifetime,
+                        serving_at=now,
+                        boot_seconds=round(booted.total_seconds()),
+                        hd=memory.hd or 0,
                     )
             case Outcome.GIVEN_UP | Outcome.FAILED:
                 self.ledger.remember(node, token, failed_at=now, given_up_at=now)

@@ -51,7 +51,9 @@ class Promiser:
         is_new = self.ledger.promise(hold)
         if is_new:
             late = request.scheduled_time and now - request.scheduled_time > LATE
-            asked = ", ".join(hold.nodes) or ", ".join(f"{count} nodes in {place}" for place, count in hold.counts.items())
+            asked = ", ".join(hold.nodes) or ", ".join(
+                f"{count} nodes in {place}" for place, count in hold.counts.items()
+            )
             told = f"{asked} until {hold.until:%H:%M} UTC: {hold.reason}" + (" (the schedule was late)" if late else "")
             self.ledger.tell(Event(at=now, kind="hold", reason=told, by=hold.by))
         return {
@@ -80,4 +82,10 @@ class Promiser:
                 f"{found.reason}\n\nPromised: {hold.reason}, ready by {hold.ready_by:%H:%M} UTC.\n\nHeadroom keeps trying until "
                 f"{hold.until:%H:%M} UTC. Look at the nodes named above in the history.",
             )
-        return {"kept": found.kept, "due": due, "ready": found.ready, "missing": found.missing, "reason": found.reason}
+        return {
+            "kept": found.kept,
+            "due": due,
+            "ready": found.ready,
+            "missing": found.missing,
+            "reason": found.reason,
+        }

@@ -41,7 +41,9 @@ class Settings:
         """Raise one SettingsError that names everything missing."""
         missing = [field.name.upper() for field in fields(cls) if field.name.upper() not in env]
         if missing:
-            raise SettingsError(f"Not set: {', '.join(missing)}. Deploy the stack again, or set them as template.yaml does.")
+            raise SettingsError(
+                f"Not set: {', '.join(missing)}. Deploy the stack again, or set them as template.yaml does."
+            )
         return cls(**{field.name: env[field.name.upper()] for field in fields(cls)})
 
     @property

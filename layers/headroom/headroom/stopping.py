@@ -35,7 +35,9 @@ class Stopper:
             raise NotNowError("Pexip has not been read yet.")
         worker = find_worker(reading, node)
         commitments, memory = self.ledger.commitments(now), self.ledger.memory(node)
-        living = [one for one in self.ec2.instances(private_ip_address=worker.address) if one.power is not Power.TERMINATED]
+        living = [
+            one for one in self.ec2.instances(private_ip_address=worker.address) if one.power is not Power.TERMINATED
+        ]
         if len(living) != 1:
             raise StopRefusedError(f"It has {len(living)} tagged instances instead of one")
         [instance] = living

@@ -35,7 +35,9 @@ class Gatekeeper:
         pexip = self.pexip.connect()
         now_there = pexip.configuration(worker.id)
         if now_there.maintenance_mode and not (now_there.maintenance_mode_reason or "").startswith(OURS):
-            raise NotOursError(f"{node} is in maintenance mode already: {now_there.maintenance_mode_reason or 'no reason'}")
+            raise NotOursError(
+                f"{node} is in maintenance mode already: {now_there.maintenance_mode_reason or 'no reason'}"
+            )
         if now_there.maintenance_mode and memory.closed_at:
             return self._closed(memory.closed_at, "It was closed already")
         pexip.configure(worker.id, maintenance_mode=True, maintenance_mode_reason=f"{OURS} {reason}"[:REASON])
@@ -58,7 +60,7 @@ class Gatekeeper:
             return {"reason": "It was open already"}
         if not (now_there.maintenance_mode_reason or "").startswith(OURS):
             raise NotOursError(f"{node} was not closed by Headroom: {now_there.maintenance_mode_reason or 'no reason'}")
-        self.ledger.remember(node, token, closed_at=None)
+        self.ledger.remember(node, token, closed_at=None, opened_at=clock.now())
         pexip.configure(worker.id, maintenance_mode=False, maintenance_mode_reason="")
         self.ledger.tell(Event(at=clock.now(), kind="opened", node=node, reason=reason, by=ME))
         return {"reason": reason}
@@ -85,7 +87,13 @@ class Gatekeeper:
         """Look live at the node, if it is still wanted off; say what was found, and whether it is closed by now."""
         memory = self.ledger.renew(node, token, clock.now())
         if memory.wanted is not Wanted.OFF:
-            return {"wanted": str(memory.wanted), "empty": False, "closed": False, "check": None, "reason": memory.reason}
+            return {
+                "wanted": str(memory.wanted),
+                "empty": False,
+                "closed": False,
+                "check": None,
+                "reason": memory.reason,
+            }
         registrations = self.settings.check_registrations == "true"
         check = self.pexip.connect().look_at(self._worker(node), registrations=registrations, now=clock.now())
         trouble = "" if check.complete else f"Pexip could not say everything: {check.trouble}"

@@ -45,7 +45,9 @@ class Worksite:
     def _check(self, reading: Reading, action: Action) -> None:
         mode = self.policy.mode
         if mode is Mode.OBSERVE:
-            raise NotNowError("Headroom is in observe mode and touches nothing: deploy with Mode=assist or Mode=control.")
+            raise NotNowError(
+                "Headroom is in observe mode and touches nothing: deploy with Mode=assist or Mode=control."
+            )
         if mode is Mode.ASSIST and action is not Action.START:
             raise NotNowError(f"In assist mode Headroom only starts nodes; to {action} one is Pexip's, or yours.")
         if mode is Mode.CONTROL and reading.settings.bursting_enabled:
@@ -113,11 +115,15 @@ class Worksite:
     def _reading(self) -> Reading:
         reading = self.ledger.last_reading()
         if reading is None:
-            raise NotNowError("Pexip has not been read yet: wait a minute, and look at the log of the observe function.")
+            raise NotNowError(
+                "Pexip has not been read yet: wait a minute, and look at the log of the observe function."
+            )
         return reading
 
     def _instance(self, worker: Worker) -> Instance:
-        found = [one for one in self.ec2.instances(private_ip_address=worker.address) if one.power is not Power.TERMINATED]
+        found = [
+            one for one in self.ec2.instances(private_ip_address=worker.address) if one.power is not Power.TERMINATED
+        ]
         if len(found) != 1:
             raise NotNowError(
                 f"{worker.name} ({worker.address}) has {len(found)} tagged instances instead of one: see the issues."

@@ -1,7 +1,8 @@
 """CloudFormation: what the engine drops or names differently when it makes a resource.
 
-AWS: a state machine's definition in S3 «must be a JSON or YAML file»; TimeToLiveSpecification is applied; `Ref` of a secret is its ARN; a schedule keeps its time zone on create and on
-update (docs: AWS::StepFunctions::StateMachine S3Location, AWS::DynamoDB::Table, AWS::SecretsManager::Secret «Return values», AWS::Scheduler::Schedule).
+AWS: a state machine's definition in S3 «must be a JSON or YAML file»; TimeToLiveSpecification is applied; `Ref` of a
+secret is its ARN; a schedule keeps its time zone on create and on update (docs: AWS::StepFunctions::StateMachine
+S3Location, AWS::DynamoDB::Table, AWS::SecretsManager::Secret «Return values», AWS::Scheduler::Schedule).
 """
 
 import json

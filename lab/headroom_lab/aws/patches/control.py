@@ -24,7 +24,13 @@ def with_requests(serve: Any) -> Any:
             await serve(scope, receive, send)
             return
         done = await asyncio.to_thread(work)
-        await send({"type": "http.response.start", "status": 200, "headers": [(b"content-type", b"application/json")]})
+        await send(
+            {
+                "type": "http.response.start",
+                "status": 200,
+                "headers": [(b"content-type", b"application/json")],
+            }
+        )
         await send({"type": "http.response.body", "body": json.dumps({"done": done}).encode()})
 
     return served

@@ -88,7 +88,9 @@ def in_time(change: Any, *, allowed: set[str], passing: str, final: str) -> Any:
             fault = take_fault(one, "refuse-start") if final == "running" else ""
             if fault:
                 status = SHORT_OF_CAPACITY if "Insufficient" in fault else REFUSED
-                return ec2._error(fault, "We currently do not have sufficient capacity in this Availability Zone.", status)
+                return ec2._error(
+                    fault, "We currently do not have sufficient capacity in this Availability Zone.", status
+                )
         before = {one: state_of(one) for one in ids}
         status, headers, body = change(parameters)
         if status >= REFUSED:
@@ -96,7 +98,10 @@ def in_time(change: Any, *, allowed: set[str], passing: str, final: str) -> Any:
         for one, state in before.items():
             if state == final:
                 continue
-            ec2._instances[one]["State"] = {"Code": CODES[state], "Name": state}  # the engine has changed it already
+            ec2._instances[one]["State"] = {
+                "Code": CODES[state],
+                "Name": state,
+            }  # the engine has changed it already
             _set_out(one, passing, final)
         text = body.decode() if isinstance(body, bytes) else body
         text = re.sub(
@@ -129,7 +134,9 @@ def terminating(terminate: Any) -> Any:
     """Wrap TerminateInstances likewise."""
 
     def terminated(parameters: Any) -> Any:
-        ids = [one for one in ec2._parse_member_list(parameters, "InstanceId") if state_of(one) not in {"", "terminated"}]
+        ids = [
+            one for one in ec2._parse_member_list(parameters, "InstanceId") if state_of(one) not in {"", "terminated"}
+        ]
         answer = terminate(parameters)
         if answer[0] < REFUSED:
             for one in ids:
@@ -193,7 +200,10 @@ def apply() -> None:
     """Patch EC2."""
     actions = ec2._ACTION_MAP
     actions["StartInstances"] = in_time(
-        actions["StartInstances"], allowed={"stopped", "running", "pending"}, passing="pending", final="running"
+        actions["StartInstances"],
+        allowed={"stopped", "running", "pending"},
+        passing="pending",
+        final="running",
     )
     actions["StopInstances"] = in_time(
         actions["StopInstances"],

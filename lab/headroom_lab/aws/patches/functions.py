@@ -1,8 +1,8 @@
 """Lambda: errors carry their class, scheduled and routed events are asynchronous, and workers stay few and warm.
 
-AWS: `errorType` is the exception's class (docs: «Lambda function errors in Python»), so that Step Functions can catch it by name; a function
-called by EventBridge, Scheduler or SNS is invoked asynchronously, with EventInvokeConfig's retries, age limit and
-destinations (docs: «Invoking a Lambda function asynchronously»).
+AWS: `errorType` is the exception's class (docs: «Lambda function errors in Python»), so that Step Functions can catch it
+by name; a function called by EventBridge, Scheduler or SNS is invoked asynchronously, with EventInvokeConfig's retries,
+age limit and destinations (docs: «Invoking a Lambda function asynchronously»).
 """
 
 import json

@@ -6,12 +6,17 @@ DeadLetterConfig hold for what the target's API refuses («Configuring a dead-le
 """
 
 import re
-import threading
 from datetime import UTC, datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from ministack.core.responses import get_account_id, get_region, new_uuid, set_request_account_id, set_request_region
+from ministack.core.responses import (
+    get_account_id,
+    get_region,
+    new_uuid,
+    set_request_account_id,
+    set_request_region,
+)
 from ministack.services import eventbridge, lambda_svc, scheduler, sqs, stepfunctions
 
 from headroom_lab.aws.patches import replace
@@ -110,13 +115,16 @@ def fire(schedule: dict[str, Any], due: float) -> None:
 def deliver(schedule: dict[str, Any], target: dict[str, Any], event: dict[str, Any]) -> None:
     """Deliver with the schedule's retries; what cannot be delivered goes to its dead-letter queue."""
     policy = target.get("RetryPolicy") or {}
-    most, oldest = int(policy.get("MaximumRetryAttempts", 185)), float(policy.get("MaximumEventAgeInSeconds", 86400))
+    most, oldest = (
+        int(policy.get("MaximumRetryAttempts", 185)),
+        float(policy.get("MaximumEventAgeInSeconds", 86400)),
+    )
     began, tries = LAB_TIME.time(), 0
     while True:
         try:
             _check_target(target["Arn"])
             eventbridge._invoke_target(target, event, schedule)
-        except Exception as error:  # noqa: BLE001 - whatever the target's API refuses counts, as on AWS
+        except Exception as error:
             pause = min(2**tries, MOST_BACKOFF)
             if tries < most and LAB_TIME.time() - began + pause <= oldest:
                 tries += 1
@@ -124,7 +132,11 @@ def deliver(schedule: dict[str, Any], target: dict[str, Any], event: dict[str, A
                 continue
             dead_letters = (target.get("DeadLetterConfig") or {}).get("Arn")
             if dead_letters:
-                send(dead_letters, target.get("Input") or "{}", {"ERROR_MESSAGE": str(error), "RETRY_ATTEMPTS": tries})
+                send(
+                    dead_letters,
+                    target.get("Input") or "{}",
+                    {"ERROR_MESSAGE": str(error), "RETRY_ATTEMPTS": tries},
+                )
         return
 
 
@@ -150,4 +162,3 @@ def apply() -> None:
     replace(scheduler, "_create_schedule", refuse_bad_expressions)
     replace(scheduler, "_tick_schedules", lambda _: tick)
     replace(scheduler, "_ticker_loop", lambda _: ticker)
-    assert threading  # the engine itself runs the loop in a thread of its own

@@ -66,7 +66,12 @@ class Mappings:
         return True
 
     def _run(
-        self, mapping: dict[str, Any], place: Place, function: dict[str, Any], position: int, records: list[Any]
+        self,
+        mapping: dict[str, Any],
+        place: Place,
+        function: dict[str, Any],
+        position: int,
+        records: list[Any],
     ) -> None:
         done = False
         try:

@@ -8,7 +8,17 @@ from datetime import datetime, tzinfo
 from typing import Any, Self
 
 from ministack.core import responses
-from ministack.services import cloudwatch, cloudwatch_logs, dynamodb, ec2, eventbridge, scheduler, sns, sqs, stepfunctions
+from ministack.services import (
+    cloudwatch,
+    cloudwatch_logs,
+    dynamodb,
+    ec2,
+    eventbridge,
+    scheduler,
+    sns,
+    sqs,
+    stepfunctions,
+)
 
 from headroom import clock
 from headroom_lab.aws.patches import replace
@@ -51,7 +61,17 @@ class LabDatetime(datetime):
 
 def apply() -> None:
     """Give every service that shows or waits for time the lab's clock."""
-    for module in (cloudwatch, cloudwatch_logs, dynamodb, ec2, eventbridge, scheduler, sns, sqs, stepfunctions):
+    for module in (
+        cloudwatch,
+        cloudwatch_logs,
+        dynamodb,
+        ec2,
+        eventbridge,
+        scheduler,
+        sns,
+        sqs,
+        stepfunctions,
+    ):
         replace(module, "time", lambda _: LAB_TIME)
     for module in (cloudwatch, cloudwatch_logs, eventbridge, responses, scheduler, stepfunctions):
         replace(module, "datetime", lambda _: LabDatetime)

@@ -141,7 +141,11 @@ class Ledger:
                 key = {"pk": f"samples#{self.platform}#{load.location}", "sk": at}
                 batch.put_item(
                     Item=key
-                    | {"hd": load.hd, "used": load.used, "expires_at": self._expiry(reading.read_at, HISTORY_KEPT)}
+                    | {
+                        "hd": load.hd,
+                        "used": load.used,
+                        "expires_at": self._expiry(reading.read_at, HISTORY_KEPT),
+                    }
                 )
         self._put(
             f"snapshot#{self.platform}",
@@ -248,8 +252,10 @@ class Ledger:
             try:
                 self.table.meta.client.transact_write_items(TransactItems=requests)
             except ClientError as error:
-                reasons = error.response.get("CancellationReasons", [])  # type: ignore[attr-defined]
-                refused = [index for index, reason in enumerate(reasons) if reason.get("Code") == "ConditionalCheckFailed"]
+                reasons = error.response.get("CancellationReasons", [])
+                refused = [
+                    index for index, reason in enumerate(reasons) if reason.get("Code") == "ConditionalCheckFailed"
+                ]
                 if not refused:
                     raise
                 if refused[0] < len(planned):
@@ -267,10 +273,15 @@ class Ledger:
             "node": change.node,
             "wanted": str(change.action.wanted),
             "version": memory.version + 1,
+            "wanted_at": stamp(now),
             "reason": change.reason,
         }
         if not claimed:
-            sets |= {"claim_token": token, "claim_action": str(change.action), "claim_until": stamp(now + FIRST_LEASE)}
+            sets |= {
+                "claim_token": token,
+                "claim_action": str(change.action),
+                "claim_until": stamp(now + FIRST_LEASE),
+            }
         unchanged = "attribute_not_exists(#version)" if not memory.version else "#version = :was"
         values: dict[str, Any] = {f":{name}": value for name, value in sets.items()}
         condition = unchanged
@@ -311,6 +322,7 @@ class Ledger:
                 "node": node,
                 "wanted": str(action.wanted),
                 "version": memory.version + 1,
+                "wanted_at": stamp(now),
                 "reason": reason,
                 "claim_token": token,
                 "claim_action": str(action),
@@ -338,7 +350,11 @@ class Ledger:
     def release(self, node: str, token: str) -> None:
         """Give the claim up, if it is still ours."""
         try:
-            self._update(node, {"claim_token": None, "claim_action": None, "claim_until": None}, Attr("claim_token").eq(token))
+            self._update(
+                node,
+                {"claim_token": None, "claim_action": None, "claim_until": None},
+                Attr("claim_token").eq(token),
+            )
         except ClaimLostError:
             return
 
@@ -507,7 +523,9 @@ def _memory(item: dict[str, Any]) -> Memory:
             if until and item.get("claim_token")
             else None
         ),
+        wanted_at=moment(item.get("wanted_at")),
         closed_at=moment(item.get("closed_at")),
+        opened_at=moment(item.get("opened_at")),
         failed_at=moment(item.get("failed_at")),
         given_up_at=moment(item.get("given_up_at")),
         start_asked_at=moment(item.get("start_asked_at")),

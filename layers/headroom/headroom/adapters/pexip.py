@@ -321,7 +321,7 @@ class ManagementNode:
         """Look whether anything is on a node: six live, filtered requests (seven with registrations)."""
         try:
             status = self._one(f"status/v1/worker_vm/{worker.status_id}", WorkerStatus)
-            carried = {
+            carried: dict[str, Any] = {
                 "shards": self._count("conference_shard", node=worker.address),
                 "media": self._count("participant", media_node=worker.address),
                 "signalling": self._count("participant", signalling_node=worker.address),
@@ -390,7 +390,9 @@ class ManagementNode:
         address = address or f"{self.url}/api/admin/{path}/"
         self.calls[f"{method} {path}"] += 1
         try:
-            response = self.session.request(method, address, auth=self.auth, timeout=TIMEOUT, allow_redirects=False, **more)
+            response = self.session.request(
+                method, address, auth=self.auth, timeout=TIMEOUT, allow_redirects=False, **more
+            )
             if response.status_code == HTTPStatus.UNAUTHORIZED and isinstance(self.auth, BearerToken):
                 self.auth.forget()  # an hour can end between two requests
                 response = self.session.request(
@@ -421,9 +423,13 @@ class ManagementNode:
                 "the Pexip secret and the role of that account."
             )
         if status == HTTPStatus.TOO_MANY_REQUESTS:
-            raise PexipBusyError("Pexip answers 429, too many requests: find who else polls the Management API so often.")
+            raise PexipBusyError(
+                "Pexip answers 429, too many requests: find who else polls the Management API so often."
+            )
         if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
-            raise PexipBusyError(f"Pexip answers {status} ({_brief(response)}): look at the Management Node's support log.")
+            raise PexipBusyError(
+                f"Pexip answers {status} ({_brief(response)}): look at the Management Node's support log."
+            )
         raise PexipAnswerError(
             f"Pexip answers {status} to {response.request.method} {response.request.path_url} ({_brief(response)}): is "
             f"{self.url} the Management Node, and its version one that has this resource?"

@@ -17,17 +17,26 @@ class Pexip:
     settings: Settings
     secret: str = ""
     node: ManagementNode | None = None
+    stale: bool = False
 
     def __post_init__(self) -> None:
         """Keep one provider, and with it its cache."""
         self.provider = SecretsProvider()
 
-    def connect(self, *, afresh: bool = False) -> ManagementNode:
-        """Return the client; `afresh` reads the secret again first. Raise PexipRefusedError for a useless secret."""
-        found = self.provider.get(self.settings.pexip_secret_arn, max_age=MAX_AGE, force_fetch=afresh)
+    def forget(self) -> None:
+        """Read the secret again next time: its credentials were refused, and may have been replaced."""
+        self.stale = True
+
+    def connect(self) -> ManagementNode:
+        """Return the client; raise PexipRefusedError for a useless secret."""
+        found = self.provider.get(self.settings.pexip_secret_arn, max_age=MAX_AGE, force_fetch=self.stale)
+        self.stale = False
         secret = found if isinstance(found, str) else ""
         if self.node is None or secret != self.secret:
             if self.node:
                 self.node.close()
-            self.secret, self.node = secret, ManagementNode(self.settings.pexip_url, Credentials.parse(secret))
+            self.secret, self.node = (
+                secret,
+                ManagementNode(self.settings.pexip_url, Credentials.parse(secret)),
+            )
         return self.node

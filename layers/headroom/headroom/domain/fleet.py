@@ -84,9 +84,7 @@ class Worker:
         if not self.max_hd_calls:
             return None
         if self.max_media_tokens and self.media_tokens_used is not None:
-            return min(
-                self.max_hd_calls, ceil(self.media_tokens_used * self.max_hd_calls / self.max_media_tokens)
-            )
+            return min(self.max_hd_calls, ceil(self.media_tokens_used * self.max_hd_calls / self.max_media_tokens))
         if self.media_load is None or self.maintenance_mode:  # a closed node reports 100 % whatever it carries
             return None
         return min(self.max_hd_calls, ceil(self.max_hd_calls * self.media_load / 100))
@@ -181,6 +179,12 @@ class Node:
         return max(0, self.hd - self.used) if self.state is NodeState.SERVING else 0
 
     @property
+    def room(self) -> int:
+        """HD connections it would have free if it were open: all of a stopped node's."""
+        carries = self.state in {NodeState.SERVING, NodeState.OPENING, NodeState.CLOSED}
+        return max(0, self.hd - self.used) if carries else self.hd
+
+    @property
     def looks_empty(self) -> bool:
         """No conference and no signalling on it, by this reading; a reason to look closer, never to stop."""
         return self.worker.shards == 0 and self.worker.signaling_count == 0
@@ -202,13 +206,16 @@ def has_booted(worker: Worker, launched_at: datetime) -> bool:
 
 def needs_its_address(worker: Worker, instance: Instance) -> bool:
     """Say whether the node's static NAT address is no longer the instance's public one."""
-    return bool(
-        worker.static_nat_address and instance.public_ip and worker.static_nat_address != instance.public_ip
-    )
+    return bool(worker.static_nat_address and instance.public_ip and worker.static_nat_address != instance.public_ip)
 
 
-def state_of(worker: Worker, instance: Instance, boot_limit: timedelta, now: datetime) -> NodeState:
-    """Name what the node is doing, from both views of it."""
+def state_of(
+    worker: Worker, instance: Instance, *, boot_limit: timedelta, just_opened: bool, now: datetime
+) -> NodeState:
+    """Name what the node is doing, from both views of it.
+
+    `just_opened` says that Headroom opened it so lately that not every node need know: it is no capacity yet.
+    """
     match instance.power:
         case Power.STOPPED:
             return NodeState.STOPPED
@@ -217,11 +224,14 @@ def state_of(worker: Worker, instance: Instance, boot_limit: timedelta, now: dat
         case Power.TERMINATED:
             return NodeState.GONE
         case Power.PENDING | Power.RUNNING:
-            return _state_when_on(worker, instance, boot_limit, now)
+            return _state_when_on(worker, instance, boot_limit, just_opened=just_opened, now=now)
 
 
-def _state_when_on(worker: Worker, instance: Instance, boot_limit: timedelta, now: datetime) -> NodeState:
-    if worker.closed and not worker.maintenance_mode_reason.startswith(OURS):
+def _state_when_on(
+    worker: Worker, instance: Instance, boot_limit: timedelta, *, just_opened: bool, now: datetime
+) -> NodeState:
+    opening = just_opened and not worker.maintenance_mode_configured
+    if worker.closed and not opening and not worker.maintenance_mode_reason.startswith(OURS):
         return NodeState.CLOSED_BY_OTHERS
     if instance.power is Power.PENDING or not has_booted(worker, instance.launched_at):
         return NodeState.STARTING if now - instance.launched_at <= boot_limit else NodeState.LATE
@@ -229,7 +239,7 @@ def _state_when_on(worker: Worker, instance: Instance, boot_limit: timedelta, no
         return NodeState.UPGRADING
     if worker.maintenance_mode_configured:
         return NodeState.CLOSED
-    return NodeState.OPENING if worker.maintenance_mode else NodeState.SERVING
+    return NodeState.OPENING if opening or worker.maintenance_mode else NodeState.SERVING
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -254,11 +264,13 @@ def match_up(
     expected_hd: dict[str, int],
     default_hd: int,
     boot_limit: timedelta,
+    just_opened: frozenset[str] = frozenset(),
     now: datetime,
 ) -> Fleet:
     """Join Pexip's nodes and EC2's instances by private IPv4 address.
 
-    `expected_hd` holds what a node offered when it last served; it stands in while Pexip does not know.
+    `expected_hd` holds what a node offered when it last served; it stands in while Pexip does not know. `just_opened`
+    names the nodes that Headroom opened within the last replication time.
     """
     workers = {worker.address: worker for worker in observation.reading.workers}
     living = [instance for instance in observation.instances if instance.power is not Power.TERMINATED]
@@ -266,13 +278,14 @@ def match_up(
     nodes, misfits = [], []
     for instance in sorted(living, key=lambda instance: instance.id):
         worker = workers.get(instance.private_ip or "")
-        if addresses[instance.private_ip] > 1:
+        if instance.private_ip and addresses[instance.private_ip] > 1:
             misfits.append(_twin(instance))
         elif worker is None:
             misfits.append(_stranger(instance))
         else:
             known = worker.max_hd_calls or expected_hd.get(worker.name) or default_hd
-            state = state_of(worker, instance, boot_limit, now)
+            opened = worker.name in just_opened
+            state = state_of(worker, instance, boot_limit=boot_limit, just_opened=opened, now=now)
             nodes.append(Node(worker=worker, instance=instance, state=state, hd=known))
     misfits += _without_instance(observation, {instance.private_ip for instance in living})
     return Fleet(nodes=tuple(sorted(nodes, key=lambda node: node.name)), misfits=tuple(misfits))

@@ -5,7 +5,16 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-from headroom.domain.fleet import CLOCK_SKEW, Instance, Node, NodeState, Power, Worker, has_booted, needs_its_address
+from headroom.domain.fleet import (
+    CLOCK_SKEW,
+    Instance,
+    Node,
+    NodeState,
+    Power,
+    Worker,
+    has_booted,
+    needs_its_address,
+)
 
 
 class Wanted(StrEnum):
@@ -51,9 +60,11 @@ class Memory:
     node: str
     wanted: Wanted | None = None
     version: int = 0
+    wanted_at: datetime | None = None  # when that changed last
     reason: str = ""
     claim: Claim | None = None
     closed_at: datetime | None = None  # since when Headroom has it closed
+    opened_at: datetime | None = None  # when Headroom last opened it
     failed_at: datetime | None = None  # when its last start failed
     given_up_at: datetime | None = None  # when a start that may still come up was given up
     start_asked_at: datetime | None = None  # when Headroom last asked to start its instance
@@ -91,6 +102,12 @@ class Commitments:
     def memory(self, node: str) -> Memory:
         """Return what is remembered of a node, which may be nothing."""
         return next((memory for memory in self.memories if memory.node == node), Memory(node=node))
+
+    def just_opened(self, replication: timedelta, now: datetime) -> frozenset[str]:
+        """Name the nodes that Headroom opened so lately that not every node need know of it."""
+        return frozenset(
+            memory.node for memory in self.memories if memory.opened_at and now - memory.opened_at < replication
+        )
 
     def holds_on(self, node: str, location: str, serving: int) -> tuple[Hold, ...]:
         """Return the holds that need this node: by name, or because only `serving` others are there for its count."""
@@ -188,8 +205,10 @@ def reconcile_lifetimes(nodes: Sequence[Node], commitments: Commitments) -> list
     for node in nodes:
         open_lifetime = commitments.memory(node.name).lifetime
         is_on = node.instance.power in {Power.PENDING, Power.RUNNING}
-        if open_lifetime and (not is_on and node.state is not NodeState.STOPPING or
-                              is_on and open_lifetime != node.instance.launched_at):
+        if open_lifetime and (
+            (not is_on and node.state is not NodeState.STOPPING)
+            or (is_on and open_lifetime != node.instance.launched_at)
+        ):
             found.append(LifetimeEnded(node=node.name, launched_at=open_lifetime))
         if is_on and open_lifetime != node.instance.launched_at:
             found.append(LifetimeFound(node=node.name, launched_at=node.instance.launched_at))

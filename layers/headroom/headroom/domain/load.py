@@ -57,7 +57,7 @@ def overflow_loads(nodes: Iterable[Node], coming: Iterable[Node]) -> dict[str, L
             location=location,
             hd=sum(node.hd for node in serving),
             used=sum(node.used for node in serving),
-            coming=sum(node.hd for node in coming if node.location == location),
+            coming=sum(node.room for node in coming if node.location == location),
         )
     return loads
 

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from headroom.domain.fleet import Fleet, Node, NodeState, Observation, ON, match_up
+from headroom.domain.fleet import ON, Fleet, Node, NodeState, Observation, match_up
 from headroom.domain.lifecycle import Action, Commitments, Hold, Wanted
 from headroom.domain.load import Load, overflow_loads, principal_loads
 from headroom.domain.policy import Mode, Policy
@@ -78,6 +78,7 @@ def plan(observation: Observation, commitments: Commitments, policy: Policy, now
         expected_hd={memory.node: memory.hd for memory in commitments.memories if memory.hd},
         default_hd=policy.expected_hd,
         boot_limit=policy.boot_limit,
+        just_opened=commitments.just_opened(policy.replication, now),
         now=now,
     )
     situation = Situation(observation=observation, commitments=commitments, policy=policy, fleet=fleet, now=now)
@@ -113,7 +114,13 @@ class Situation:
     """Everything one plan is made from, with the questions that the rules ask of it."""
 
     def __init__(
-        self, *, observation: Observation, commitments: Commitments, policy: Policy, fleet: Fleet, now: datetime
+        self,
+        *,
+        observation: Observation,
+        commitments: Commitments,
+        policy: Policy,
+        fleet: Fleet,
+        now: datetime,
     ) -> None:
         self.observation = observation
         self.reading = observation.reading
@@ -163,7 +170,9 @@ class Situation:
                 "Enable it under Platform > Global settings > Cloud bursting, or use control mode."
             )
         if self.reading.settings.cloud_provider != "AWS" and self.reading.settings.bursting_enabled:
-            return f"Pexip bursts into {self.reading.settings.cloud_provider}, not AWS: Headroom has nothing to do here."
+            return (
+                f"Pexip bursts into {self.reading.settings.cloud_provider}, not AWS: Headroom has nothing to do here."
+            )
         return "Pexip is being upgraded: everything stays as it is until it is done." if self.reading.upgrading else ""
 
     def is_coming(self, node: Node) -> bool:
@@ -226,12 +235,26 @@ class Situation:
             free, name = min(asking)
             return needed, f"{name} has {free} HD connections free, its threshold is {self.threshold(name)}"
         if here.used:
-            return needed, f"{location} carries {here.used} HD connections, its threshold is {self.threshold(location)}"
+            return (
+                needed,
+                f"{location} carries {here.used} HD connections, its threshold is {self.threshold(location)}",
+            )
         return 0, ""
 
     def overflow_of(self, name: str) -> str | None:
         """The primary overflow location of a location."""
         return next((place.overflow_location for place in self.reading.locations if place.name == name), None)
+
+    def wanted_more_lately(self, location: str) -> bool:
+        """More was needed here a moment ago: closing waits, or a rush would open and close by turns."""
+        return any(
+            memory.wanted is Wanted.OPEN
+            and memory.wanted_at is not None
+            and self.now - memory.wanted_at < self.policy.calm_before_closing
+            for node in self.fleet.nodes
+            if node.location == location
+            for memory in (self.commitments.memory(node.name),)
+        )
 
     def calm(self, location: str) -> bool:
         """No principal location is near its threshold: what is empty here is not wanted back at once."""
@@ -247,7 +270,7 @@ class Situation:
         starts = 0
         for change in changes:
             if change.action is Action.START:
-                if self.policy.max_nodes and on >= self.policy.max_nodes or starts >= self.policy.max_starts_per_plan:
+                if (self.policy.max_nodes and on >= self.policy.max_nodes) or starts >= self.policy.max_starts_per_plan:
                     continue
                 on, starts = on + 1, starts + 1
             elif self.stale or self.policy.mode is Mode.ASSIST:
@@ -277,7 +300,7 @@ def _more(situation: Situation, need: Need) -> Iterator[Change]:
         if action is None or not (held or short_hd > 0 or short_nodes > 0):
             continue
         yield Change(node=node.name, action=action, reason=_reason(need, load))
-        short_hd -= node.hd
+        short_hd -= node.room
         short_nodes -= 1
 
 
@@ -286,12 +309,17 @@ def _reason(need: Need, load: Load) -> str:
     return f"{need.reason}; {load.free} of {load.hd} HD connections free in {load.location}{coming}"
 
 
-def _preference(situation: Situation, node: Node) -> tuple[bool, datetime, bool, str]:
-    """Re-open before starting, a node that failed lately last, otherwise by name."""
+def _preference(situation: Situation, node: Node) -> tuple[bool, datetime, int, str]:
+    """Re-open before starting, the emptiest first as it helps most; start by name, a node that failed lately last."""
     failed_at = situation.commitments.memory(node.name).failed_at
     never = situation.now.replace(year=1970)
     lately = failed_at is not None and situation.now - failed_at < timedelta(hours=1)
-    return node.state is NodeState.STOPPED, failed_at if lately and failed_at else never, node.hd == 0, node.name
+    return (
+        node.state is NodeState.STOPPED,
+        failed_at if lately and failed_at else never,
+        -node.room,
+        node.name,
+    )
 
 
 def _how_to_have_more(situation: Situation, node: Node) -> Action | None:
@@ -329,7 +357,8 @@ def _given_up(situation: Situation, need: Need) -> Iterator[Change]:
 
 def _less(situation: Situation, need: Need) -> Iterator[Change]:
     yield from _stops(situation, need)
-    yield from _closes(situation, need)
+    if not situation.wanted_more_lately(need.location):
+        yield from _closes(situation, need)
 
 
 def _stops(situation: Situation, need: Need) -> Iterator[Change]:
@@ -342,7 +371,11 @@ def _stops(situation: Situation, need: Need) -> Iterator[Change]:
             and node.name not in need.names
             and node.looks_empty
         ):
-            yield Change(node=node.name, action=Action.STOP, reason="It is closed and looks empty, and nothing needs it")
+            yield Change(
+                node=node.name,
+                action=Action.STOP,
+                reason="It is closed and looks empty, and nothing needs it",
+            )
 
 
 def _closes(situation: Situation, need: Need) -> Iterator[Change]:
@@ -351,7 +384,7 @@ def _closes(situation: Situation, need: Need) -> Iterator[Change]:
         node for node in situation.fleet.nodes if node.location == need.location and node.state is NodeState.SERVING
     ]
     free = sum(node.free for node in open_nodes)
-    keep_free = need.hd + situation.policy.hysteresis if need.hd or not situation.calm(need.location) else 0
+    keep_free = _keep_free(situation, need, max((node.hd for node in open_nodes), default=0))
     left, closed = len(open_nodes), 0
     for node in sorted(open_nodes, key=lambda node: (node.used, node.hd, node.name)):
         surplus = free - node.free
@@ -371,6 +404,13 @@ def _closes(situation: Situation, need: Need) -> Iterator[Change]:
             action=Action.CLOSE,
             reason=f"Without it {surplus} HD connections stay free in {node.location}, {wanted} ({need.reason})",
         )
+
+
+def _keep_free(situation: Situation, need: Need, a_node: int) -> int:
+    """What must stay free when a node closes: near a threshold a node's worth more, as opening takes its time."""
+    if not situation.calm(need.location):
+        return need.hd + a_node
+    return need.hd + situation.policy.hysteresis if need.hd else 0
 
 
 def issues_of(situation: Situation) -> Iterator[Issue]:
@@ -428,7 +468,8 @@ def summary(frozen: str, changes: Sequence[Change], needs: Sequence[Need], situa
         first = changes[0].reason
         return f"{'; '.join(parts)}: {first}"
     free = "; ".join(
-        f"{load.location} has {load.free} of {load.hd} HD connections free" + (f", {load.coming} coming" if load.coming else "")
+        f"{load.location} has {load.free} of {load.hd} HD connections free"
+        + (f", {load.coming} coming" if load.coming else "")
         for load in [*situation.principals.values(), *situation.overflows.values()]
     )
     asked = "; ".join(need.reason for need in needs if need.rule != "none")

@@ -33,6 +33,7 @@ class Policy:
     boot_time: timedelta = timedelta(minutes=5)  # until measured boot times take its place
     boot_limit: timedelta = timedelta(minutes=15)
     replication: timedelta = timedelta(seconds=90)  # how long a configuration change takes to reach every node
+    calm_before_closing: timedelta = timedelta(minutes=10)  # after more was needed in that location
     failure_cooldown: timedelta = timedelta(minutes=5)
     freshness: timedelta = timedelta(seconds=120)  # an older reading or plan is no ground for anything
 

@@ -68,7 +68,9 @@ def _check(request: Request, nodes: Sequence[NodeSummary], now: datetime) -> Non
     for what, asked, known in (("node", request.nodes, names), ("location", request.locations, places)):
         unknown = sorted(set(asked) - known)
         if unknown:
-            raise BadRequestError(f"No overflow {what} is called {', '.join(unknown)}; there are {', '.join(sorted(known))}.")
+            raise BadRequestError(
+                f"No overflow {what} is called {', '.join(unknown)}; there are {', '.join(sorted(known))}."
+            )
     if request.count is not None and request.count < 1:
         raise BadRequestError(f"count is {request.count}: leave it out for every node, or ask for at least one.")
     if request.count is not None and request.nodes:
@@ -79,7 +81,9 @@ def _check(request: Request, nodes: Sequence[NodeSummary], now: datetime) -> Non
         if moment is not None and moment.tzinfo is None:
             raise BadRequestError(f"{what} needs a time zone: write 2026-03-02T09:00:00+01:00, or Z for UTC.")
         if moment is not None and moment <= now:
-            raise BadRequestError(f"{what} is {moment:%Y-%m-%d %H:%M %Z}, which is past; it is {now:%Y-%m-%d %H:%M %Z}.")
+            raise BadRequestError(
+                f"{what} is {moment:%Y-%m-%d %H:%M %Z}, which is past; it is {now:%Y-%m-%d %H:%M %Z}."
+            )
     if request.until and request.until <= (request.ready_by or now):
         raise BadRequestError("until must be later than ready_by.")
 

@@ -40,14 +40,14 @@ class EmptyCheck:
     def carries(self) -> str:
         """What is on the node, in words; empty if nothing is."""
         counts = {
-            "conference": self.shards,
-            "call with its media here": self.media,
-            "call with its signalling here": max(self.signalling, self.signaling_count),
-            "call proxied here": self.proxied,
-            "backplane": self.backplanes,
-            "registration": self.registrations or 0,
+            "conferences": self.shards,
+            "calls with their media here": self.media,
+            "calls with their signalling here": max(self.signalling, self.signaling_count),
+            "calls proxied here": self.proxied,
+            "backplanes": self.backplanes,
+            "registrations": self.registrations or 0,
         }
-        return ", ".join(f"{count} × {what}" for what, count in counts.items() if count)
+        return ", ".join(f"{what}: {count}" for what, count in counts.items() if count)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,0 +1,292 @@
+"""What a plan does, and why, in an operator's words."""
+
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from headroom.domain.fleet import Observation, PexipSettings, Power
+from headroom.domain.lifecycle import Action, Memory, Wanted
+from headroom.domain.planning import Plan, plan
+from headroom.domain.policy import Mode
+from tests.support.builders import CONTROL, NOW, claimed, closed, hold, node, observe, promised
+
+
+def actions(decided: Plan) -> dict[str, Action]:
+    return {change.node: change.action for change in decided.changes}
+
+
+@pytest.mark.parametrize(
+    ("free", "starts"),
+    [
+        pytest.param(6, 0, id="one more than the threshold is enough"),
+        pytest.param(5, 1, id="at the threshold a node starts"),
+        pytest.param(0, 1, id="a full location starts a node"),
+    ],
+)
+def test_the_threshold_starts_the_first_overflow_node(free: int, starts: int) -> None:
+    decided = plan(observe(node(1), node(2), free=free), promised(), CONTROL, NOW)
+    assert list(actions(decided).values()) == [Action.START] * starts
+
+
+def test_an_overflow_location_at_its_threshold_starts_the_next_node_whatever_is_free_in_the_principal_one() -> None:
+    decided = plan(observe(node(1, Power.RUNNING, used=12), node(2), free=40), promised(), CONTROL, NOW)
+    assert actions(decided) == {"burst-2": Action.START}
+
+
+def test_a_booting_node_counts_so_that_one_shortage_starts_one_node() -> None:
+    booting = node(1, Power.PENDING, launched_at=NOW - timedelta(minutes=1))
+    assert actions(plan(observe(booting, node(2), free=2), promised(), CONTROL, NOW)) == {}
+
+
+def test_a_whole_deficit_starts_at_once() -> None:
+    many = replace(CONTROL, threshold=40)
+    decided = plan(observe(*(node(number) for number in range(1, 6)), free=3), promised(), many, NOW)
+    assert len(decided.changes) == 3  # 41 HD connections are needed, a node offers 15
+
+
+def test_a_location_s_own_threshold_overrules_the_general_one() -> None:
+    strict = replace(CONTROL, thresholds={"Stockholm": 20})
+    assert actions(plan(observe(node(1), free=18), promised(), strict, NOW)) == {"burst-1": Action.START}
+
+
+def test_pexips_own_threshold_holds_where_ours_is_not_set() -> None:
+    theirs = observe(node(1), free=18, settings=PexipSettings(bursting_threshold=18))
+    assert actions(plan(theirs, promised(), replace(CONTROL, threshold=None), NOW)) == {"burst-1": Action.START}
+
+
+def test_a_hold_for_a_count_starts_that_many() -> None:
+    decided = plan(observe(node(1), node(2), node(3)), promised(hold(counts={"AWS burst": 2})), CONTROL, NOW)
+    assert len(decided.changes) == 2
+    assert "the nine o'clock rush" in decided.changes[0].reason
+
+
+def test_a_hold_for_a_node_starts_that_node() -> None:
+    decided = plan(observe(node(1), node(2)), promised(hold(nodes=("burst-2",))), CONTROL, NOW)
+    assert actions(decided) == {"burst-2": Action.START}
+
+
+@pytest.mark.parametrize(
+    "away", [timedelta(minutes=-10), timedelta(hours=2)], ids=["before it begins", "after its end"]
+)
+def test_a_hold_asks_for_nothing_outside_its_time(away: timedelta) -> None:
+    moment = NOW + away
+    seen = observe(node(1), read_at=moment)
+    assert actions(plan(seen, promised(hold(counts={"AWS burst": 1})), CONTROL, moment)) == {}
+
+
+def test_a_node_that_failed_just_now_is_left_for_the_next_candidate() -> None:
+    failed = Memory(node="burst-1", failed_at=NOW - timedelta(minutes=1))
+    decided = plan(observe(node(1), node(2), free=0), promised(memories=(failed,)), CONTROL, NOW)
+    assert actions(decided) == {"burst-2": Action.START}
+
+
+def test_a_node_that_failed_lately_comes_last() -> None:
+    failed = Memory(node="burst-1", failed_at=NOW - timedelta(minutes=20))
+    decided = plan(observe(node(1), node(2), free=0), promised(memories=(failed,)), CONTROL, NOW)
+    assert actions(decided) == {"burst-2": Action.START}
+
+
+def test_a_closed_node_reopens_before_another_is_started() -> None:
+    decided = plan(observe(node(1), closed(2), free=0), promised(), CONTROL, NOW)
+    assert actions(decided) == {"burst-2": Action.OPEN}
+
+
+def test_a_node_on_its_way_off_turns_round_when_it_is_needed() -> None:
+    retiring = claimed(1, Action.STOP)
+    decided = plan(observe(closed(1), free=0), promised(memories=(retiring,)), CONTROL, NOW)
+    assert actions(decided) == {"burst-1": Action.OPEN}
+
+
+def test_the_emptiest_closed_node_reopens_first() -> None:
+    decided = plan(observe(closed(1, used=9), closed(2, used=1), free=0), promised(), CONTROL, NOW)
+    assert actions(decided) == {"burst-2": Action.OPEN}
+
+
+def test_an_idle_node_is_closed_first_and_stopped_only_when_closed_and_empty() -> None:
+    assert actions(plan(observe(node(1, Power.RUNNING)), promised(), CONTROL, NOW)) == {"burst-1": Action.CLOSE}
+    assert actions(plan(observe(closed(1)), promised(), CONTROL, NOW)) == {"burst-1": Action.STOP}
+    assert actions(plan(observe(closed(1, used=1)), promised(), CONTROL, NOW)) == {}
+
+
+def test_a_node_stays_for_its_minimum_lifetime() -> None:
+    young = node(1, Power.RUNNING, launched_at=NOW - timedelta(minutes=49))
+    assert actions(plan(observe(young), promised(), CONTROL, NOW)) == {}
+
+
+def test_the_emptiest_node_is_closed_first_and_what_stays_open_is_enough() -> None:
+    seen = observe(node(1, Power.RUNNING, used=4), node(2, Power.RUNNING, used=1), free=40)
+    assert actions(plan(seen, promised(), CONTROL, NOW)) == {"burst-2": Action.CLOSE}
+
+
+def test_nothing_is_closed_soon_after_more_was_needed() -> None:
+    lately = Memory(node="burst-2", wanted=Wanted.OPEN, wanted_at=NOW - timedelta(minutes=3))
+    seen = observe(node(1, Power.RUNNING), node(2, Power.RUNNING))
+    assert actions(plan(seen, promised(memories=(lately,)), CONTROL, NOW)) == {}
+
+
+def test_near_a_threshold_a_nodes_worth_stays_free() -> None:
+    seen = observe(node(1, Power.RUNNING), node(2, Power.RUNNING), free=6)
+    assert actions(plan(seen, promised(), CONTROL, NOW)) == {"burst-1": Action.CLOSE}
+    busier = observe(node(1, Power.RUNNING, used=1), node(2, Power.RUNNING, used=9), free=6)
+    assert actions(plan(busier, promised(), CONTROL, NOW)) == {}
+
+
+@pytest.mark.parametrize(
+    ("reason", "words"),
+    [
+        pytest.param({"maintenance_mode_reason": "CPU not supported"}, "not by Headroom", id="its own check"),
+        pytest.param({"maintenance_mode_reason": ""}, "no reason given", id="a person"),
+    ],
+)
+def test_a_node_closed_by_others_is_left_alone_and_shown(reason: dict[str, str], words: str) -> None:
+    theirs = node(1, Power.RUNNING, maintenance_mode=True, maintenance_mode_configured=True, **reason)
+    decided = plan(observe(theirs, free=0), promised(), CONTROL, NOW)
+    assert actions(decided) == {}
+    assert any(words in issue.what for issue in decided.issues)
+
+
+def test_a_node_that_headroom_opened_a_moment_ago_counts_as_coming_not_as_free() -> None:
+    opened = Memory(node="burst-1", opened_at=NOW - timedelta(seconds=30))
+    decided = plan(observe(node(1, Power.RUNNING), free=0), promised(memories=(opened,)), CONTROL, NOW)
+    [load] = decided.overflows
+    assert (load.free, load.coming, decided.changes) == (0, 15, ())
+
+
+def test_a_given_up_start_does_not_count_and_is_closed_in_case_it_comes_up() -> None:
+    late = node(1, Power.RUNNING, launched_at=NOW - timedelta(minutes=20), boot_time=NOW - timedelta(days=1))
+    memory = Memory(node="burst-1", given_up_at=NOW - timedelta(minutes=4), failed_at=NOW - timedelta(minutes=4))
+    decided = plan(observe(late, node(2), free=0), promised(memories=(memory,)), CONTROL, NOW)
+    assert actions(decided) == {"burst-1": Action.CLOSE, "burst-2": Action.START}
+    assert any("does not serve" in issue.what for issue in decided.issues)
+
+
+def test_there_are_never_more_nodes_on_than_allowed() -> None:
+    limited = replace(CONTROL, max_nodes=2)
+    decided = plan(observe(*(node(n) for n in range(1, 6))), promised(hold(counts={"AWS burst": 5})), limited, NOW)
+    assert len(decided.changes) == 2
+
+
+@pytest.mark.parametrize(
+    ("mode", "bursting", "words"),
+    [
+        pytest.param(Mode.CONTROL, True, "two controllers", id="control beside Pexip's bursting"),
+        pytest.param(Mode.ASSIST, False, "nobody would stop", id="assist without it"),
+    ],
+)
+def test_a_wrong_combination_with_pexips_settings_is_refused_with_a_reason(
+    mode: Mode, bursting: bool, words: str
+) -> None:
+    seen = observe(node(1), free=0, settings=PexipSettings(bursting_enabled=bursting))
+    decided = plan(seen, promised(), replace(CONTROL, mode=mode), NOW)
+    assert decided.changes == ()
+    assert words in decided.frozen
+    assert words in decided.reason
+
+
+def test_assist_mode_only_starts() -> None:
+    assisting = replace(CONTROL, mode=Mode.ASSIST)
+    on = PexipSettings(bursting_enabled=True)
+    assert plan(observe(node(1, Power.RUNNING), closed(2), settings=on), promised(), assisting, NOW).changes == ()
+    started = plan(observe(node(1), settings=on), promised(hold(counts={"AWS burst": 1})), assisting, NOW)
+    assert actions(started) == {"burst-1": Action.START}
+
+
+def test_everything_stays_as_it_is_while_paused_and_while_pexip_upgrades() -> None:
+    seen = observe(closed(1), node(2), free=0)
+    assert plan(seen, promised(paused="fire drill"), CONTROL, NOW).reason == "Paused: fire drill"
+    assert plan(observe(node(2), free=0, upgrading=True), promised(), CONTROL, NOW).changes == ()
+
+
+def test_without_news_only_promised_nodes_are_started() -> None:
+    seen = observe(node(1), closed(2), free=0, unreachable="no answer", read_at=NOW - timedelta(minutes=6))
+    assert plan(seen, promised(), CONTROL, NOW).changes == ()
+    kept = plan(seen, promised(hold(nodes=("burst-1",))), CONTROL, NOW)
+    assert actions(kept) == {"burst-1": Action.START}
+    assert "No news from Pexip for 6 min" in kept.issues[0].what
+
+
+def test_the_reason_says_the_numbers() -> None:
+    decided = plan(observe(node(1), free=4), promised(), CONTROL, NOW)
+    assert decided.reason == (
+        "start burst-1: Stockholm has 4 HD connections free, its threshold is 5; 0 of 0 HD connections free in AWS burst"
+    )
+
+
+def test_an_empty_fleet_is_an_issue_not_an_error() -> None:
+    decided = plan(observe(free=0), promised(), CONTROL, NOW)
+    assert [issue.what for issue in decided.issues] == ["There are no overflow nodes"]
+
+
+def test_two_instances_with_one_address_are_both_left_alone() -> None:
+    worker, first = node(1)
+    seen = observe((worker, first), free=0)
+    twins = replace(seen, instances=(first, replace(first, id="i-00000000000000099")))
+    decided = plan(twins, promised(), CONTROL, NOW)
+    assert decided.changes == ()
+    assert sum("shares the address" in issue.what for issue in decided.issues) == 2
+
+
+def test_a_node_without_an_instance_and_an_instance_without_a_node_are_shown() -> None:
+    seen = observe(node(1), node(2), node(3), free=0)
+    lost = replace(
+        seen,
+        instances=(seen.instances[0], seen.instances[2]),
+        reading=replace(seen.reading, workers=seen.reading.workers[:3]),
+    )
+    said = " ".join(issue.what for issue in plan(lost, promised(), CONTROL, NOW).issues)
+    assert "burst-2 (10.20.1.2) is in overflow location AWS burst but no tagged instance has its address" in said
+    assert "no node has its address" in said
+
+
+fleets = st.lists(
+    st.tuples(st.sampled_from(["stopped", "booting", "serving", "closed"]), st.integers(0, 15)), min_size=1, max_size=8
+)
+
+
+def fleet_of(kinds: list[tuple[str, int]], free: int) -> Observation:
+    made = {
+        "stopped": lambda number, _: node(number),
+        "booting": lambda number, _: node(number, Power.PENDING, launched_at=NOW - timedelta(minutes=1)),
+        "serving": lambda number, used: node(number, Power.RUNNING, used=used),
+        "closed": lambda number, used: closed(number, used=used),
+    }
+    return observe(*(made[kind](number, used) for number, (kind, used) in enumerate(kinds, 1)), free=free)
+
+
+@given(fleets, st.integers(0, 80), st.integers(0, 8), st.randoms())
+def test_the_same_facts_in_another_order_give_the_same_plan(kinds: object, free: int, count: int, dice: object) -> None:
+    seen = fleet_of(kinds, free)  # type: ignore[arg-type]
+    commitments = promised(*([hold(counts={"AWS burst": count})] if count else []))
+    workers, instances = list(seen.reading.workers), list(seen.instances)
+    dice.shuffle(workers)  # type: ignore[attr-defined]
+    dice.shuffle(instances)  # type: ignore[attr-defined]
+    shuffled = replace(seen, instances=tuple(instances), reading=replace(seen.reading, workers=tuple(workers)))
+    assert plan(seen, commitments, CONTROL, NOW) == plan(shuffled, commitments, CONTROL, NOW)
+
+
+@given(fleets, st.integers(0, 80), st.integers(0, 79))
+def test_a_higher_threshold_never_starts_less(kinds: object, free: int, threshold: int) -> None:
+    seen = fleet_of(kinds, free)  # type: ignore[arg-type]
+    less = plan(seen, promised(), replace(CONTROL, threshold=threshold), NOW)
+    more = plan(seen, promised(), replace(CONTROL, threshold=threshold + 1), NOW)
+    starts = [
+        sum(change.action in {Action.START, Action.OPEN} for change in decided.changes) for decided in (less, more)
+    ]
+    assert starts[0] <= starts[1]
+
+
+@given(fleets, st.integers(0, 80), st.integers(0, 8))
+def test_a_plan_never_stops_what_is_not_closed_and_empty_nor_touches_a_node_twice(
+    kinds: object, free: int, count: int
+) -> None:
+    seen = fleet_of(kinds, free)  # type: ignore[arg-type]
+    decided = plan(seen, promised(*([hold(counts={"AWS burst": count})] if count else [])), CONTROL, NOW)
+    workers = {worker.name: worker for worker in seen.reading.workers}
+    for change in decided.changes:
+        if change.action is Action.STOP:
+            assert workers[change.node].maintenance_mode
+            assert workers[change.node].shards == 0
+    assert len({change.node for change in decided.changes}) == len(decided.changes)
