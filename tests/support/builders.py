@@ -85,7 +85,7 @@ def observe(*nodes: tuple[Worker, Instance], free: int = 40, **more: Any) -> Obs
 
 def hold(**more: Any) -> Hold:
     """A hold that covers now."""
-    given = {
+    given: dict[str, Any] = {
         "id": "hold-1",
         "begins": NOW - timedelta(minutes=5),
         "ready_by": NOW + timedelta(minutes=5),
@@ -99,7 +99,7 @@ def hold(**more: Any) -> Hold:
 def claimed(number: int, action: Action, *, left: timedelta = timedelta(minutes=3), **more: Any) -> Memory:
     """What is remembered of a node that a workflow is at work on."""
     claim = Claim(token=f"{action}-{number}", action=action, until=NOW + left)
-    given = {"node": f"burst-{number}", "wanted": action.wanted, "version": 1, "claim": claim}
+    given: dict[str, Any] = {"node": f"burst-{number}", "wanted": action.wanted, "version": 1, "claim": claim}
     return Memory(**(given | more))
 
 

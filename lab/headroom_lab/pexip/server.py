@@ -41,6 +41,7 @@ COMMANDS = {
 DEFAULT_LIMIT = 20
 TOKEN_LIFE = 3600
 WINDOW = 60.0
+LEAVES_WITHIN = 1.0  # real seconds
 OPERATORS: dict[str, Callable[[Any, str], bool]] = {
     "exact": lambda value, text: _text(value) == text,
     "iexact": lambda value, text: _text(value).lower() == text.lower(),
@@ -514,6 +515,9 @@ def serve(
         yield Serving(node=node, url=f"https://127.0.0.1:{actual}", ca=authority.cert_pem.bytes().decode())
     finally:
         over.set()
+        patience = time.monotonic() + LEAVES_WITHIN
+        while server.server_state.connections and time.monotonic() < patience:
+            time.sleep(0.01)
         server.should_exit = True
         for thread in threads:
             thread.join(5)

@@ -2,12 +2,14 @@
 
 from dataclasses import replace
 from datetime import timedelta
+from random import Random
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from headroom.domain.fleet import Observation, PexipSettings, Power
+from headroom.domain.fleet import Instance, Observation, PexipSettings, Power, Worker
 from headroom.domain.lifecycle import Action, Memory, Wanted
 from headroom.domain.planning import Plan, plan
 from headroom.domain.policy import Mode
@@ -141,7 +143,7 @@ def test_near_a_threshold_a_nodes_worth_stays_free() -> None:
         pytest.param({"maintenance_mode_reason": ""}, "no reason given", id="a person"),
     ],
 )
-def test_a_node_closed_by_others_is_left_alone_and_shown(reason: dict[str, str], words: str) -> None:
+def test_a_node_closed_by_others_is_left_alone_and_shown(reason: dict[str, Any], words: str) -> None:
     theirs = node(1, Power.RUNNING, maintenance_mode=True, maintenance_mode_configured=True, **reason)
     decided = plan(observe(theirs, free=0), promised(), CONTROL, NOW)
     assert actions(decided) == {}
@@ -247,29 +249,37 @@ fleets = st.lists(
 
 
 def fleet_of(kinds: list[tuple[str, int]], free: int) -> Observation:
-    made = {
-        "stopped": lambda number, _: node(number),
-        "booting": lambda number, _: node(number, Power.PENDING, launched_at=NOW - timedelta(minutes=1)),
-        "serving": lambda number, used: node(number, Power.RUNNING, used=used),
-        "closed": lambda number, used: closed(number, used=used),
-    }
-    return observe(*(made[kind](number, used) for number, (kind, used) in enumerate(kinds, 1)), free=free)
+    return observe(*(node_of(kind, number, used) for number, (kind, used) in enumerate(kinds, 1)), free=free)
+
+
+def node_of(kind: str, number: int, used: int) -> tuple[Worker, Instance]:
+    match kind:
+        case "stopped":
+            return node(number)
+        case "booting":
+            return node(number, Power.PENDING, launched_at=NOW - timedelta(minutes=1))
+        case "serving":
+            return node(number, Power.RUNNING, used=used)
+        case _:
+            return closed(number, used=used)
 
 
 @given(fleets, st.integers(0, 80), st.integers(0, 8), st.randoms())
-def test_the_same_facts_in_another_order_give_the_same_plan(kinds: object, free: int, count: int, dice: object) -> None:
-    seen = fleet_of(kinds, free)  # type: ignore[arg-type]
+def test_the_same_facts_in_another_order_give_the_same_plan(
+    kinds: list[tuple[str, int]], free: int, count: int, dice: Random
+) -> None:
+    seen = fleet_of(kinds, free)
     commitments = promised(*([hold(counts={"AWS burst": count})] if count else []))
     workers, instances = list(seen.reading.workers), list(seen.instances)
-    dice.shuffle(workers)  # type: ignore[attr-defined]
-    dice.shuffle(instances)  # type: ignore[attr-defined]
+    dice.shuffle(workers)
+    dice.shuffle(instances)
     shuffled = replace(seen, instances=tuple(instances), reading=replace(seen.reading, workers=tuple(workers)))
     assert plan(seen, commitments, CONTROL, NOW) == plan(shuffled, commitments, CONTROL, NOW)
 
 
 @given(fleets, st.integers(0, 80), st.integers(0, 79))
-def test_a_higher_threshold_never_starts_less(kinds: object, free: int, threshold: int) -> None:
-    seen = fleet_of(kinds, free)  # type: ignore[arg-type]
+def test_a_higher_threshold_never_starts_less(kinds: list[tuple[str, int]], free: int, threshold: int) -> None:
+    seen = fleet_of(kinds, free)
     less = plan(seen, promised(), replace(CONTROL, threshold=threshold), NOW)
     more = plan(seen, promised(), replace(CONTROL, threshold=threshold + 1), NOW)
     starts = [
@@ -280,9 +290,9 @@ def test_a_higher_threshold_never_starts_less(kinds: object, free: int, threshol
 
 @given(fleets, st.integers(0, 80), st.integers(0, 8))
 def test_a_plan_never_stops_what_is_not_closed_and_empty_nor_touches_a_node_twice(
-    kinds: object, free: int, count: int
+    kinds: list[tuple[str, int]], free: int, count: int
 ) -> None:
-    seen = fleet_of(kinds, free)  # type: ignore[arg-type]
+    seen = fleet_of(kinds, free)
     decided = plan(seen, promised(*([hold(counts={"AWS burst": count})] if count else [])), CONTROL, NOW)
     workers = {worker.name: worker for worker in seen.reading.workers}
     for change in decided.changes:

@@ -251,6 +251,7 @@ class ManagementNode:
         session = requests.Session()
         retry = Retry(
             total=2,
+            read=False,  # a node that keeps silent is not asked again: the tick has no time for it
             backoff_factor=0.5,
             backoff_jitter=0.5,
             status_forcelist=(429, 500, 502, 503, 504),
@@ -500,4 +501,5 @@ def _cause(error: BaseException) -> str:
         deeper, BaseException
     ):
         inner = deeper
-    return str(inner).rpartition(": ")[2] or type(inner).__name__
+    words = re.sub(r"^\[Errno -?\d+\] ", "", str(inner).rpartition(": ")[2])
+    return words or type(inner).__name__

@@ -1,0 +1,144 @@
+"""A tick at a desk: moto's DynamoDB, EC2 and Step Functions, and a simulated Pexip platform behind real TLS."""
+
+import importlib
+import json
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from types import SimpleNamespace
+from typing import Any
+
+import boto3
+import pytest
+from moto import mock_aws
+
+from headroom.adapters.ledger import Event, Ledger
+from headroom.adapters.secret import Pexip
+from headroom.domain.planning import Plan
+from headroom.settings import Settings
+from headroom_lab.pexip.bursting import Bursting
+from headroom_lab.pexip.power import OwnInstances
+from headroom_lab.pexip.resources import Platform
+from headroom_lab.pexip.server import ManagementNode, Serving, serve
+from headroom_lab.pexip.switches import Switches
+from headroom_lab.pexip.world import Location, Node, World
+
+CONTEXT: Any = SimpleNamespace(
+    function_name="function",
+    memory_limit_in_mb=256,
+    invoked_function_arn="arn:aws:lambda:eu-central-1:123456789012:function:function",
+    aws_request_id="52fdfc07-2182-154f-163f-5f0f9a621d72",
+)
+HOSTNAME = "manager.example.com"
+
+
+@dataclass
+class Desk:
+    """One platform, one account, and the handlers that connect them."""
+
+    ledger: Ledger
+    settings: Settings
+    world: World
+    node: ManagementNode
+    ec2: Any
+    serving: Serving | None = None
+
+    def point_at(self, url: str, **secret: str) -> None:
+        """Have `observe` read there, with these credentials."""
+        from functions.observe import app  # noqa: PLC0415 - it reads its settings at import
+
+        boto3.client("secretsmanager").put_secret_value(SecretId="pexip-credentials", SecretString=json.dumps(secret))
+        self.settings = replace(self.settings, pexip_url=url)
+        if app.pexip.node:
+            app.pexip.node.close()
+        app.settings, app.pexip, app.ledger = self.settings, Pexip(self.settings), self.ledger
+        app.LOOKS = 1
+
+    def tick(self) -> Plan:
+        """One minute: observe, then decide, as the stream would have it."""
+        from functions.decide import app as decide  # noqa: PLC0415
+        from functions.observe import app as observe  # noqa: PLC0415
+
+        self.ledger.table.delete_item(Key={"pk": f"now#{HOSTNAME}", "sk": "lease#observe"})
+        observe.handler({}, CONTEXT)
+        decide.decider.ledger = self.ledger
+        decide.handler({}, CONTEXT)
+        planned = self.ledger.last_plan()
+        assert planned
+        return planned.plan
+
+    def observe(self) -> str:
+        """Read once; return what went wrong, empty if nothing did."""
+        from functions.observe import app  # noqa: PLC0415
+
+        self.ledger.table.delete_item(Key={"pk": f"now#{HOSTNAME}", "sk": "lease#observe"})
+        app.handler({}, CONTEXT)
+        return self.ledger.last_problem()
+
+    def events(self) -> list[Event]:
+        return self.ledger.events(time.strftime("%Y-%m-%d", time.gmtime()))
+
+    def states(self) -> list[str]:
+        groups = self.ec2.describe_instances()["Reservations"]
+        return [one["State"]["Name"] for group in groups for one in group["Instances"]]
+
+    def call(self, function: str, **event: Any) -> Any:
+        app = importlib.import_module(f"functions.{function}.app")
+        for part in ("ledger", "site", "gatekeeper", "stopper", "finisher", "promiser", "recorder"):
+            if hasattr(app, part) and part != "ledger":
+                getattr(app, part).ledger = self.ledger
+        return app.handler(event, CONTEXT)
+
+
+def make_table() -> Any:
+    return boto3.resource("dynamodb").create_table(
+        TableName="ledger",
+        KeySchema=[{"AttributeName": "pk", "KeyType": "HASH"}, {"AttributeName": "sk", "KeyType": "RANGE"}],
+        AttributeDefinitions=[{"AttributeName": name, "AttributeType": "S"} for name in ("pk", "sk")],
+        BillingMode="PAY_PER_REQUEST",
+    )
+
+
+def make_instance(ec2: Any, name: str, *, running: bool = False, tag: str = HOSTNAME) -> dict[str, Any]:
+    tags = [{"Key": "Name", "Value": name}, {"Key": "pexip-cloud", "Value": tag}]
+    [made] = ec2.run_instances(
+        ImageId="ami-12345678", MinCount=1, MaxCount=1, TagSpecifications=[{"ResourceType": "instance", "Tags": tags}]
+    )["Instances"]
+    if not running:
+        ec2.stop_instances(InstanceIds=[made["InstanceId"]])
+    found: dict[str, Any] = made
+    return found
+
+
+@pytest.fixture
+def desk() -> Iterator[Desk]:
+    with mock_aws():
+        table = make_table()
+        boto3.client("secretsmanager").create_secret(Name="pexip-credentials", SecretString="{}")
+        boto3.client("sns").create_topic(Name="people")
+        states = boto3.client("stepfunctions")
+        machine = json.dumps({"StartAt": "Done", "States": {"Done": {"Type": "Succeed"}}})
+        for name in ("start-node", "set-open", "retire-node"):
+            states.create_state_machine(
+                name=f"headroom-{name}", definition=machine, roleArn="arn:aws:iam::123456789012:role/any"
+            )
+        ec2 = boto3.client("ec2")
+        locations = [Location(id=1, name="Oslo", overflow1="Cloud"), Location(id=2, name="Cloud")]
+        nodes = [Node(id=1, name="conf-1", address="10.1.0.1", location="Oslo", hd=20)]
+        for number in (1, 2):
+            made = make_instance(ec2, f"burst-{number}")
+            address = made["PrivateIpAddress"]
+            nodes.append(
+                Node(id=10 + number, name=f"burst-{number}", address=address, location="Cloud", hd=15, overflow=True)
+            )
+        world = World(locations, nodes, now=time.time(), switches=Switches())
+        power = OwnInstances(world)
+        node = ManagementNode(Platform(world, power), Bursting(world, start=power.start, stop=power.stop))
+        made_desk = Desk(
+            ledger=Ledger("ledger", HOSTNAME, table), settings=Settings.from_env(), world=world, node=node, ec2=ec2
+        )
+        with serve(node, pace=60) as serving:
+            made_desk.serving = serving
+            made_desk.point_at(serving.url, username=node.access.username, password=node.access.password, ca=serving.ca)
+            yield made_desk
+            made_desk.point_at("https://127.0.0.1:1", username="a", password="b")

@@ -1,0 +1,215 @@
+"""Whatever is wrong outside: one clear sentence that says what to do, nothing stopped, and the next minute recovers."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from headroom.adapters import pexip as adapter
+from headroom.adapters.ec2 import Ec2
+from headroom.domain.fleet import Instance, NodeState
+from headroom_lab.pexip.resources import Platform
+from headroom_lab.pexip.server import serve
+from tests.integration.conftest import Desk, make_instance
+
+
+def good(desk: Desk) -> dict[str, str]:
+    assert desk.serving
+    access = desk.node.access
+    return {"username": access.username, "password": access.password, "ca": desk.serving.ca}
+
+
+def oauth(desk: Desk) -> dict[str, str]:
+    assert desk.serving
+    access = desk.node.access
+    return {"client_id": access.client_id, "private_key": access.private_key, "ca": desk.serving.ca}
+
+
+def wrong_url(desk: Desk) -> None:
+    desk.point_at("https://127.0.0.1:9", **good(desk))
+
+
+def wrong_password(desk: Desk) -> None:
+    assert desk.serving
+    desk.point_at(desk.serving.url, **(good(desk) | {"password": "nonsense"}))
+
+
+def unknown_ca(desk: Desk) -> None:
+    assert desk.serving
+    desk.point_at(desk.serving.url, username="admin", password="x")
+
+
+def revoked_client(desk: Desk) -> None:
+    assert desk.serving
+    desk.node.access.revoked = True
+    desk.point_at(desk.serving.url, **oauth(desk))
+
+
+def broken_key(desk: Desk) -> None:
+    assert desk.serving
+    desk.point_at(desk.serving.url, **(oauth(desk) | {"private_key": "not a key"}))
+
+
+def empty_secret(desk: Desk) -> None:
+    assert desk.serving
+    desk.point_at(desk.serving.url)
+
+
+def misspelt_secret(desk: Desk) -> None:
+    assert desk.serving
+    desk.point_at(desk.serving.url, user="admin", password="x")
+
+
+def behaving(how: str) -> Callable[[Desk], None]:
+    def make_trouble(desk: Desk) -> None:
+        desk.node.trouble = how
+
+    return make_trouble
+
+
+def silent(desk: Desk) -> None:
+    adapter.TIMEOUT = (0.5, 1)
+    desk.node.trouble = "silent"
+
+
+TROUBLES = [
+    pytest.param(wrong_url, "cannot be reached (Connection refused)", "check PexipUrl", id="wrong URL"),
+    pytest.param(
+        unknown_ca, "No trusted connection", 'put the CA that signed it into the Pexip secret as "ca"', id="unknown CA"
+    ),
+    pytest.param(wrong_password, "refuses the credentials (401)", "check the Pexip secret", id="wrong password"),
+    pytest.param(
+        revoked_client, "gives OAuth2 client headroom no token", "check the client under", id="revoked client"
+    ),
+    pytest.param(broken_key, "private key in the Pexip secret cannot be used", "key", id="broken key"),
+    pytest.param(empty_secret, "holds no credentials", 'put {"username": …', id="empty secret"),
+    pytest.param(misspelt_secret, "is not as it should be", "unknown field `user`", id="misspelt secret"),
+    pytest.param(silent, "does not answer in time", "look at the Management Node's load", id="silent server"),
+    pytest.param(behaving("html"), "answered with a web page", "no proxy or Conferencing Node?", id="HTML"),
+    pytest.param(
+        behaving("garbage"), "something else instead of the Management API's JSON", "is https", id="half JSON"
+    ),
+    pytest.param(behaving("error"), "answers 500", "support log", id="server error"),
+]
+
+
+@pytest.mark.parametrize(("make_trouble", "what", "advice"), TROUBLES)
+def test_trouble_is_one_clear_sentence_and_the_next_minute_recovers(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch, make_trouble: Callable[[Desk], None], what: str, advice: str
+) -> None:
+    monkeypatch.setattr(adapter, "TIMEOUT", adapter.TIMEOUT)
+    before = desk.tick()
+    make_trouble(desk)
+    held = desk.tick()
+    problem = desk.ledger.last_problem()
+    assert what in problem
+    assert advice in problem
+    assert held.changes == ()
+    assert "No news from Pexip" in held.issues[0].what
+    assert any(event.kind == "issue" and what in event.reason for event in desk.events())
+    assert desk.states() == ["stopped", "stopped"]
+    desk.node.trouble, desk.node.access.revoked = "", False
+    assert desk.serving
+    desk.point_at(desk.serving.url, **good(desk))
+    after = desk.tick()
+    assert (after.issues, after.nodes) == (before.issues, before.nodes)
+
+
+def test_an_expired_certificate_is_named_as_one(desk: Desk) -> None:
+    with serve(desk.node, pace=60, expired=True) as expired:
+        desk.point_at(expired.url, username="admin", password="x", ca=expired.ca)
+        assert "certificate has expired" in desk.observe()
+
+
+def test_oauth2_reads_as_basic_does(desk: Desk) -> None:
+    assert desk.serving
+    desk.point_at(desk.serving.url, **oauth(desk))
+    assert desk.observe() == ""
+
+
+def test_a_token_that_ends_in_the_middle_is_renewed(desk: Desk) -> None:
+    assert desk.serving
+    desk.point_at(desk.serving.url, **oauth(desk))
+    assert desk.observe() == ""
+    desk.node.access.tokens.clear()
+    assert desk.observe() == ""
+
+
+Row = dict[str, Any]
+
+
+def spoil_burst_1(monkeypatch: pytest.MonkeyPatch, spoil: Callable[[Row], Row]) -> None:
+    """Have Pexip's status say something odd of one node."""
+    rows = Platform.rows
+
+    def spoiled(self: Platform, kind: str, resource: str) -> list[Row]:
+        found = rows(self, kind, resource)
+        if (kind, resource) != ("status", "worker_vm"):
+            return found
+        return [spoil(row) if row["name"] == "burst-1" else row for row in found]
+
+    monkeypatch.setattr(Platform, "rows", spoiled)
+
+
+@pytest.mark.parametrize(
+    ("spoil", "words"),
+    [
+        pytest.param(lambda row: row | {"max_hd_calls": "many"}, "Expected `int | null`, got `str`", id="a wrong type"),
+        pytest.param(
+            lambda row: {k: v for k, v in row.items() if k != "system_location"},
+            "missing required",
+            id="a missing field",
+        ),
+        pytest.param(lambda row: row | {"configuration_id": 999}, "but not its configuration", id="no configuration"),
+    ],
+)
+def test_one_unreadable_node_is_an_issue_and_the_others_count(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch, spoil: Callable[[Row], Row], words: str
+) -> None:
+    spoil_burst_1(monkeypatch, spoil)
+    decided = desk.tick()
+    assert [node.name for node in decided.nodes] == ["burst-2"]
+    assert any(words in issue.what for issue in decided.issues)
+    assert any(event.kind == "issue" and words in event.reason for event in desk.events())
+    assert decided.principals[0].hd == 20
+
+
+def test_fields_that_a_newer_pexip_adds_do_not_matter(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    spoil_burst_1(monkeypatch, lambda row: row | {"invented_in_v99": {"a": 1}})
+    assert desk.tick().issues == ()
+
+
+def test_an_old_pexip_without_sync_status_reads_too(desk: Desk) -> None:
+    desk.world.switches.api_generation = "old"
+    assert desk.observe() == ""
+    reading = desk.ledger.last_reading()
+    assert reading
+    assert all(worker.sync_status is None for worker in reading.workers)
+
+
+def test_an_empty_fleet_is_an_issue(desk: Desk) -> None:
+    for name in ("burst-1", "burst-2"):
+        del desk.world.nodes[name]
+    desk.world.forget_pools()
+    desk.ec2.terminate_instances(InstanceIds=[one.id for one in instances()])
+    assert "There are no overflow nodes" in desk.tick().issues[0].what
+
+
+def instances() -> tuple[Instance, ...]:
+    return Ec2("manager.example.com").instances()
+
+
+def test_a_node_without_an_instance_and_an_instance_without_a_node_are_shown_and_left_alone(desk: Desk) -> None:
+    make_instance(desk.ec2, "stranger")
+    gone = instances()[0]
+    desk.ec2.terminate_instances(InstanceIds=[gone.id])
+    decided = desk.tick()
+    said = " ".join(issue.what for issue in decided.issues)
+    assert "no node has its address" in said
+    assert "no tagged instance has its address" in said
+    assert [node.state for node in decided.nodes] == [NodeState.STOPPED]
+
+
+def test_instances_of_another_platform_are_not_seen(desk: Desk) -> None:
+    make_instance(desk.ec2, "theirs", running=True, tag="another.example.com")
+    assert desk.tick().issues == ()

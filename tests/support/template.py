@@ -1,0 +1,76 @@
+"""Read template.yaml and the state machines as CloudFormation will."""
+
+import re
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+ROOT = Path(__file__).parents[2]
+MACHINES = ("start_node", "set_open", "retire_node", "prewarm")
+ARN = "arn:aws:lambda:eu-west-1:123456789012:function:"
+
+
+class Loader(yaml.SafeLoader):
+    """Reads `!Ref x` as `{"Ref": "x"}` and other tags likewise."""
+
+
+def _tagged(loader: yaml.SafeLoader, suffix: str, node: yaml.Node) -> Any:
+    if isinstance(node, yaml.ScalarNode):
+        return {suffix: loader.construct_scalar(node)}
+    if isinstance(node, yaml.SequenceNode):
+        return {suffix: loader.construct_sequence(node, deep=True)}
+    return {suffix: loader.construct_mapping(node, deep=True)}  # type: ignore[arg-type]
+
+
+Loader.add_multi_constructor("!", _tagged)
+
+
+def template() -> dict[str, Any]:
+    loaded: dict[str, Any] = yaml.load((ROOT / "template.yaml").read_text(), Loader=Loader)
+    return loaded
+
+
+def resources(kind: str) -> dict[str, dict[str, Any]]:
+    return {name: one["Properties"] for name, one in template()["Resources"].items() if one["Type"] == kind}
+
+
+def functions() -> dict[str, dict[str, Any]]:
+    """Function properties by folder."""
+    found = resources("AWS::Serverless::Function").values()
+    return {one["CodeUri"].removeprefix("functions/").rstrip("/"): one for one in found}
+
+
+def machine_properties(name: str) -> dict[str, Any]:
+    [found] = [
+        one
+        for one in resources("AWS::Serverless::StateMachine").values()
+        if one["DefinitionUri"] == f"statemachines/{name}.asl.yaml"
+    ]
+    return found
+
+
+def text_of(name: str) -> str:
+    return (ROOT / "statemachines" / f"{name}.asl.yaml").read_text()
+
+
+def holes(name: str) -> set[str]:
+    return set(re.findall(r"\$\{(\w+)\}", text_of(name)))
+
+
+def definition(name: str, **numbers: int) -> dict[str, Any]:
+    """The state machine, with its functions named and its numbers filled in."""
+    filled = {hole: f"{ARN}{hole.removesuffix('FunctionArn')}" if hole.endswith("Arn") else 1 for hole in holes(name)}
+    filled |= numbers
+    loaded: dict[str, Any] = yaml.safe_load(re.sub(r"\$\{(\w+)\}", lambda hole: str(filled[hole[1]]), text_of(name)))
+    return loaded
+
+
+def statements(properties: dict[str, Any]) -> list[dict[str, Any]]:
+    given = [statement for policy in properties["Policies"] for statement in policy.get("Statement", [])]
+    return [statement["If"][1] if "If" in statement else statement for statement in given]
+
+
+def actions_of(statement: dict[str, Any]) -> list[str]:
+    given = statement["Action"]
+    return [given] if isinstance(given, str) else list(given)

@@ -1,0 +1,165 @@
+"""Template, settings, functions, events, packages and docs agree with one another."""
+
+import ast
+import json
+import re
+from dataclasses import fields
+
+import pytest
+
+from headroom.settings import Settings
+from tests.support import template as stack
+
+FOLDERS = sorted(path.name for path in (stack.ROOT / "functions").iterdir() if (path / "app.py").exists())
+
+
+def test_the_template_sets_every_variable_that_settings_reads_and_no_other() -> None:
+    variables = set(stack.template()["Globals"]["Function"]["Environment"]["Variables"])
+    assert variables - {"POWERTOOLS_LOG_LEVEL"} == {field.name.upper() for field in fields(Settings)}
+
+
+def test_every_folder_is_a_function_and_every_function_a_folder() -> None:
+    assert sorted(stack.functions()) == FOLDERS
+
+
+@pytest.mark.parametrize("folder", FOLDERS)
+def test_a_function_s_description_is_its_first_sentence(folder: str) -> None:
+    text = (stack.ROOT / "functions" / folder / "app.py").read_text()
+    docstring = ast.get_docstring(ast.parse(text)) or ""
+    assert docstring.splitlines()[0].replace("`", "") == stack.functions()[folder]["Description"]
+
+
+@pytest.mark.parametrize("folder", FOLDERS)
+def test_a_function_is_one_short_file_with_a_golden_event(folder: str) -> None:
+    assert [path.name for path in (stack.ROOT / "functions" / folder).glob("*.*")] == ["app.py"]
+    assert json.loads((stack.ROOT / "events" / f"{folder}.json").read_text()) is not None
+
+
+def test_every_workflow_has_a_documented_input() -> None:
+    for name in stack.MACHINES:
+        assert (stack.ROOT / "events" / f"{name}.json").exists(), name
+
+
+def test_only_one_function_may_stop_instances_and_only_one_call_does() -> None:
+    allowed = [
+        folder
+        for folder, properties in stack.functions().items()
+        for statement in stack.statements(properties)
+        if any("StopInstances" in action or action in {"ec2:*", "*"} for action in stack.actions_of(statement))
+    ]
+    assert allowed == ["stop_instance"]
+    shipped = [*(stack.ROOT / "layers").rglob("*.py"), *(stack.ROOT / "functions").rglob("*.py")]
+    calls = [path.name for path in shipped for _ in re.findall(r"\.stop_instances\(", path.read_text())]
+    assert calls == ["ec2.py"]
+    callers = [path.name for path in shipped for _ in re.findall(r"ec2\.stop\(", path.read_text())]
+    assert callers == ["stopping.py"]
+
+
+def test_starting_and_stopping_is_limited_to_tagged_instances() -> None:
+    for folder in ("start_instance", "stop_instance"):
+        [statement] = [
+            one
+            for one in stack.statements(stack.functions()[folder])
+            if {"ec2:StartInstances", "ec2:StopInstances"} & set(stack.actions_of(one))
+        ]
+        assert statement["Condition"] == {"StringEquals": {"aws:ResourceTag/pexip-cloud": {"Ref": "TagValue"}}}
+
+
+def test_no_statement_allows_everything_and_each_wide_one_says_why() -> None:
+    text = (stack.ROOT / "template.yaml").read_text()
+    for block in text.split("- Sid: ")[1:]:
+        head = block.split("- Sid:")[0]
+        if re.search(r'Resource: "\*"', head):
+            assert "#" in head.splitlines()[0], head.splitlines()[0]
+    for properties in stack.functions().values():
+        for statement in stack.statements(properties):
+            assert not [action for action in stack.actions_of(statement) if action.endswith("*")]
+
+
+def test_grants_on_keys_are_for_ec2_itself_and_for_named_keys_only() -> None:
+    [grant] = [
+        one
+        for one in stack.statements(stack.functions()["start_instance"])
+        if "kms:CreateGrant" in stack.actions_of(one)
+    ]
+    assert grant["Resource"] == {"Ref": "KeyArns"}
+    assert grant["Condition"] == {"Bool": {"kms:GrantIsForAWSResource": True}}
+
+
+def test_functions_that_talk_to_pexip_reach_nothing_else_but_the_ledger_and_their_secret() -> None:
+    inside = {folder for folder, properties in stack.functions().items() if "VpcConfig" in properties}
+    reading = {
+        folder
+        for folder, properties in stack.functions().items()
+        if any("secretsmanager:GetSecretValue" in stack.actions_of(one) for one in stack.statements(properties))
+    }
+    assert inside == reading == {"observe", "start_cloudnode", "set_maintenance", "check_empty"}
+    for folder in inside:
+        services = {
+            action.partition(":")[0]
+            for one in stack.statements(stack.functions()[folder])
+            for action in stack.actions_of(one)
+        }
+        assert services <= {"dynamodb", "secretsmanager", "sqs"}
+
+
+def test_every_log_group_forgets_and_the_ledger_stays() -> None:
+    for properties in stack.resources("AWS::Logs::LogGroup").values():
+        assert properties["RetentionInDays"] == {"Ref": "LogRetentionDays"}
+    ledger = stack.template()["Resources"]["Ledger"]
+    assert ledger["DeletionPolicy"] == ledger["UpdateReplacePolicy"] == "Retain"
+    assert ledger["Properties"]["PointInTimeRecoverySpecification"] == {"PointInTimeRecoveryEnabled": True}
+
+
+def test_every_parameter_is_described_and_used() -> None:
+    text = (stack.ROOT / "template.yaml").read_text()
+    readme = (stack.ROOT / "README.md").read_text()
+    for name, parameter in stack.template()["Parameters"].items():
+        assert len(parameter["Description"]) > 10, name
+        assert re.search(rf"!Ref {name}\b|\$\{{{name}\}}", text), name
+        assert f"`{name}`" in readme, f"{name} is not explained in README.md"
+
+
+def test_schedules_keep_to_their_retries_and_have_dead_letters() -> None:
+    tick = stack.functions()["observe"]
+    schedule = tick["Events"]["EveryMinute"]["Properties"]
+    assert schedule["RetryPolicy"] == {"MaximumRetryAttempts": 0, "MaximumEventAgeInSeconds": 60}
+    assert "DeadLetterConfig" in schedule
+    prewarm = stack.machine_properties("prewarm")["Events"]["BeforeThePeak"]["Properties"]
+    assert prewarm["RetryPolicy"]["MaximumEventAgeInSeconds"] == 600
+    assert "DeadLetterConfig" in prewarm
+    assert "<aws.scheduler.scheduled-time>" in prewarm["Input"]["Sub"]
+    stream = stack.functions()["decide"]["Events"]["NewSnapshot"]["Properties"]
+    assert (stream["BatchSize"], stream["MaximumRetryAttempts"], stream["MaximumRecordAgeInSeconds"]) == (1, 2, 60)
+
+
+def test_the_layer_ships_no_boto3_and_nothing_that_only_a_desk_needs() -> None:
+    shipped = set(
+        re.findall(r"^([a-z0-9-]+)==", (stack.ROOT / "layers/headroom/requirements.txt").read_text(), re.MULTILINE)
+    )
+    assert {"requests", "msgspec", "aws-lambda-powertools", "pyjwt"} <= shipped
+    assert not shipped & {"boto3", "botocore", "rich", "click", "starlette", "ministack", "moto", "matplotlib"}
+
+
+def test_the_domain_imports_the_standard_library_and_itself_only() -> None:
+    for path in (stack.ROOT / "layers/headroom/headroom/domain").glob("*.py"):
+        for statement in ast.walk(ast.parse(path.read_text())):
+            if isinstance(statement, ast.ImportFrom):
+                module = statement.module or ""
+                assert module.split(".")[0] in {
+                    "collections",
+                    "dataclasses",
+                    "datetime",
+                    "enum",
+                    "math",
+                    "typing",
+                    "headroom",
+                }
+                assert not module.startswith("headroom") or module.startswith("headroom.domain"), (path, module)
+
+
+def test_locks_have_hashes_and_record_no_address() -> None:
+    for path in [*(stack.ROOT / "requirements").glob("*.txt"), stack.ROOT / "layers/headroom/requirements.txt"]:
+        text = path.read_text()
+        assert "--hash=sha256:" in text
+        assert "://" not in text, path
