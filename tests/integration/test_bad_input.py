@@ -201,7 +201,7 @@ def instances() -> tuple[Instance, ...]:
 
 def test_a_node_without_an_instance_and_an_instance_without_a_node_are_shown_and_left_alone(desk: Desk) -> None:
     make_instance(desk.ec2, "stranger")
-    gone = instances()[0]
+    [gone] = [one for one in instances() if one.name == "burst-1"]
     desk.ec2.terminate_instances(InstanceIds=[gone.id])
     decided = desk.tick()
     said = " ".join(issue.what for issue in decided.issues)

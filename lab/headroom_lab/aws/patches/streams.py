@@ -4,6 +4,7 @@ AWS: MaximumRetryAttempts, MaximumRecordAgeInSeconds and an on-failure destinati
 DynamoDB event source mappings»). The engine would try a failing record for ever, and all mappings in one thread.
 """
 
+import json
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -11,7 +12,7 @@ from ministack.core.responses import set_request_account_id, set_request_region
 from ministack.services import dynamodb, lambda_svc
 
 from headroom_lab.aws.patches import replace
-from headroom_lab.aws.patches.destinations import soon
+from headroom_lab.aws.patches.destinations import send, soon
 from headroom_lab.aws.patches.time import LAB_TIME
 
 BACKOFF_MOST = 30.0
@@ -82,8 +83,7 @@ class Mappings:
             elif self._is_over(mapping, place, kept):
                 spent = place.tries >= int(mapping.get("MaximumRetryAttempts") or 0)
                 condition = "RetryAttemptsExhausted" if spent else "MaxRecordAgeExceeded"
-                stream = mapping["EventSourceArn"]
-                lambda_svc._send_ddb_stream_failure_record(mapping, function, kept, stream, result, condition)
+                self._tell(mapping, kept, condition)
                 done = True
             else:
                 place.tries += 1
@@ -95,6 +95,12 @@ class Mappings:
                 place.tries = 0
             place.busy = False
             lambda_svc.esm_wake.set()
+
+    def _tell(self, mapping: dict[str, Any], kept: list[Any], condition: str) -> None:
+        destination = ((mapping.get("DestinationConfig") or {}).get("OnFailure") or {}).get("Destination")
+        if destination:
+            batch = {"batchSize": len(kept), "streamArn": mapping["EventSourceArn"]}
+            send(destination, json.dumps({"requestContext": {"condition": condition}, "DDBStreamBatchInfo": batch}))
 
     def _is_over(self, mapping: dict[str, Any], place: Place, kept: list[Any]) -> bool:
         most, oldest = mapping.get("MaximumRetryAttempts"), mapping.get("MaximumRecordAgeInSeconds")

@@ -43,6 +43,10 @@ class LabTime:
         """Sleep lab seconds."""
         clock.sleep(duration)
 
+    def gmtime(self, seconds: float | None = None) -> time.struct_time:
+        """Split up a time, the lab's if none is given."""
+        return time.gmtime(self.time() if seconds is None else seconds)
+
     def __getattr__(self, name: str) -> Any:
         return getattr(time, name)
 
