@@ -5,6 +5,7 @@ Lambda's own timeouts stay in real seconds: a handler computes no faster because
 
 import time
 from datetime import datetime, tzinfo
+from time import struct_time
 from typing import Any, Self
 
 from ministack.core import responses
@@ -43,7 +44,7 @@ class LabTime:
         """Sleep lab seconds."""
         clock.sleep(duration)
 
-    def gmtime(self, seconds: float | None = None) -> time.struct_time:
+    def gmtime(self, seconds: float | None = None) -> struct_time:
         """Split up a time, the lab's if none is given."""
         return time.gmtime(self.time() if seconds is None else seconds)
 
