@@ -225,7 +225,8 @@ def test_every_change_of_an_instance_is_an_event(aws: EmbeddedAws) -> None:
     events = aws.client("events")
     events.put_rule(Name="changes", EventPattern='{"source": ["aws.ec2"]}')
     events.put_targets(Rule="changes", Targets=[{"Id": "1", "Arn": arn}])
-    one, seen = instance(aws), []
+    one = instance(aws)
+    seen: list[str] = []
     aws.client("ec2").stop_instances(InstanceIds=[one])
 
     def both() -> bool:

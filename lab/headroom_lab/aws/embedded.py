@@ -45,6 +45,22 @@ def bin_path() -> str:
     return f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}"
 
 
+def family(pid: int) -> list[psutil.Process]:
+    """Return a process and all that it started."""
+    try:
+        return [psutil.Process(pid), *psutil.Process(pid).children(recursive=True)]
+    except psutil.NoSuchProcess:
+        return []
+
+
+def kill(processes: list[psutil.Process]) -> None:
+    """End processes at once, and wait until they are gone."""
+    for process in processes:
+        with suppress(psutil.NoSuchProcess):
+            process.kill()
+    psutil.wait_procs(processes, timeout=STOPS_WITHIN)
+
+
 @dataclass
 class EmbeddedAws:
     """One engine. All it writes lies in `folder`, which goes when it does; `clock` is the lab's clock file."""
@@ -127,23 +143,12 @@ class EmbeddedAws:
         """Stop the engine and every process it started; gently, it keeps its state for the next start."""
         if self.process is None:
             return
-        try:
-            family = [
-                psutil.Process(self.process.pid),
-                *psutil.Process(self.process.pid).children(recursive=True),
-            ]
-        except psutil.NoSuchProcess:
-            family = []
+        processes = family(self.process.pid)
         if gently:
             self.process.send_signal(signal.SIGTERM)
             with suppress(subprocess.TimeoutExpired):
                 self.process.wait(STOPS_WITHIN)
-        for process in family:
-            try:
-                process.kill()
-            except psutil.NoSuchProcess:
-                continue
-        psutil.wait_procs(family, timeout=STOPS_WITHIN)
+        kill(processes)
         self.process.wait()
         self.process = None
 
@@ -177,9 +182,11 @@ class EmbeddedAws:
                 "SAM_CLI_TELEMETRY": "0",
                 "SAM_CLI_POLL_DELAY": "1",
                 "HOME": str(home),
+                "TMPDIR": str(self.folder / "tmp"),
             }
         )
-        running = subprocess.Popen(
+        said = []
+        with subprocess.Popen(
             ["sam", *arguments],
             cwd=ROOT,
             env=environment,
@@ -187,12 +194,16 @@ class EmbeddedAws:
             stderr=subprocess.STDOUT,
             stdin=subprocess.DEVNULL,
             text=True,
-        )
-        said = []
-        for line in running.stdout or ():
-            said.append(line)
-            say(line.rstrip())
-        if running.wait():
+            start_new_session=True,
+        ) as running:
+            try:
+                for line in running.stdout or ():
+                    said.append(line)
+                    say(line.rstrip())
+            except BaseException:
+                kill(family(running.pid))
+                raise
+        if running.returncode:
             raise EmbeddedAwsError(f"sam {' '.join(arguments)} failed:\n{''.join(said)[-3000:]}")
         return "".join(said)
 

@@ -59,6 +59,8 @@ class Mappings:
             positions = lambda_svc._dynamodb_stream_positions
             at_start = mapping.get("StartingPosition") == "TRIM_HORIZON"
             position = max(positions.setdefault(name, first if at_start else end), first)
+            if position > end:  # the engine was restarted: it keeps positions, but not the records they count
+                position = positions[name] = end
         if position >= end:
             return False
         records = dynamodb.stream_records_since(table, position, int(mapping.get("BatchSize") or 100))

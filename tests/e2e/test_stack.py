@@ -1,0 +1,218 @@
+"""The deployed stack, begun by hand and killed in the middle: what an operator sees, and that it recovers by itself."""
+
+import json
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from dataclasses import replace
+from datetime import time as clock_time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from headroom.domain.fleet import NodeState
+from headroom_lab.demo.play import Stage, set_stage
+from headroom_lab.demo.scenario import bundled
+
+SPEED = 30.0
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture(scope="module")
+def stage() -> Iterator[Stage]:
+    quiet = replace(bundled(clock_time(8, 28), clock_time(23)), calls=())
+    with ExitStack() as stack:
+        made = set_stage(quiet, stack, tell=print, PrewarmState="DISABLED", MinimumLifetimeMinutes="5")
+        made.clock.jump(quiet.at(clock_time(8, 28)), SPEED)
+        eventually(made.ledger.last_plan, made, 10)
+        yield made
+
+
+def eventually(look: Callable[[], Any], stage: Stage, minutes: float) -> Any:
+    """Wait for something to come true within so many minutes of the lab's clock."""
+    until = stage.clock.seconds() + 60 * minutes
+    while not (found := look()):
+        assert stage.clock.seconds() < until, _state(stage)
+        time.sleep(0.1)
+    return found
+
+
+def _state(stage: Stage) -> str:
+    events = stage.ledger.events("2026-03-02", newest=30)
+    return "\n".join(f"{event.at:%H:%M:%S} {event.kind} {event.node} {event.reason}" for event in events)
+
+
+def begin(stage: Stage, machine: str, **given: Any) -> str:
+    """Begin an execution as the README says: with the AWS CLI's own call."""
+    states = stage.aws.client("stepfunctions")
+    started = states.start_execution(stateMachineArn=stage.outputs[machine], input=json.dumps(given))
+    return str(started["executionArn"])
+
+
+def ended(stage: Stage, arn: str, minutes: float = 25) -> dict[str, Any]:
+    states = stage.aws.client("stepfunctions")
+
+    def look() -> Any:
+        described = states.describe_execution(executionArn=arn)
+        return described if described["status"] != "RUNNING" else None
+
+    found: dict[str, Any] = eventually(look, stage, minutes)
+    return found
+
+
+def state_of(stage: Stage, name: str) -> NodeState:
+    planned = stage.ledger.last_plan()
+    assert planned
+    return next(node.state for node in planned.plan.nodes if node.name == name)
+
+
+def happened(stage: Stage, node: str) -> list[str]:
+    return [event.kind for event in reversed(stage.ledger.events("2026-03-02")) if event.node == node]
+
+
+def asked(stage: Stage, node: str) -> Any:
+    return eventually(lambda: "start asked" in happened(stage, node), stage, 5)
+
+
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        pytest.param({"count": -1}, "count is -1", id="negative count"),
+        pytest.param({"nodes": ["burst-99"]}, "No overflow node is called burst-99", id="unknown node"),
+        pytest.param({"ready_by": "2026-03-01T09:00:00+01:00"}, "which is past", id="past time"),
+        pytest.param({"ready_by": "nine"}, "cannot be read", id="no time"),
+        pytest.param({"untill": "2026-03-02T11:00:00Z"}, "There is no setting untill", id="misspelt"),
+    ],
+)
+def test_a_prewarm_that_cannot_be_promised_fails_at_once_and_touches_nothing(
+    stage: Stage, given: dict[str, Any], words: str
+) -> None:
+    failed = ended(stage, begin(stage, "Prewarm", **given), 5)
+    assert (failed["status"], failed["error"]) == ("FAILED", "BadRequestError")
+    assert words in json.loads(failed["cause"])["errorMessage"]
+    assert stage.ledger.holds(stage.ledger.last_plan().plan.at) == []  # type: ignore[union-attr]
+
+
+def test_an_unknown_node_is_named_with_those_there_are(stage: Stage) -> None:
+    failed = ended(stage, begin(stage, "StartNode", node="burst-99"), 5)
+    assert failed["error"] == "UnknownNodeError"
+    assert "there are: burst-01, burst-02" in failed["cause"]
+
+
+def test_start_node_by_hand_ends_with_a_node_that_serves_and_its_lifetime(stage: Stage) -> None:
+    done = ended(stage, begin(stage, "StartNode", node="burst-01", reason="all-hands at ten"))
+    assert json.loads(done["output"])["outcome"] == "serving"
+    [lifetime] = stage.ledger.lifetimes("burst-01")
+    assert (lifetime["started_by"], lifetime["start_reason"]) == ("Headroom", "all-hands at ten")
+    assert 200 < lifetime["boot_seconds"] < 700
+    order = [kind for kind in happened(stage, "burst-01") if kind in {"start wanted", "start asked", "serving"}]
+    assert order == ["start wanted", "start asked", "serving"]
+
+
+def test_prewarm_by_hand_answers_with_what_is_ready(stage: Stage) -> None:
+    done = ended(stage, begin(stage, "Prewarm", nodes=["burst-02"], reason="board meeting"), 20)
+    assert done["status"] == "SUCCEEDED"
+    assert json.loads(done["output"])["ready"] == ["burst-02"]
+
+
+def test_the_aws_cli_call_of_the_readme_starts_a_node(stage: Stage) -> None:
+    text = (ROOT / "README.md").read_text()
+    assert "aws stepfunctions start-execution" in text
+    assert '{"node": "burst-01", "reason": "all-hands at ten"}' in text
+
+
+def test_killing_every_function_in_the_middle_of_a_start_changes_nothing(stage: Stage) -> None:
+    arn = begin(stage, "StartNode", node="burst-04")
+    asked(stage, "burst-04")
+    for worker in stage.aws.workers():
+        worker.kill()
+    assert json.loads(ended(stage, arn, 40)["output"])["outcome"] == "serving"
+
+
+def test_killing_the_platform_in_the_middle_of_a_start_changes_nothing(stage: Stage) -> None:
+    arn = begin(stage, "StartNode", node="burst-05")
+    asked(stage, "burst-05")
+    stage.stop_platform(signal.SIGKILL)
+    eventually(stage.ledger.last_problem, stage, 5)
+    assert "cannot be reached" in stage.ledger.last_problem()
+    stage.start_platform()
+    assert json.loads(ended(stage, arn, 40)["output"])["outcome"] == "serving"
+    assert stage.ledger.last_problem() == ""
+
+
+def restart_engine(stage: Stage) -> None:
+    """Kill the embedded AWS and start it again; the clock slows down, as a cold start takes real time."""
+    stage.clock.run(1)
+    stage.aws.stop()
+    stage.aws.start()
+    stage.aws.warm_up()
+    stage.clock.run(SPEED)
+
+
+def test_killing_the_engine_in_the_middle_of_a_start_ends_in_a_consistent_fleet_and_history(stage: Stage) -> None:
+    arn = begin(stage, "StartNode", node="burst-06")
+    asked(stage, "burst-06")
+    restart_engine(stage)
+    assert ended(stage, arn, 5)["status"] == "FAILED"  # it died with the engine
+    eventually(lambda: state_of(stage, "burst-06") is NodeState.SERVING, stage, 15)
+    eventually(lambda: stage.ledger.memory("burst-06").lifetime is not None, stage, 5)
+    [instance] = [one for one in instances(stage) if one["Tags"][0]["Value"] == "burst-06"]
+    [lifetime] = stage.ledger.lifetimes("burst-06")
+    assert lifetime["sk"][:19] == instance["LaunchTime"].strftime("%Y-%m-%dT%H:%M:%S")
+
+
+def instances(stage: Stage) -> list[dict[str, Any]]:
+    groups = stage.aws.client("ec2").describe_instances()["Reservations"]
+    return [one for group in groups for one in group["Instances"]]
+
+
+def test_killing_the_engine_in_the_middle_of_a_stop_ends_in_a_consistent_fleet_and_history(stage: Stage) -> None:
+    """Every node is idle by now: they are closed, proved empty and stopped one after the other."""
+    eventually(lambda: running(stage, "retire-node"), stage, 60)
+    restart_engine(stage)
+
+    def all_off() -> bool:
+        planned = stage.ledger.last_plan()
+        return planned is not None and all(node.state is NodeState.STOPPED for node in planned.plan.nodes)
+
+    eventually(all_off, stage, 90)
+    for number in range(1, 13):
+        for lifetime in stage.ledger.lifetimes(f"burst-{number:02}"):
+            assert lifetime["stopped_at"] > lifetime["sk"], lifetime
+    offs = [line for line in stage.home.lines() if line["what"] == "powered off"]
+    assert len(offs) == 5
+    assert all(line["closed"] and not line["calls"] for line in offs)
+    world = stage.home.load()
+    assert not any(one.closed.now for one in world.nodes.values() if one.overflow and not one.static_nat_address)
+
+
+def running(stage: Stage, machine: str) -> bool:
+    return any(machine in one["executionArn"] and one["status"] == "RUNNING" for one in stage.executions())
+
+
+def test_nothing_is_left_behind_when_the_demo_is_interrupted(tmp_path: Path) -> None:
+    environment = os.environ | {"TMPDIR": str(tmp_path), "PYTHONUNBUFFERED": "1"}
+    demo = subprocess.Popen(
+        [ROOT / ".venv/bin/headroom", "demo", "--out", str(tmp_path / "demo")],
+        cwd=ROOT,
+        env=environment,
+        stdout=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+    assert demo.stdout
+    for line in demo.stdout:
+        if "sam build" in line:
+            break
+    demo.send_signal(signal.SIGINT)
+    said = demo.stdout.read()
+    demo.stdout.close()
+    assert demo.wait(60) == 130
+    assert "everything it had started is gone" in said
+    assert list(tmp_path.iterdir()) == []
+    left = subprocess.run(["pgrep", "-f", str(tmp_path)], capture_output=True, text=True, check=False)
+    assert left.stdout == ""
