@@ -1,0 +1,193 @@
+"""Play a morning: start everything, run the clock, watch, compare the history with the world, clean up."""
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time as real_time
+from collections.abc import Callable
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from headroom.adapters.ledger import Ledger
+from headroom_lab.aws.embedded import EmbeddedAws, build, deploy, free_port
+from headroom_lab.clock import LabClock
+from headroom_lab.demo import scenario as scenes
+from headroom_lab.demo.scenario import HOSTNAME, NAT_NODE, SEED, Scenario
+from headroom_lab.pexip.alone import Home
+from headroom_lab.pexip.world import World
+
+STACK = "headroom"
+SETUP_SPEED = 20.0
+HOURS_BEFORE = 3  # setting up happens on the morning's clock, too, but long before
+FAILING_NODE = "burst-03"  # EC2 has no room for it, longer than its workflow tries
+REFUSALS = 6
+PLATFORM_STARTS_WITHIN = 20.0
+
+
+class DemoError(Exception):
+    """The demo could not be set up; the message says why."""
+
+
+@dataclass
+class Stage:
+    """Everything that runs: the clock, the embedded AWS, the platform, the deployed stack."""
+
+    scenario: Scenario
+    clock: LabClock
+    aws: EmbeddedAws
+    home: Home
+    port: int = field(default_factory=free_port)
+    outputs: dict[str, str] = field(default_factory=dict)
+    platform: subprocess.Popen[bytes] | None = None
+
+    @property
+    def url(self) -> str:
+        """The Management Node's address."""
+        return f"https://127.0.0.1:{self.port}"
+
+    @property
+    def ledger(self) -> Ledger:
+        """The stack's own ledger."""
+        return Ledger(self.outputs["Ledger"], HOSTNAME, self.aws.resource("dynamodb").Table(self.outputs["Ledger"]))
+
+    def make_instances(self) -> None:
+        """Have the overflow nodes' instances in EC2, tagged and stopped, one of them with trouble to come."""
+        ec2 = self.aws.client("ec2")
+        made = {}
+        for number in range(1, scenes.BURST_NODES + 1):
+            name = f"burst-{number:02}"
+            tags = [{"Key": "Name", "Value": name}, {"Key": "pexip-cloud", "Value": HOSTNAME}]
+            if name == FAILING_NODE:
+                tags.append({"Key": "lab:refuse-start", "Value": f"InsufficientInstanceCapacity:{REFUSALS}"})
+            if name != NAT_NODE:
+                tags.append({"Key": "lab:elastic", "Value": "yes"})
+            [instance] = ec2.run_instances(
+                ImageId="ami-0123456789abcdef0",
+                InstanceType="c6i.2xlarge",
+                MinCount=1,
+                MaxCount=1,
+                TagSpecifications=[{"ResourceType": "instance", "Tags": tags}],
+            )["Instances"]
+            made[name] = instance
+        ids = [instance["InstanceId"] for instance in made.values()]
+        ec2.stop_instances(InstanceIds=ids)
+        while any(state != "stopped" for state in self._states(ids)):
+            real_time.sleep(0.1)
+        addresses = {name: instance["PrivateIpAddress"] for name, instance in made.items()}
+        locations, nodes = scenes.platform_of(self.scenario, addresses)
+        world = World(locations, nodes, now=self.clock.seconds(), seed=SEED, strays=1)
+        world.settings |= {
+            "bursting_threshold": self.scenario.threshold,
+            "bursting_min_lifetime": self.scenario.minimum_lifetime,
+        }
+        world.expect(scenes.in_progress(self.scenario))
+        self.home.keep(world)
+
+    def _states(self, ids: list[str]) -> list[str]:
+        found = self.aws.client("ec2").describe_instances(InstanceIds=ids)["Reservations"]
+        return [instance["State"]["Name"] for group in found for instance in group["Instances"]]
+
+    def start_platform(self) -> None:
+        """Start the simulated platform as a process of its own."""
+        environment = os.environ | self.aws.environment | {"HEADROOM_CLOCK": str(self.clock.path)}
+        with (self.home.folder / "platform.log").open("ab") as log:
+            self.platform = subprocess.Popen(
+                [
+                    *(sys.executable, "-m", "headroom_lab.cli.main", "pexip", "--port", str(self.port)),
+                    *("--folder", str(self.home.folder), "--ec2", self.aws.endpoint, "--hostname", HOSTNAME),
+                ],
+                env=environment,
+                stdout=subprocess.PIPE,
+                stderr=log,
+                stdin=subprocess.DEVNULL,
+                start_new_session=True,
+            )
+        until = real_time.monotonic() + PLATFORM_STARTS_WITHIN
+        for line in self.platform.stdout or ():
+            if self.url.encode() in line:
+                return
+            if real_time.monotonic() > until:
+                break
+        said = (self.home.folder / "platform.log").read_text()[-1000:]
+        raise DemoError(f"The simulated platform did not start: {said}")
+
+    def stop_platform(self, how: int = signal.SIGTERM) -> None:
+        """Stop it; with SIGKILL it loses half a second at the most."""
+        if self.platform:
+            self.platform.send_signal(how)
+            self.platform.wait(10)
+            if self.platform.stdout:
+                self.platform.stdout.close()
+            self.platform = None
+
+    def deploy(self, built: Path, say: Callable[[str], None], **parameters: str) -> None:
+        """Run the real `sam deploy`, and put the credentials where the README says."""
+        self.outputs = deploy(
+            self.aws,
+            built,
+            STACK,
+            say,
+            PexipUrl=self.url,
+            TagValue=HOSTNAME,
+            Mode="control",
+            TimeZone=str(scenes.ZONE),
+            PrewarmCount=str(self.scenario.prewarm_count),
+            **parameters,
+        )
+        access = self.home.access()
+        secret = {
+            "client_id": access.client_id,
+            "private_key": access.private_key,
+            "ca": (self.home.folder / "ca.pem").read_text(),
+        }
+        self.aws.client("secretsmanager").put_secret_value(
+            SecretId=self.outputs["PexipCredentials"], SecretString=msgspec.json.encode(secret).decode()
+        )
+
+    def executions(self) -> list[dict[str, Any]]:
+        """Return every execution of every workflow, newest first."""
+        states = self.aws.client("stepfunctions")
+        found: list[dict[str, Any]] = []
+        for machine in ("StartNode", "SetOpen", "RetireNode", "Prewarm"):
+            pages = states.get_paginator("list_executions").paginate(stateMachineArn=self.outputs[machine])
+            found += [one | {"machine": machine} for page in pages for one in page["executions"]]
+        return sorted(found, key=lambda one: str(one["startDate"]), reverse=True)
+
+    def close(self) -> None:
+        """Stop everything that was started, and leave nothing behind."""
+        self.stop_platform(signal.SIGKILL)
+        self.aws.clean()
+        shutil.rmtree(self.home.folder, ignore_errors=True)
+
+
+def set_stage(scenario: Scenario, stack: ExitStack, *, tell: Callable[[str], None], **parameters: str) -> Stage:
+    """Start the embedded AWS, make the platform, build and deploy; `stack` takes it all down again."""
+    folder = Path(tempfile.mkdtemp(prefix="headroom-demo-"))
+    stack.callback(shutil.rmtree, folder, ignore_errors=True)
+    begin = scenario.at(scenario.begins)
+    clock = LabClock(folder / "clock.json", begin - HOURS_BEFORE * 3600, SETUP_SPEED)
+    home = Home(folder / "platform")
+    home.folder.mkdir()
+    stage = Stage(scenario=scenario, clock=clock, aws=EmbeddedAws(clock=clock.path), home=home)
+    stack.callback(stage.close)
+    tell("Starting the embedded AWS")
+    stage.aws.start()
+    tell("Making the overflow nodes' instances and the simulated Pexip platform")
+    stage.make_instances()
+    stage.start_platform()
+    clock.run(1)
+    built = folder / "built"
+    tell("Building with the real SAM CLI: sam build")
+    build(stage.aws, built)
+    tell("Deploying with the real SAM CLI: sam deploy")
+    stage.deploy(built, say=lambda _: None, **parameters)
+    tell("Warming up the functions")
+    stage.aws.warm_up()
+    return stage

@@ -1,0 +1,136 @@
+"""`headroom demo`: play the morning on the screen and leave a report."""
+
+import signal
+import time as real_time
+from collections.abc import Callable
+from contextlib import ExitStack
+from datetime import UTC, datetime
+from pathlib import Path
+
+from rich.console import Console
+from rich.live import Live
+from rich.table import Table
+
+from headroom_lab.demo import report
+from headroom_lab.demo.play import Stage, set_stage
+from headroom_lab.demo.scenario import BURST_NODES, ZONE, Outcome, Scenario, with_pexips_own_rule
+from headroom_lab.demo.screen import View, draw, say_briefly
+
+LOOKS_EVERY = 0.3  # real seconds
+SETTLES_WITHIN = 15 * 60  # lab seconds for what is still at work when the morning ends
+BUSY_FROM, BUSY_FOR, BUSY_SLOWDOWN = 2, 120, 6  # workflows begun within so many lab seconds; how much slower then
+BRIEF_EVERY = 300  # lab seconds between two lines where there is no terminal
+
+
+def run(scenario: Scenario, speed: float, console: Console, folder: Path) -> int:
+    """Play it all; return the exit code."""
+    began = real_time.monotonic()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, _as_interrupt)
+    with ExitStack() as stack:
+        if console.is_terminal:
+            status = stack.enter_context(console.status("Setting up"))
+            tell: Callable[[str], None] = status.update
+        else:
+            status, tell = None, console.print
+        native = with_pexips_own_rule(scenario)
+        stage = set_stage(scenario, stack, tell=tell)
+        if status:
+            status.stop()
+        play(stage, speed, console)
+        found = report.write(_morning(stage, native, real_time.monotonic() - began), folder)
+    _summarise(found, native, console, folder)
+    problems = report.failures(found)
+    for problem in problems:
+        console.print(f"[bold red]{problem}")
+    return 1 if problems else 0
+
+
+def _as_interrupt(*_: object) -> None:
+    raise KeyboardInterrupt
+
+
+def play(stage: Stage, speed: float, console: Console) -> None:
+    """Run the clock from the beginning of the morning to its end, and show it."""
+    scenario = stage.scenario
+    stage.clock.jump(scenario.at(scenario.begins), speed)
+    end = scenario.at(scenario.ends)
+    with ExitStack() as stack:
+        live = stack.enter_context(Live(console=console, auto_refresh=False, screen=True)) if console.is_terminal else None
+        next_brief = 0.0
+        while stage.clock.seconds() < end or (_at_work(stage) and stage.clock.seconds() < end + SETTLES_WITHIN):
+            real_time.sleep(LOOKS_EVERY)
+            view = look(stage)
+            pace_of_now(stage, speed, view)
+            if live:
+                live.update(draw(view), refresh=True)
+            elif stage.clock.seconds() >= next_brief:
+                next_brief = stage.clock.seconds() + BRIEF_EVERY
+                say_briefly(console, view)
+
+
+def pace_of_now(stage: Stage, speed: float, view: View) -> None:
+    """Slow down while workflows begin, so that a desk with few cores keeps up with them."""
+    fresh = [one for one in view.executions if (view.now - one["startDate"]).total_seconds() < BUSY_FOR]
+    wanted = max(1.0, speed / BUSY_SLOWDOWN) if len(fresh) > BUSY_FROM else speed
+    if stage.clock.pace.speed != wanted:
+        stage.clock.run(wanted)
+
+
+def _at_work(stage: Stage) -> bool:
+    return any(one["status"] == "RUNNING" for one in stage.executions())
+
+
+def look(stage: Stage) -> View:
+    """Read what Headroom's own ledger says, and the world's counters."""
+    now = datetime.fromtimestamp(stage.clock.seconds(), ZONE)
+    ledger, journal = stage.ledger, stage.home.lines()
+    planned = ledger.last_plan()
+    samples = [line for line in journal if line["what"] == "sample"]
+    return View(
+        now=now,
+        speed=stage.clock.pace.speed,
+        title=stage.scenario.title,
+        plan=planned.plan if planned else None,
+        events=ledger.events(f"{now.astimezone(UTC):%Y-%m-%d}", newest=40),
+        executions=stage.executions(),
+        offered=samples[-1]["offered"] if samples else 0,
+        rejected=sum(line["what"] == "rejected" for line in journal),
+        cut=sum(line["what"] == "cut" for line in journal),
+    )
+
+
+def _morning(stage: Stage, native: Outcome, wall_seconds: float) -> report.Morning:
+    begin, end = (datetime.fromtimestamp(stage.scenario.at(at), UTC) for at in (stage.scenario.begins, stage.scenario.ends))
+    names = [f"burst-{number:02}" for number in range(1, BURST_NODES + 1)]
+    executions = stage.executions()
+    states = stage.aws.client("stepfunctions")
+    for one in executions:
+        if one["status"] == "FAILED":
+            one["error"] = states.describe_execution(executionArn=one["executionArn"]).get("error")
+    events, lifetimes = report.read_history(stage.ledger, names, begin, end)
+    return report.Morning(
+        scenario=stage.scenario,
+        journal=stage.home.lines(),
+        events=events,
+        lifetimes=lifetimes,
+        executions=executions,
+        native=native,
+        wall_seconds=wall_seconds,
+    )
+
+
+def _summarise(found: dict[str, object], native: Outcome, console: Console, folder: Path) -> None:
+    table = Table(title="The morning", title_justify="left")
+    table.add_column("")
+    table.add_column("Headroom", justify="right")
+    table.add_column("Pexip's own rule", justify="right")
+    table.add_row("calls offered", str(found["calls_offered"]), str(native.offered))
+    table.add_row("calls turned away", str(found["calls_rejected"]), str(native.rejected))
+    table.add_row("calls cut", str(found["calls_cut"]), str(native.cut))
+    table.add_row("overflow node-hours", str(found["node_hours"]), str(found["native_node_hours"]))
+    table.add_row("nodes started", str(found["nodes_started"]), str(native.starts))
+    table.add_row("nodes serving at 09:00", str(found["nodes_serving_at_0900"]), "")
+    table.add_row("stops refused or reversed", str(found["stops_refused_or_reversed"]), "")
+    console.print(table)
+    console.print(f"{folder / 'report.html'} shows the morning, {folder / 'report.json'} has its numbers.")
