@@ -28,9 +28,9 @@ decider = Decider(
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     """Plan for the snapshot that the table's stream brings, or at once for an event without records."""
     plan = decider.decide(since=snapshot_time(event), now=clock.now())
+    metrics.add_metric("Plans", MetricUnit.Count, 0 if plan is None else 1)
     if plan is None:
         return {"planned": False}
-    metrics.add_metric("Plans", MetricUnit.Count, 1)
     metrics.add_metric("Changes", MetricUnit.Count, len(plan.changes))
     metrics.add_metric("HeadroomFree", MetricUnit.Count, sum(load.free for load in plan.overflows))
     logger.info("planned", reason=plan.reason, changes=len(plan.changes), issues=len(plan.issues))

@@ -26,6 +26,7 @@ def handler(event: dict[str, Any], context: LambdaContext) -> None:
     """Keep one reading, or up to four while a location is near its threshold, and end before the next minute."""
     began = clock.now()
     if not ledger.take_lease("observe", began + LOOKS * PAUSE - timedelta(seconds=5), began):
+        metrics.add_metric("Readings", MetricUnit.Count, 0)
         logger.info("left alone", because="another observe is at work")
         return
     for look in range(LOOKS):

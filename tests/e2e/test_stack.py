@@ -4,6 +4,7 @@ import json
 import os
 import signal
 import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -12,11 +13,13 @@ from datetime import time as clock_time
 from pathlib import Path
 from typing import Any
 
+import boto3
 import pytest
 
 from headroom.domain.fleet import NodeState
 from headroom_lab.demo.play import Stage, set_stage
 from headroom_lab.demo.scenario import bundled
+from tests.conftest import ENVIRONMENT
 
 SPEED = 30.0
 ROOT = Path(__file__).parents[2]
@@ -165,6 +168,26 @@ def test_killing_the_engine_in_the_middle_of_a_start_ends_in_a_consistent_fleet_
     assert lifetime["sk"][:19] == instance["LaunchTime"].strftime("%Y-%m-%dT%H:%M:%S")
 
 
+def test_prewarm_with_nothing_said_has_every_overflow_node_ready(stage: Stage) -> None:
+    done = ended(stage, begin(stage, "Prewarm"), 20)
+    assert len(json.loads(done["output"])["ready"]) == 12
+
+
+def test_the_layer_alone_has_all_that_the_functions_import(stage: Stage, tmp_path: Path) -> None:
+    """As Lambda runs it: nothing but the layer, and the boto3 that Lambda brings."""
+    site = Path(boto3.__file__).parents[1]
+    for name in ("boto3", "botocore", "s3transfer"):
+        (tmp_path / name).symlink_to(site / name)
+    path = os.pathsep.join([str(stage.built / "HeadroomLayer/python"), str(tmp_path)])
+    for folder in sorted((ROOT / "functions").glob("*/app.py")):
+        code = f"import runpy; runpy.run_path({str(folder)!r})"
+        environment = ENVIRONMENT | {"PYTHONPATH": path, "PATH": os.environ["PATH"]}
+        ran = subprocess.run(
+            [sys.executable, "-S", "-c", code], env=environment, capture_output=True, text=True, check=False
+        )
+        assert ran.returncode == 0, (folder, ran.stderr[-600:])
+
+
 def instances(stage: Stage) -> list[dict[str, Any]]:
     groups = stage.aws.client("ec2").describe_instances()["Reservations"]
     return [one for group in groups for one in group["Instances"]]
@@ -184,7 +207,7 @@ def test_killing_the_engine_in_the_middle_of_a_stop_ends_in_a_consistent_fleet_a
         for lifetime in stage.ledger.lifetimes(f"burst-{number:02}"):
             assert lifetime["stopped_at"] > lifetime["sk"], lifetime
     offs = [line for line in stage.home.lines() if line["what"] == "powered off"]
-    assert len(offs) == 5
+    assert len(offs) == 12
     assert all(line["closed"] and not line["calls"] for line in offs)
     world = stage.home.load()
     assert not any(one.closed.now for one in world.nodes.values() if one.overflow and not one.static_nat_address)

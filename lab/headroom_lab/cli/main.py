@@ -61,6 +61,14 @@ def demo(speed: float, trace: Path | None, day: date | None, until: str, out: Pa
 
 
 @main.command()
+def bench() -> None:
+    """Measure what the documents claim."""
+    from headroom_lab.bench import run  # noqa: PLC0415 - only this command needs it
+
+    run(Console())
+
+
+@main.command()
 @click.option("--port", default=8443, show_default=True)
 @click.option(
     "--folder",
@@ -74,7 +82,7 @@ def pexip(port: int, folder: Path | None, ec2: str | None, hostname: str) -> Non
     home = Home(folder or Path(click.get_app_dir("headroom")) / "pexip")
     home.folder.mkdir(parents=True, exist_ok=True)
     if not home.world.exists():
-        locations, nodes = platform_of(bundled(BEGINS, ENDS))
+        locations, nodes = platform_of()
         for node in nodes:
             node.instance = f"i-{node.id:017x}" if node.overflow else ""
         home.keep(World(locations, nodes, now=clock.seconds()))

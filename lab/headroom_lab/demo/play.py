@@ -44,6 +44,7 @@ class Stage:
     aws: EmbeddedAws
     home: Home
     port: int = field(default_factory=free_port)
+    built: Path = Path()
     outputs: dict[str, str] = field(default_factory=dict)
     platform: subprocess.Popen[bytes] | None = None
 
@@ -81,7 +82,7 @@ class Stage:
         while any(state != "stopped" for state in self._states(ids)):
             real_time.sleep(0.1)
         addresses = {name: instance["PrivateIpAddress"] for name, instance in made.items()}
-        locations, nodes = scenes.platform_of(self.scenario, addresses)
+        locations, nodes = scenes.platform_of(addresses)
         world = World(locations, nodes, now=self.clock.seconds(), seed=SEED, strays=1)
         world.settings |= {
             "bursting_threshold": self.scenario.threshold,
@@ -127,11 +128,11 @@ class Stage:
                 self.platform.stdout.close()
             self.platform = None
 
-    def deploy(self, built: Path, say: Callable[[str], None], **parameters: str) -> None:
+    def deploy(self, say: Callable[[str], None], **parameters: str) -> None:
         """Run the real `sam deploy`, and put the credentials where the README says."""
         self.outputs = deploy(
             self.aws,
-            built,
+            self.built,
             STACK,
             say,
             PexipUrl=self.url,
@@ -179,15 +180,16 @@ def set_stage(scenario: Scenario, stack: ExitStack, *, tell: Callable[[str], Non
     stack.callback(stage.close)
     tell("Starting the embedded AWS")
     stage.aws.start()
+    tell(f"The embedded AWS answers at {stage.aws.endpoint}")
     tell("Making the overflow nodes' instances and the simulated Pexip platform")
     stage.make_instances()
     stage.start_platform()
     clock.run(1)
-    built = folder / "built"
+    stage.built = folder / "built"
     tell("Building with the real SAM CLI: sam build")
-    build(stage.aws, built)
+    build(stage.aws, stage.built)
     tell("Deploying with the real SAM CLI: sam deploy")
-    stage.deploy(built, say=lambda _: None, **parameters)
+    stage.deploy(say=lambda _: None, **parameters)
     tell("Warming up the functions")
     stage.aws.warm_up()
     return stage

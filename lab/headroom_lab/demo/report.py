@@ -39,7 +39,9 @@ class Morning:
         return [line for line in self.journal if line["what"] == what]
 
 
-def read_history(ledger: Ledger, nodes: list[str], since: datetime, until: datetime) -> tuple[list[Event], dict[str, Any]]:
+def read_history(
+    ledger: Ledger, nodes: list[str], since: datetime, until: datetime
+) -> tuple[list[Event], dict[str, Any]]:
     """Read all events of those days, oldest first, and every node's lifetimes."""
     days = {f"{since + timedelta(days=number):%Y-%m-%d}" for number in range((until - since).days + 2)}
     events = sorted((event for day in sorted(days) for event in ledger.events(day)), key=lambda event: event.at)
@@ -100,19 +102,24 @@ def _serving_at(journal: list[dict[str, Any]], at: float) -> int:
 
 def disagreements(morning: Morning) -> list[str]:
     """Compare lifetimes and events with the world's own record; an empty list is agreement."""
-    found = []
     kept = {
-        (node, _epoch(lifetime["sk"])): lifetime for node, lifetimes in morning.lifetimes.items() for lifetime in lifetimes
+        (node, _epoch(lifetime["sk"])): lifetime
+        for node, lifetimes in morning.lifetimes.items()
+        for lifetime in lifetimes
     }
-    for line in morning.happened("powered on"):
-        if not _near(kept, line["node"], line["launched_at"]):
-            found.append(f"{line['node']} was powered on at {_clock(line['at'])}, but no lifetime says so")
+    found = [
+        f"{line['node']} was powered on at {_clock(line['at'])}, but no lifetime says so"
+        for line in morning.happened("powered on")
+        if not _near(kept, line["node"], line["launched_at"])
+    ]
     offs = {(line["node"], line["launched_at"]): line["at"] for line in morning.happened("powered off")}
     for (node, launched_at), off_at in offs.items():
         lifetime = _near(kept, node, launched_at)
         stopped_at = _epoch(lifetime["stopped_at"]) if lifetime and lifetime.get("stopped_at") else None
         if stopped_at is None or abs(stopped_at - off_at) > STOPS_AGREE:
-            found.append(f"{node} was powered off at {_clock(off_at)}, its lifetime says {lifetime and lifetime.get('stopped_at')}")
+            found.append(
+                f"{node} was powered off at {_clock(off_at)}, its lifetime says {lifetime and lifetime.get('stopped_at')}"
+            )
     ons = [(line["node"], line["launched_at"]) for line in morning.happened("powered on")]
     for node, launched_at in kept:
         if not any(node == name and abs(launched_at - at) < LAUNCHES_AGREE for name, at in ons):
@@ -182,7 +189,13 @@ def chart(morning: Morning) -> str:
     with mpl.rc_context({"svg.hashsalt": "headroom", "svg.fonttype": "none", "timezone": str(ZONE)}):
         figure = Figure(figsize=(10, 4))
         axes = figure.subplots()
-        axes.step(times, [line["capacity"] for line in samples], where="post", label="HD connections that serve", color="#0072B2")
+        axes.step(
+            times,
+            [line["capacity"] for line in samples],
+            where="post",
+            label="HD connections that serve",
+            color="#0072B2",
+        )
         axes.fill_between(times, [line["used"] for line in samples], alpha=0.4, label="in use", color="#E69F00")
         rejected: Any = [datetime.fromtimestamp(line["at"], ZONE) for line in morning.happened("rejected")]
         if rejected:
@@ -207,7 +220,7 @@ def write(morning: Morning, folder: Path) -> dict[str, Any]:
         native_starts=morning.native.starts,
         events=morning.events,
         zone=ZONE,
-        chart=Markup(chart(morning)),
+        chart=Markup(chart(morning)),  # noqa: S704 - matplotlib's drawing of our own numbers
     )
     (folder / "report.html").write_text(page)
     return found

@@ -56,7 +56,9 @@ def play(stage: Stage, speed: float, console: Console) -> None:
     stage.clock.jump(scenario.at(scenario.begins), speed)
     end = scenario.at(scenario.ends)
     with ExitStack() as stack:
-        live = stack.enter_context(Live(console=console, auto_refresh=False, screen=True)) if console.is_terminal else None
+        live = (
+            stack.enter_context(Live(console=console, auto_refresh=False, screen=True)) if console.is_terminal else None
+        )
         next_brief = 0.0
         while stage.clock.seconds() < end or (_at_work(stage) and stage.clock.seconds() < end + SETTLES_WITHIN):
             real_time.sleep(LOOKS_EVERY)
@@ -101,7 +103,9 @@ def look(stage: Stage) -> View:
 
 
 def _morning(stage: Stage, native: Outcome, wall_seconds: float) -> report.Morning:
-    begin, end = (datetime.fromtimestamp(stage.scenario.at(at), UTC) for at in (stage.scenario.begins, stage.scenario.ends))
+    begin, end = (
+        datetime.fromtimestamp(stage.scenario.at(at), UTC) for at in (stage.scenario.begins, stage.scenario.ends)
+    )
     names = [f"burst-{number:02}" for number in range(1, BURST_NODES + 1)]
     executions = stage.executions()
     states = stage.aws.client("stepfunctions")

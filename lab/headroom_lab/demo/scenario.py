@@ -54,7 +54,7 @@ def from_trace(path: Path, day: date, begins: time, ends: time) -> Scenario:
     return Scenario(day=day, title=f"{day} of {path.name}", begins=begins, ends=ends, calls=tuple(calls))
 
 
-def platform_of(scenario: Scenario, addresses: dict[str, str] | None = None) -> tuple[list[Location], list[Node]]:
+def platform_of(addresses: dict[str, str] | None = None) -> tuple[list[Location], list[Node]]:
     """Return the locations and nodes; `addresses` gives the overflow nodes those of their instances."""
     locations = [Location(id=1, name=PRINCIPAL, overflow1=OVERFLOW), Location(id=2, name=OVERFLOW)]
     nodes = [
@@ -95,7 +95,7 @@ class Outcome:
 
 def with_pexips_own_rule(scenario: Scenario) -> Outcome:
     """Play the same morning in the same world under Pexip's own bursting, without servers."""
-    locations, nodes = platform_of(scenario)
+    locations, nodes = platform_of()
     begin, end = scenario.at(scenario.begins), scenario.at(scenario.ends)
     world = World(locations, nodes, now=begin, switches=Switches(), seed=SEED)
     world.settings |= {

@@ -128,6 +128,10 @@ def say_briefly(console: Console, view: View) -> None:
     """One line, for a log instead of a terminal."""
     if view.plan is None:
         return
-    loads = "; ".join(f"{load.location} {load.used}/{load.hd}" for load in [*view.plan.principals, *view.plan.overflows])
+    loads = "; ".join(
+        f"{load.location} {load.used}/{load.hd}" for load in [*view.plan.principals, *view.plan.overflows]
+    )
     on = sum(node.state is NodeState.SERVING for node in view.plan.nodes)
-    console.print(f"{view.now:%H:%M}  {loads}; {on} nodes serve; turned away {view.rejected}. {view.plan.reason}", soft_wrap=True)
+    console.print(
+        f"{view.now:%H:%M}  {loads}; {on} nodes serve; turned away {view.rejected}. {view.plan.reason}", soft_wrap=True
+    )

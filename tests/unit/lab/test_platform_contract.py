@@ -12,8 +12,7 @@ import jwt
 import pytest
 import requests
 
-from headroom_lab.cli.main import BEGINS, ENDS
-from headroom_lab.demo.scenario import bundled, platform_of
+from headroom_lab.demo.scenario import platform_of
 from headroom_lab.pexip.bursting import Bursting
 from headroom_lab.pexip.power import OwnInstances
 from headroom_lab.pexip.resources import Platform
@@ -66,7 +65,7 @@ MAY_BE_EMPTY = {"status/v1/alarm", "history/v1/conference", "configuration/v1/sc
 
 
 def platform(*, bursting: bool = True, switches: Switches | None = None) -> ManagementNode:
-    locations, nodes = platform_of(bundled(BEGINS, ENDS))
+    locations, nodes = platform_of()
     for one in nodes:
         one.instance = f"i-{one.id:017x}" if one.overflow else ""
     now = time.time()

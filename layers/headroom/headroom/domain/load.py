@@ -29,9 +29,16 @@ class Load:
 
 def principal_loads(reading: Reading) -> dict[str, Load]:
     """Return the load of every location that overflows into another; one whose nodes say nothing is left out."""
-    names = {location.name for location in reading.locations if location.overflow_location}
-    loads = {name: _load_of(name, (worker for worker in reading.workers if worker.location == name)) for name in names}
-    return {name: load for name, load in sorted(loads.items()) if load.hd}
+    workers: dict[str, list[Worker]] = {
+        location.name: []
+        for location in sorted(reading.locations, key=lambda place: place.name)
+        if location.overflow_location
+    }
+    for worker in reading.workers:
+        if worker.location in workers:
+            workers[worker.location].append(worker)
+    loads = {name: _load_of(name, here) for name, here in workers.items()}
+    return {name: load for name, load in loads.items() if load.hd}
 
 
 def _load_of(location: str, workers: Iterable[Worker]) -> Load:
@@ -49,17 +56,21 @@ def _counts(worker: Worker) -> bool:
 
 def overflow_loads(nodes: Iterable[Node], coming: Iterable[Node]) -> dict[str, Load]:
     """Return the load of every overflow location; `coming` are the nodes that count as capacity soon."""
-    nodes, coming = list(nodes), list(coming)
-    loads = {}
-    for location in sorted({node.location for node in nodes}):
-        serving = [node for node in nodes if node.location == location and node.state is NodeState.SERVING]
-        loads[location] = Load(
+    serving: dict[str, list[Node]] = {}
+    soon: dict[str, int] = {}
+    for node in nodes:
+        serving.setdefault(node.location, []).extend([node] if node.state is NodeState.SERVING else [])
+    for node in coming:
+        soon[node.location] = soon.get(node.location, 0) + node.room
+    return {
+        location: Load(
             location=location,
-            hd=sum(node.hd for node in serving),
-            used=sum(node.used for node in serving),
-            coming=sum(node.room for node in coming if node.location == location),
+            hd=sum(node.hd for node in here),
+            used=sum(node.used for node in here),
+            coming=soon.get(location, 0),
         )
-    return loads
+        for location, here in sorted(serving.items())
+    }
 
 
 def is_near_threshold(reading: Reading, policy: Policy) -> bool:

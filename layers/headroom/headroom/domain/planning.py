@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from headroom.domain.fleet import ON, Fleet, Node, NodeState, Observation, match_up
-from headroom.domain.lifecycle import Action, Commitments, Hold, Wanted
+from headroom.domain.lifecycle import Action, Commitments, Hold, Memory, Wanted
 from headroom.domain.load import Load, overflow_loads, principal_loads
 from headroom.domain.policy import Mode, Policy
 
@@ -128,6 +128,11 @@ class Situation:
         self.policy = policy
         self.fleet = fleet
         self.now = now
+        self.memories = {memory.node: memory for memory in commitments.memories}
+        self.nodes: dict[str, list[Node]] = {}
+        for node in fleet.nodes:
+            self.nodes.setdefault(node.location, []).append(node)
+        self.overflow_of = {place.name: place.overflow_location for place in self.reading.locations}
         self.holds = sorted((hold for hold in commitments.holds if hold.covers(now)), key=lambda hold: hold.id)
         self.claims = {
             memory.node: memory.claim
@@ -136,6 +141,10 @@ class Situation:
         }
         self.principals = principal_loads(self.reading)
         self.overflows = overflow_loads(fleet.nodes, [node for node in fleet.nodes if self.is_coming(node)])
+
+    def memory(self, node: Node) -> Memory:
+        """What is remembered of a node, which may be nothing."""
+        return self.memories.get(node.name) or Memory(node=node.name)
 
     @property
     def stale(self) -> bool:
@@ -177,7 +186,7 @@ class Situation:
 
     def is_coming(self, node: Node) -> bool:
         """Capacity that counts already although it cannot take a call yet."""
-        memory = self.commitments.memory(node.name)
+        memory = self.memory(node)
         claim = self.claims.get(node.name)
         starting = claim is not None and claim.action is Action.START and memory.wanted is Wanted.OPEN
         match node.state:
@@ -195,13 +204,13 @@ class Situation:
     def held_names(self, location: str) -> tuple[str, ...]:
         """The nodes of a location that are held by name."""
         named = {name for hold in self.holds for name in hold.nodes}
-        return tuple(node.name for node in self.fleet.nodes if node.location == location and node.name in named)
+        return tuple(node.name for node in self.nodes[location] if node.name in named)
 
     def held_count(self, location: str) -> tuple[int, Hold | None]:
         """The largest number of nodes that a hold asks for in a location, never more than it has."""
         asking = [(hold.counts[location], hold) for hold in self.holds if location in hold.counts]
         count, hold = max(asking, key=lambda ask: (ask[0], ask[1].id), default=(0, None))
-        return min(count, sum(node.location == location for node in self.fleet.nodes)), hold
+        return min(count, len(self.nodes[location])), hold
 
     @property
     def needs(self) -> tuple[Need, ...]:
@@ -228,7 +237,7 @@ class Situation:
         asking = [
             (load.free, load.location)
             for load in self.principals.values()
-            if self.overflow_of(load.location) == location and load.free <= self.threshold(load.location)
+            if self.overflow_of.get(load.location) == location and load.free <= self.threshold(load.location)
         ]
         needed = self.threshold(location) + 1
         if asking:
@@ -241,19 +250,13 @@ class Situation:
             )
         return 0, ""
 
-    def overflow_of(self, name: str) -> str | None:
-        """The primary overflow location of a location."""
-        return next((place.overflow_location for place in self.reading.locations if place.name == name), None)
-
     def wanted_more_lately(self, location: str) -> bool:
         """More was needed here a moment ago: closing waits, or a rush would open and close by turns."""
         return any(
             memory.wanted is Wanted.OPEN
             and memory.wanted_at is not None
             and self.now - memory.wanted_at < self.policy.calm_before_closing
-            for node in self.fleet.nodes
-            if node.location == location
-            for memory in (self.commitments.memory(node.name),)
+            for memory in map(self.memory, self.nodes[location])
         )
 
     def calm(self, location: str) -> bool:
@@ -261,7 +264,7 @@ class Situation:
         return not any(
             load.free <= self.threshold(load.location) + self.policy.hysteresis
             for load in self.principals.values()
-            if self.overflow_of(load.location) == location
+            if self.overflow_of.get(load.location) == location
         )
 
     def allowed(self, changes: Iterator[Change]) -> Iterator[Change]:
@@ -289,7 +292,7 @@ def changes_for(situation: Situation, needs: Sequence[Need]) -> Iterator[Change]
 
 
 def _more(situation: Situation, need: Need) -> Iterator[Change]:
-    here = [node for node in situation.fleet.nodes if node.location == need.location]
+    here = situation.nodes[need.location]
     load = situation.overflows[need.location]
     ready = {node.name for node in here if node.state is NodeState.SERVING or situation.is_coming(node)}
     short_hd = need.hd - load.free - load.coming
@@ -311,7 +314,7 @@ def _reason(need: Need, load: Load) -> str:
 
 def _preference(situation: Situation, node: Node) -> tuple[bool, datetime, int, str]:
     """Re-open before starting, the emptiest first as it helps most; start by name, a node that failed lately last."""
-    failed_at = situation.commitments.memory(node.name).failed_at
+    failed_at = situation.memory(node).failed_at
     never = situation.now.replace(year=1970)
     lately = failed_at is not None and situation.now - failed_at < timedelta(hours=1)
     return (
@@ -323,7 +326,7 @@ def _preference(situation: Situation, node: Node) -> tuple[bool, datetime, int, 
 
 
 def _how_to_have_more(situation: Situation, node: Node) -> Action | None:
-    memory = situation.commitments.memory(node.name)
+    memory = situation.memory(node)
     claim = situation.claims.get(node.name)
     if situation.is_coming(node):
         return None
@@ -342,11 +345,10 @@ def _how_to_have_more(situation: Situation, node: Node) -> Action | None:
 
 def _given_up(situation: Situation, need: Need) -> Iterator[Change]:
     """A start that was given up may still come up: it shall come up closed, so that nothing lands on it unseen."""
-    for node in situation.fleet.nodes:
-        given_up = situation.commitments.memory(node.name).given_up_at
+    for node in situation.nodes[need.location]:
+        given_up = situation.memory(node).given_up_at
         if (
-            node.location == need.location
-            and node.state is NodeState.LATE
+            node.state is NodeState.LATE
             and given_up is not None
             and given_up >= node.instance.launched_at
             and not node.worker.closed
@@ -363,10 +365,9 @@ def _less(situation: Situation, need: Need) -> Iterator[Change]:
 
 def _stops(situation: Situation, need: Need) -> Iterator[Change]:
     """A closed node that looks empty goes through `retire_node`, which proves it."""
-    for node in situation.fleet.nodes:
+    for node in situation.nodes[need.location]:
         if (
-            node.location == need.location
-            and node.state is NodeState.CLOSED
+            node.state is NodeState.CLOSED
             and node.name not in situation.claims
             and node.name not in need.names
             and node.looks_empty
@@ -380,9 +381,7 @@ def _stops(situation: Situation, need: Need) -> Iterator[Change]:
 
 def _closes(situation: Situation, need: Need) -> Iterator[Change]:
     """Close the emptiest nodes first, as long as what stays open is enough and a little more."""
-    open_nodes = [
-        node for node in situation.fleet.nodes if node.location == need.location and node.state is NodeState.SERVING
-    ]
+    open_nodes = [node for node in situation.nodes[need.location] if node.state is NodeState.SERVING]
     free = sum(node.free for node in open_nodes)
     keep_free = _keep_free(situation, need, max((node.hd for node in open_nodes), default=0))
     left, closed = len(open_nodes), 0

@@ -1,0 +1,168 @@
+"""What each mode may do, and what a tick asks of Pexip."""
+
+import json
+import time
+from dataclasses import replace
+from typing import Any
+
+import boto3
+import pytest
+
+from headroom.adapters.ledger import UnknownNodeError
+from headroom.domain.lifecycle import Action
+from headroom.domain.policy import Mode
+from headroom.working import NotNowError, Worksite
+from headroom_lab.pexip.world import Call
+from tests.integration.conftest import Desk
+
+CALLS_A_TICK = 8
+
+
+def executions() -> list[str]:
+    states = boto3.client("stepfunctions")
+    machines = states.list_state_machines()["stateMachines"]
+    return [
+        one["name"]
+        for machine in machines
+        for one in states.list_executions(stateMachineArn=machine["stateMachineArn"])["executions"]
+    ]
+
+
+@pytest.fixture
+def rush(desk: Desk) -> Desk:
+    """The principal location is nearly full."""
+    now = desk.world.now
+    desk.world.expect(Call(now + 1 + n / 100, f"c{n}", "Oslo", 5000) for n in range(17))
+    desk.world.advance(now + 10)
+    return desk
+
+
+def deployed_as(desk: Desk, monkeypatch: pytest.MonkeyPatch, mode: Mode) -> None:
+    from functions.decide import app  # noqa: PLC0415 - it reads its settings at import
+
+    monkeypatch.setattr(app.decider, "policy", replace(app.decider.policy, mode=mode))
+    desk.world.settings["bursting_enabled"] = mode is Mode.ASSIST
+
+
+def test_control_mode_begins_the_workflow_that_its_claim_is_named_after(rush: Desk) -> None:
+    [change] = rush.tick().changes
+    [name] = executions()
+    claim = rush.ledger.memory(change.node).claim
+    assert claim
+    assert (claim.token, claim.action) == (name, Action.START)
+    rush.tick()
+    assert executions() == [name]
+
+
+def test_observe_mode_decides_and_records_and_touches_nothing(rush: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    deployed_as(rush, monkeypatch, Mode.OBSERVE)
+    assert [change.action for change in rush.tick().changes] == [Action.START]
+    assert executions() == []
+    assert rush.ledger.memory("burst-1").claim is None
+
+
+def test_assist_mode_starts_through_pexip(rush: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    deployed_as(rush, monkeypatch, Mode.ASSIST)
+    [change] = rush.tick().changes
+    [token] = executions()
+    node = rush.world.nodes[change.node]
+    node.instance = "i-0a1b2c3d4e5f60718"
+    from functions.start_cloudnode import app  # noqa: PLC0415
+
+    monkeypatch.setattr(app, "ledger", rush.ledger)
+    monkeypatch.setattr(app.pexip, "settings", rush.settings)
+    app.handler({"node": change.node, "token": token, "instance": node.instance}, _context())
+    assert node.on
+    if app.pexip.node:
+        app.pexip.node.close()
+
+
+def _context() -> Any:
+    from tests.integration.conftest import CONTEXT  # noqa: PLC0415
+
+    return CONTEXT
+
+
+def test_a_tick_asks_pexip_no_more_than_eight_times(desk: Desk) -> None:
+    before = desk.node.served
+    assert desk.observe() == ""
+    assert desk.node.served - before <= CALLS_A_TICK
+
+
+def test_the_same_snapshot_is_planned_once(desk: Desk) -> None:
+    from functions.decide import app  # noqa: PLC0415
+
+    desk.tick()
+    snapshot = desk.ledger.last_reading()
+    assert snapshot
+    at = snapshot.read_at.isoformat()
+    event = {"Records": [{"dynamodb": {"Keys": {"sk": {"S": at}}}}]}
+    assert app.handler(event, _context()) == {"planned": False}
+
+
+def test_a_reading_names_no_person_and_no_conference(rush: Desk) -> None:
+    rush.world.expect([Call(rush.world.now, "Board meeting", "Oslo", 600)])
+    rush.world.advance(rush.world.now + 10)
+    rush.tick()
+    reading = rush.ledger.last_reading()
+    assert "Board meeting" not in repr(reading)
+    assert "Participant" not in repr(reading)
+
+
+def worksite(desk: Desk, mode: Mode) -> Worksite:
+    from headroom.adapters.ec2 import Ec2  # noqa: PLC0415
+
+    return Worksite(ledger=desk.ledger, ec2=Ec2("manager.example.com"), policy=replace(desk.settings.policy, mode=mode))
+
+
+@pytest.mark.parametrize(
+    ("mode", "action", "words"),
+    [
+        pytest.param(Mode.OBSERVE, Action.START, "observe mode and touches nothing", id="observe"),
+        pytest.param(Mode.ASSIST, Action.STOP, "only starts nodes", id="assist"),
+    ],
+)
+def test_an_execution_by_hand_is_refused_where_the_mode_forbids_it(
+    desk: Desk, mode: Mode, action: Action, words: str
+) -> None:
+    desk.tick()
+    with pytest.raises(NotNowError, match=words):
+        worksite(desk, mode).claim("burst-1", "by-hand", action, "by hand")
+
+
+def test_two_controllers_are_refused_by_hand_too(desk: Desk) -> None:
+    desk.world.settings["bursting_enabled"] = True
+    desk.tick()
+    with pytest.raises(NotNowError, match="disable it before Headroom controls"):
+        worksite(desk, Mode.CONTROL).claim("burst-1", "by-hand", Action.START, "by hand")
+
+
+def test_a_pause_is_obeyed_by_hand_too(desk: Desk) -> None:
+    desk.tick()
+    desk.ledger.table.put_item(Item={"pk": "now#manager.example.com", "sk": "pause", "reason": "fire drill"})
+    with pytest.raises(NotNowError, match="fire drill"):
+        worksite(desk, Mode.CONTROL).claim("burst-1", "by-hand", Action.START, "by hand")
+
+
+def test_a_node_that_nobody_knows_is_named_with_those_there_are(desk: Desk) -> None:
+    desk.tick()
+    with pytest.raises(UnknownNodeError, match="there are: burst-1, burst-2"):
+        worksite(desk, Mode.CONTROL).claim("burst-9", "by-hand", Action.START, "by hand")
+
+
+def test_an_instance_that_someone_else_starts_has_a_lifetime_and_an_event_too(desk: Desk) -> None:
+    from functions.record import app  # noqa: PLC0415
+
+    desk.tick()
+    app.recorder.ledger = desk.ledger
+    [one, *_] = [i for g in desk.ec2.describe_instances()["Reservations"] for i in g["Instances"]]
+    desk.ec2.start_instances(InstanceIds=[one["InstanceId"]])
+    event = {
+        "detail": {"instance-id": one["InstanceId"], "state": "running"},
+        "time": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
+    }
+    app.handler(json.loads(json.dumps(event)), _context())
+    app.handler(event, _context())  # delivered twice
+    name = next(tag["Value"] for tag in one["Tags"] if tag["Key"] == "Name")
+    [lifetime] = desk.ledger.lifetimes(name)
+    assert lifetime["started_by"] == "someone else"
