@@ -18,7 +18,7 @@ pexip = Pexip(settings)
 @logger.inject_lambda_context(correlation_id_path="token")
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     """Return when it was asked; Pexip answers before anything has started."""
-    ledger.renew(event["node"], event["token"], clock.now())
+    ledger.remember(event["node"], event["token"], start_asked_at=clock.now())
     pexip.connect().start_cloudnode(event["instance"])
     logger.info("asked Pexip to start", node=event["node"])
     return {"asked_at": stamp(clock.now())}

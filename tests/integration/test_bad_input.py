@@ -9,7 +9,7 @@ from headroom.adapters import pexip as adapter
 from headroom.adapters.ec2 import Ec2
 from headroom.domain.fleet import Instance, NodeState
 from headroom_lab.pexip.resources import Platform
-from headroom_lab.pexip.server import serve
+from headroom_lab.pexip.server import ManagementNode, serve
 from tests.integration.conftest import Desk, make_instance
 
 
@@ -177,6 +177,37 @@ def test_one_unreadable_node_is_an_issue_and_the_others_count(
 def test_fields_that_a_newer_pexip_adds_do_not_matter(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
     spoil_burst_1(monkeypatch, lambda row: row | {"invented_in_v99": {"a": 1}})
     assert desk.tick().issues == ()
+
+
+@pytest.mark.parametrize("resource", ["global", "management_vm", "conference_shard", "alarm"])
+def test_what_is_unreadable_never_looks_like_safety(desk: Desk, monkeypatch: pytest.MonkeyPatch, resource: str) -> None:
+    rows = Platform.rows
+
+    def odd(self: Platform, kind: str, name: str) -> list[Row]:
+        spoilt: list[Row] = [{"bursting_threshold": None, "upgrade_status": 1, "node": 7, "resource_uri": "/x/1/"}]
+        return spoilt if name == resource else rows(self, kind, name)
+
+    monkeypatch.setattr(Platform, "rows", odd)
+    assert "cannot be read" in desk.observe()
+
+
+def test_an_answer_without_a_count_is_no_empty_node(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    from functions.observe import app  # noqa: PLC0415
+
+    desk.tick()
+    reading = desk.ledger.last_reading()
+    assert reading
+    page = ManagementNode._page
+
+    def without(self: ManagementNode, request: Any, kind: str, resource: str) -> Row:
+        found = page(self, request, kind, resource)
+        del found["meta"]["total_count"]
+        return found
+
+    monkeypatch.setattr(ManagementNode, "_page", without)
+    look = app.pexip.connect().look_at(reading.workers[0], registrations=False, now=reading.read_at)
+    assert not look.complete
+    assert "does not say how many" in look.trouble
 
 
 def test_an_old_pexip_without_sync_status_reads_too(desk: Desk) -> None:

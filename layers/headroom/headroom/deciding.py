@@ -89,7 +89,7 @@ class Decider:
             now=now,
         )
         changed = False
-        for found in reconcile_lifetimes(fleet.nodes, commitments):
+        for found in reconcile_lifetimes(fleet.nodes, commitments) if observation.instances else []:
             changed = True
             if isinstance(found, LifetimeEnded):
                 self.ledger.lifetime_note(found.node, found.launched_at, stopped_at=now, stopped_by="seen at a tick")

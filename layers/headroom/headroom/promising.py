@@ -9,10 +9,21 @@ import msgspec
 from headroom import clock
 from headroom.adapters.ledger import Event, Ledger, stamp
 from headroom.adapters.notify import Notify
+from headroom.domain.fleet import Reading
 from headroom.domain.policy import Mode, Policy
 from headroom.domain.promises import BadRequestError, Request, Terms, promise, report
 
 LATE = timedelta(seconds=60)
+BLIND = timedelta(minutes=3)
+
+
+class NotReadyError(Exception):
+    """The last plan could not see the nodes: the same request works in a minute, and the workflow tries it again."""
+
+
+def overflow_of(reading: Reading) -> set[str]:
+    """The overflow locations."""
+    return {place.overflow_location for place in reading.locations if place.overflow_location}
 
 
 def parse(given: dict[str, Any]) -> Request:
@@ -37,11 +48,25 @@ class Promiser:
 
     def promise(self, given: dict[str, Any], execution: str) -> dict[str, Any]:
         """Write the hold; the same scheduled time twice is one promise, and says so."""
+        try:
+            return self._promise(given, execution)
+        except BadRequestError as error:
+            if "scheduled_time" in given:  # nobody watches the schedule's own execution
+                self.notify.people(
+                    "Headroom: the scheduled pre-warm was refused", f"{error}\n\nNo node was started for it."
+                )
+            raise
+
+    def _promise(self, given: dict[str, Any], execution: str) -> dict[str, Any]:
         now = clock.now()
         request = parse(given)
         planned, reading = self.ledger.last_plan(), self.ledger.last_reading()
         if planned is None or reading is None:
             raise BadRequestError("Headroom has not planned yet: wait a minute, and look at the log of observe.")
+        if not planned.plan.nodes and any(worker.location in overflow_of(reading) for worker in reading.workers):
+            raise NotReadyError(
+                f"The last plan saw no instances ({planned.plan.reason}); the next one is a minute away."
+            )
         terms = Terms(
             mode=self.policy.mode,
             minimum_lifetime=self.policy.lifetime_or(60 * reading.settings.bursting_min_lifetime),
@@ -72,7 +97,8 @@ class Promiser:
         if hold is None or planned is None:
             raise BadRequestError(f"There is no hold {hold_id}: it was released, or has ended.")
         found = report(hold, planned.plan, self.ledger.commitments(now))
-        due = now >= hold.ready_by
+        blind = not planned.plan.nodes  # EC2 could not be read: no verdict on that, for a little while
+        due = now >= hold.ready_by + (BLIND if blind else timedelta())
         if found.kept or due:
             kind = "promise kept" if found.kept else "promise missed"
             self.ledger.tell(Event(at=now, kind=kind, reason=f"{found.reason} ({hold.reason})", by="Headroom"))

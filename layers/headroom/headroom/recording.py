@@ -36,7 +36,7 @@ class Recorder:
         self.ledger.tell(Event(at=at, kind=f"instance {state}", node=node, reason=reason, by=by))
         if going_on and self.ledger.lifetime_began(node, instance.launched_at, by, reason):
             self.ledger.note(node, lifetime=instance.launched_at)
-        if state in {Power.STOPPED, Power.TERMINATED} and memory.lifetime:
+        if state in {Power.STOPPED, Power.TERMINATED} and memory.lifetime and at >= memory.lifetime:
             self.ledger.lifetime_note(node, memory.lifetime, stopped_at=at, stopped_by=by, stop_reason=reason)
             self.ledger.note(node, lifetime=None)
         return node

@@ -7,8 +7,9 @@ import msgspec
 
 from headroom import clock
 from headroom.adapters.ec2 import Ec2
-from headroom.adapters.ledger import Ledger
+from headroom.adapters.ledger import Ledger, PlanChangedError
 from headroom.domain.fleet import NodeState, Power
+from headroom.domain.lifecycle import Wanted
 from headroom.domain.policy import Policy
 from headroom.domain.safety import Answer, EmptyCheck, Evidence, may_stop
 from headroom.working import NotNowError, find_worker
@@ -47,6 +48,8 @@ class Stopper:
             raise StopRefusedError(f"Its instance is {instance.power}")
         nodes = planned.plan.nodes if planned else ()
         serving = sum(one.location == worker.location and one.state is NodeState.SERVING for one in nodes)
+        if memory.wanted is not Wanted.OFF and memory.claim and memory.claim.token == token:
+            raise PlanChangedError(f"The newest plan wants {node} {memory.wanted or 'as it is'}")
         answer = may_stop(
             Evidence(
                 now=now,
@@ -67,7 +70,7 @@ class Stopper:
                 checks=looks,
                 alarm=worker.alarm,
                 reading_age=now - reading.read_at,
-                network_out=self.ec2.network_out(instance.id, min(look.at for look in looks), now) if looks else None,
+                network_out=self.ec2.network_out(instance.id, memory.closed_at, now) if memory.closed_at else None,
             )
         )
         if not answer.allowed:

@@ -44,6 +44,8 @@ class Worksite:
 
     def _check(self, reading: Reading, action: Action) -> None:
         mode = self.policy.mode
+        if action is Action.OPEN:  # opening what Headroom closed is right in every mode
+            return
         if mode is Mode.OBSERVE:
             raise NotNowError(
                 "Headroom is in observe mode and touches nothing: deploy with Mode=assist or Mode=control."

@@ -84,5 +84,10 @@ def test_lifetimes_follow_ec2_whoever_switched_the_node() -> None:
     ]
 
 
+def test_the_lifetime_of_a_node_whose_instance_is_gone_ends() -> None:
+    gone = promised(memories=(Memory(node="burst-9", lifetime=LONG_AGO),))
+    assert reconcile_lifetimes((), gone) == [LifetimeEnded(node="burst-9", launched_at=LONG_AGO)]
+
+
 def test_what_an_action_wants_of_a_node() -> None:
     assert [str(action.wanted) for action in Action] == ["open", "open", "closed", "off"]

@@ -243,6 +243,42 @@ def test_a_node_without_an_instance_and_an_instance_without_a_node_are_shown() -
     assert "no node has its address" in said
 
 
+def test_a_stopped_node_that_others_closed_is_not_started_but_shown() -> None:
+    theirs = node(1, maintenance_mode_configured=True, maintenance_mode_reason="broken disk")
+    decided = plan(observe(theirs, node(2), free=0), promised(hold(counts={"AWS burst": 2})), CONTROL, NOW)
+    assert actions(decided) == {"burst-2": Action.START}
+    assert any("broken disk" in issue.what for issue in decided.issues)
+
+
+def test_a_stopped_node_that_headroom_keeps_closed_until_its_address_is_known_is_started() -> None:
+    ours = node(1, maintenance_mode_configured=True, maintenance_mode_reason="Headroom: boots closed")
+    assert actions(plan(observe(ours, free=0), promised(), CONTROL, NOW)) == {"burst-1": Action.START}
+
+
+def test_a_closed_node_that_may_not_be_opened_does_not_stand_in_for_a_start() -> None:
+    blind = observe(closed(1), node(2), unreachable="no answer", read_at=NOW - timedelta(minutes=6))
+    assert actions(plan(blind, promised(hold(counts={"AWS burst": 1})), CONTROL, NOW)) == {"burst-2": Action.START}
+
+
+def test_nodes_that_headroom_closed_are_shown_when_it_no_longer_controls_them() -> None:
+    observing = replace(CONTROL, mode=Mode.OBSERVE)
+    said = plan(observe(closed(1)), promised(), observing, NOW).issues
+    assert "closed by Headroom, which does not control it in observe mode" in said[0].what
+
+
+def test_a_tagged_instance_outside_every_overflow_location_is_left_alone_and_shown() -> None:
+    decided = plan(observe(node(1, location="Stockholm"), free=0), promised(), CONTROL, NOW)
+    assert decided.changes == ()
+    assert "no location's primary overflow" in decided.issues[0].what
+
+
+def test_there_is_a_plan_on_the_29th_of_february() -> None:
+    leap = NOW.replace(year=2028, month=2, day=29)
+    fresh = replace(observe(node(1), free=0).reading, read_at=leap)
+    seen = replace(observe(node(1), free=0), reading=fresh)
+    assert actions(plan(seen, promised(), CONTROL, leap)) == {"burst-1": Action.START}
+
+
 fleets = st.lists(
     st.tuples(st.sampled_from(["stopped", "booting", "serving", "closed"]), st.integers(0, 15)), min_size=1, max_size=8
 )

@@ -100,6 +100,8 @@ class Ec2:
             self.client.start_instances(InstanceIds=[instance_id])
         except ClientError as error:
             raise as_ec2_error(error) from error
+        except BotoCoreError as error:
+            raise Ec2Error(str(error)) from error
 
     def stop(self, instance_id: str) -> None:
         """Stop an instance. Only the last step of `retire_node` comes here, after the safety rules have allowed it."""
@@ -107,10 +109,15 @@ class Ec2:
             self.client.stop_instances(InstanceIds=[instance_id])
         except ClientError as error:
             raise as_ec2_error(error) from error
+        except BotoCoreError as error:
+            raise Ec2Error(str(error)) from error
 
     def network_out(self, instance_id: str, since: datetime, now: datetime) -> float | None:
-        """Return the bytes a minute that an instance sent since then; None if no whole period of EC2's lies in it."""
-        period = timedelta(minutes=1)
+        """Return the bytes a minute that an instance sent in EC2's newest whole period since then; None if there is none.
+
+        Basic monitoring has periods of five minutes, so traffic of calls that have just ended delays a stop a little.
+        """
+        period = timedelta(minutes=5)
         statistics = self.cloudwatch.get_metric_statistics(
             Namespace="AWS/EC2",
             MetricName="NetworkOut",
@@ -120,8 +127,9 @@ class Ec2:
             Period=int(period.total_seconds()),
             Statistics=["Sum"],
         )
-        sums = [point["Sum"] for point in statistics["Datapoints"] if point["Timestamp"] >= since]
-        return max(sums, default=None)
+        whole = [point for point in statistics["Datapoints"] if since <= point["Timestamp"] <= now - period]
+        newest = max(whole, key=lambda point: point["Timestamp"], default=None)
+        return newest["Sum"] / (period.total_seconds() / 60) if newest else None
 
 
 def _instance(described: Any) -> Instance:

@@ -12,6 +12,7 @@ One table, every question answered by key (P is the platform, all times UTC):
     samples#P#LOCATION     TIME                                     load of a location
 """
 
+import hashlib
 import uuid
 import zlib
 from collections.abc import Iterable, Sequence
@@ -48,6 +49,10 @@ class SupersededError(Exception):
 
 class ClaimLostError(Exception):
     """Another workflow has the claim on this node, or this one's lease ended: stop here, change nothing more."""
+
+
+class PlanChangedError(Exception):
+    """The claim is ours, but the newest plan wants the node otherwise: turn round."""
 
 
 class UnknownNodeError(Exception):
@@ -107,7 +112,8 @@ class Event:
 def token_for(change: Change, version: int, now: datetime) -> str:
     """Name a claim, and the execution that will hold it, within Step Functions' rules for names."""
     name = "".join(letter if letter.isascii() and letter.isalnum() else "-" for letter in change.node)
-    return f"{change.action}-{name[:32]}-{now:%Y%m%dT%H%M%S}-{version}"
+    whole = hashlib.sha256(change.node.encode()).hexdigest()[:8]  # long names may begin alike
+    return f"{change.action}-{name[:24]}-{whole}-{now:%Y%m%dT%H%M%S}-{version}"
 
 
 def is_refusal(error: ClientError) -> bool:
@@ -359,14 +365,20 @@ class Ledger:
             return
 
     def last_word(self, node: str, token: str, version: int, now: datetime) -> None:
-        """The conditional write before StopInstances: raise ClaimLostError unless claim, token and version still stand."""
+        """The conditional write before StopInstances: raise unless claim, token and version still stand."""
         still_ours = (
             Attr("claim_token").eq(token)
             & Attr("claim_until").gt(stamp(now))
             & Attr("wanted").eq(str(Wanted.OFF))
             & Attr("version").eq(version)
         )
-        self._update(node, {"stop_asked_at": stamp(now)}, still_ours)
+        try:
+            self._update(node, {"stop_asked_at": stamp(now)}, still_ours)
+        except ClaimLostError:
+            claim = self.memory(node).claim
+            if claim and claim.token == token and claim.until > now:
+                raise PlanChangedError(f"The newest plan wants {node} otherwise") from None
+            raise
 
     # Promises
 

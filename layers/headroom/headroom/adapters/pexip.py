@@ -160,7 +160,7 @@ class Meta(msgspec.Struct):
     """The envelope's head; `next` is a relative address or nothing."""
 
     next: str | None = None
-    total_count: int = 0
+    total_count: int | None = None
 
 
 class Page(msgspec.Struct):
@@ -287,10 +287,13 @@ class ManagementNode:
         statuses = self._all("status/v1/worker_vm", WorkerStatus, problems)
         configurations = self._all("configuration/v1/worker_vm", WorkerConfiguration, problems)
         locations = self._all("configuration/v1/system_location", SystemLocation, problems)
-        shards = Counter(shard.node for shard in self._all("status/v1/conference_shard", Shard, problems))
-        alarms = self._all("status/v1/alarm", Alarm, problems)
-        managers = self._all("status/v1/management_vm", ManagementVm, problems)
-        [settings] = self._all("configuration/v1/global", GlobalSettings, problems) or [GlobalSettings()]
+        shards = Counter(shard.node for shard in self._every("status/v1/conference_shard", Shard))
+        alarms = self._every("status/v1/alarm", Alarm)
+        managers = self._every("status/v1/management_vm", ManagementVm)
+        shown = self._every("configuration/v1/global", GlobalSettings)
+        if len(shown) != 1:
+            raise PexipAnswerError(f"Pexip shows {len(shown)} global settings: whether it bursts by itself is unknown")
+        [settings] = shown
         configured = {configuration.id: configuration for configuration in configurations}
         workers = []
         for status in statuses:
@@ -370,12 +373,24 @@ class ManagementNode:
             address = f"{self.url}{page.meta.next}" if page.meta.next else None
         return found
 
+    def _every[T](self, path: str, kind: type[T]) -> list[T]:
+        """Return a list of which nothing may be missing: what is left out would look like safety."""
+        problems: list[str] = []
+        found = self._all(path, kind, problems)
+        if problems:
+            raise PexipAnswerError(problems[0])
+        return found
+
     def _one[T](self, path: str, kind: type[T]) -> T:
         return self._decode(self._request("GET", path), kind)
 
     def _count(self, resource: str, **where: str) -> int:
         response = self._request("GET", f"status/v1/{resource}", params={"limit": "1", **where})
-        return self._decode(response, Page).meta.total_count
+        page = self._decode(response, Page)
+        counted = page.meta.total_count
+        if counted is None or counted < len(page.objects):
+            raise PexipAnswerError(f"{response.url} does not say how many {resource} objects there are")
+        return counted
 
     def _decode[T](self, response: requests.Response, kind: type[T]) -> T:
         try:

@@ -2,9 +2,9 @@
 
 from dataclasses import dataclass
 
-from aws_lambda_powertools.utilities.parameters import SecretsProvider
+from aws_lambda_powertools.utilities.parameters import GetParameterError, SecretsProvider
 
-from headroom.adapters.pexip import Credentials, ManagementNode
+from headroom.adapters.pexip import Credentials, ManagementNode, PexipUnreachableError
 from headroom.settings import Settings
 
 MAX_AGE = 300  # seconds a secret is kept before it is read again
@@ -29,7 +29,13 @@ class Pexip:
 
     def connect(self) -> ManagementNode:
         """Return the client; raise PexipRefusedError for a useless secret."""
-        found = self.provider.get(self.settings.pexip_secret_arn, max_age=MAX_AGE, force_fetch=self.stale)
+        try:
+            found = self.provider.get(self.settings.pexip_secret_arn, max_age=MAX_AGE, force_fetch=self.stale)
+        except GetParameterError as error:
+            raise PexipUnreachableError(
+                f"The Pexip secret cannot be read ({error}): in a VPC it needs a NAT, or the endpoint that "
+                "CreateSecretsEndpoint makes."
+            ) from error
         self.stale = False
         secret = found if isinstance(found, str) else ""
         if self.node is None or secret != self.secret:

@@ -168,6 +168,13 @@ class Node:
         return self.worker.location
 
     @property
+    def closed_by_others(self) -> bool:
+        """In maintenance mode, on or off, by a person, an upgrade or its own check."""
+        ours = self.worker.maintenance_mode_reason.startswith(OURS)
+        held = self.state is NodeState.CLOSED_BY_OTHERS
+        return held or (self.state is NodeState.STOPPED and self.worker.maintenance_mode_configured and not ours)
+
+    @property
     def used(self) -> int:
         """HD connections in use on it; a node that does not say is taken as full."""
         used = self.worker.used_hd
@@ -275,6 +282,7 @@ def match_up(
     workers = {worker.address: worker for worker in observation.reading.workers}
     living = [instance for instance in observation.instances if instance.power is not Power.TERMINATED]
     addresses = Counter(instance.private_ip for instance in living)
+    overflow = {location.overflow_location for location in observation.reading.locations}
     nodes, misfits = [], []
     for instance in sorted(living, key=lambda instance: instance.id):
         worker = workers.get(instance.private_ip or "")
@@ -282,6 +290,8 @@ def match_up(
             misfits.append(_twin(instance))
         elif worker is None:
             misfits.append(_stranger(instance))
+        elif worker.location not in overflow:
+            misfits.append(_astray(worker, instance))
         else:
             known = worker.max_hd_calls or expected_hd.get(worker.name) or default_hd
             opened = worker.name in just_opened
@@ -295,6 +305,13 @@ def _twin(instance: Instance) -> Misfit:
     return Misfit(
         what=f"Instance {instance.id} shares the address {instance.private_ip} with another instance",
         advice="Headroom leaves both alone. Remove the pexip-cloud tag from the one that is not the node.",
+    )
+
+
+def _astray(worker: Worker, instance: Instance) -> Misfit:
+    return Misfit(
+        what=f"{worker.name} ({instance.id}) is tagged pexip-cloud, but {worker.location} is no location's primary overflow",
+        advice="Set its location as primary overflow location of your always-on locations, or remove the tag.",
     )
 
 

@@ -200,8 +200,16 @@ class LifetimeEnded:
 
 
 def reconcile_lifetimes(nodes: Sequence[Node], commitments: Commitments) -> list[LifetimeFound | LifetimeEnded]:
-    """Compare EC2 with the ledger: whoever switched a node on or off, its lifetimes shall be right."""
-    found: list[LifetimeFound | LifetimeEnded] = []
+    """Compare EC2 with the ledger: whoever switched a node on or off, its lifetimes shall be right.
+
+    A node that is not among them has no instance any more.
+    """
+    there = {node.name for node in nodes}
+    found: list[LifetimeFound | LifetimeEnded] = [
+        LifetimeEnded(node=memory.node, launched_at=memory.lifetime)
+        for memory in commitments.memories
+        if memory.lifetime and memory.node not in there
+    ]
     for node in nodes:
         open_lifetime = commitments.memory(node.name).lifetime
         is_on = node.instance.power in {Power.PENDING, Power.RUNNING}

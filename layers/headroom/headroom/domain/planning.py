@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 from headroom.domain.fleet import ON, Fleet, Node, NodeState, Observation, match_up
 from headroom.domain.lifecycle import Action, Commitments, Hold, Memory, Wanted
@@ -153,6 +153,11 @@ class Situation:
         return bool(self.observation.unreachable) or abs(age) > self.policy.freshness
 
     @property
+    def may_open(self) -> bool:
+        """Opening, closing and stopping need fresh news, and are Pexip's own affair in assist mode."""
+        return not self.stale and self.policy.mode is not Mode.ASSIST
+
+    @property
     def minimum_lifetime(self) -> timedelta:
         """Ours if set, else Pexip's."""
         return self.policy.lifetime_or(60 * self.reading.settings.bursting_min_lifetime)
@@ -276,7 +281,7 @@ class Situation:
                 if (self.policy.max_nodes and on >= self.policy.max_nodes) or starts >= self.policy.max_starts_per_plan:
                     continue
                 on, starts = on + 1, starts + 1
-            elif self.stale or self.policy.mode is Mode.ASSIST:
+            elif not self.may_open:
                 continue
             yield change
 
@@ -315,7 +320,7 @@ def _reason(need: Need, load: Load) -> str:
 def _preference(situation: Situation, node: Node) -> tuple[bool, datetime, int, str]:
     """Re-open before starting, the emptiest first as it helps most; start by name, a node that failed lately last."""
     failed_at = situation.memory(node).failed_at
-    never = situation.now.replace(year=1970)
+    never = datetime.min.replace(tzinfo=UTC)
     lately = failed_at is not None and situation.now - failed_at < timedelta(hours=1)
     return (
         node.state is NodeState.STOPPED,
@@ -330,8 +335,10 @@ def _how_to_have_more(situation: Situation, node: Node) -> Action | None:
     claim = situation.claims.get(node.name)
     if situation.is_coming(node):
         return None
+    if node.state is not NodeState.STOPPED and not situation.may_open:
+        return None
     match node.state:
-        case NodeState.STOPPED if claim is None:
+        case NodeState.STOPPED if claim is None and not node.closed_by_others:
             failed = memory.failed_at
             cooling = failed is not None and situation.now - failed < situation.policy.failure_cooldown
             return None if cooling else Action.START
@@ -431,6 +438,11 @@ def issues_of(situation: Situation) -> Iterator[Issue]:
         )
     for node in situation.fleet.nodes:
         yield from _issues_of_node(node)
+        if node.state is NodeState.CLOSED and situation.policy.mode is not Mode.CONTROL:
+            yield Issue(
+                what=f"{node.name} was closed by Headroom, which does not control it in {situation.policy.mode} mode",
+                advice="Open it: run set_open by hand with open = true, or take it out of maintenance mode in Pexip.",
+            )
 
 
 def _issues_of_node(node: Node) -> Iterator[Issue]:
@@ -439,7 +451,7 @@ def _issues_of_node(node: Node) -> Iterator[Issue]:
             what=f"{node.name} is on but does not serve",
             advice="It is not counted and not stopped, as Pexip cannot say that it is empty. Look at its console.",
         )
-    if node.state is NodeState.CLOSED_BY_OTHERS:
+    if node.closed_by_others:
         why = node.worker.maintenance_mode_reason or "no reason given"
         yield Issue(
             what=f"{node.name} is in maintenance mode, but not by Headroom ({why})",

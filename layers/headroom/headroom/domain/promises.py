@@ -9,6 +9,8 @@ from headroom.domain.lifecycle import Commitments, Hold
 from headroom.domain.planning import NodeSummary, Plan
 from headroom.domain.policy import Mode
 
+FARTHEST = timedelta(hours=23)  # the prewarm workflow watches for a day at the most
+
 
 class BadRequestError(Exception):
     """The request cannot be promised as it stands; the message says what to change. Nothing was touched."""
@@ -77,6 +79,10 @@ def _check(request: Request, nodes: Sequence[NodeSummary], now: datetime) -> Non
         raise BadRequestError("Ask for nodes by name or for a count, not for both.")
     if not nodes:
         raise BadRequestError("There are no overflow nodes: tag their instances with pexip-cloud first.")
+    _check_times(request, now)
+
+
+def _check_times(request: Request, now: datetime) -> None:
     for what, moment in (("ready_by", request.ready_by), ("until", request.until)):
         if moment is not None and moment.tzinfo is None:
             raise BadRequestError(f"{what} needs a time zone: write 2026-03-02T09:00:00+01:00, or Z for UTC.")
@@ -84,6 +90,10 @@ def _check(request: Request, nodes: Sequence[NodeSummary], now: datetime) -> Non
             raise BadRequestError(
                 f"{what} is {moment:%Y-%m-%d %H:%M %Z}, which is past; it is {now:%Y-%m-%d %H:%M %Z}."
             )
+    if request.ready_by and request.ready_by - now > FARTHEST:
+        raise BadRequestError(
+            f"ready_by is more than {FARTHEST.total_seconds() / 3600:.0f} hours ahead: ask again that day."
+        )
     if request.until and request.until <= (request.ready_by or now):
         raise BadRequestError("until must be later than ready_by.")
 

@@ -1,0 +1,108 @@
+"""Claims, last words and promises in DynamoDB: who may change a node, and when the answer is no."""
+
+from datetime import timedelta
+from typing import Any
+
+import boto3
+import pytest
+from moto import mock_aws
+
+from headroom.adapters.ec2 import Ec2
+from headroom.adapters.ledger import ClaimLostError, Ledger, PlanChangedError, token_for
+from headroom.domain.lifecycle import Action
+from headroom.domain.planning import Change
+from headroom.settings import Settings
+from headroom.working import Worksite
+from tests.integration.conftest import Desk, make_table
+from tests.support.builders import NOW, hold
+
+
+def test_long_names_that_begin_alike_get_tokens_of_their_own() -> None:
+    changes = [Change(node=f"pexip-overflow-conferencing-node-0{n}", action=Action.START, reason="") for n in (1, 2)]
+    tokens = {token_for(change, 1, NOW) for change in changes}
+    assert len(tokens) == 2
+    assert all(len(token) <= 80 for token in tokens)
+
+
+def test_a_claim_belongs_to_one_workflow_until_its_lease_ends() -> None:
+    with mock_aws():
+        ledger = Ledger("ledger", "manager", make_table())
+        ledger.claim("burst-1", "one", Action.START, "first", NOW)
+        with pytest.raises(ClaimLostError, match="one is at work on burst-1"):
+            ledger.claim("burst-1", "two", Action.STOP, "second", NOW + timedelta(minutes=4))
+        later = NOW + timedelta(minutes=6)
+        assert ledger.claim("burst-1", "two", Action.STOP, "second", later).wanted == "off"
+        with pytest.raises(ClaimLostError):
+            ledger.renew("burst-1", "one", later)
+        ledger.release("burst-1", "one")
+        claim = ledger.memory("burst-1").claim
+        assert claim
+        assert claim.token == "two"
+
+
+def test_the_last_word_tells_a_changed_plan_from_a_lost_claim() -> None:
+    with mock_aws():
+        ledger = Ledger("ledger", "manager", make_table())
+        memory = ledger.claim("burst-1", "one", Action.STOP, "idle", NOW)
+        ledger.last_word("burst-1", "one", memory.version, NOW)
+        ledger.remember("burst-1", "one", wanted="open", version=memory.version + 1)
+        with pytest.raises(PlanChangedError):
+            ledger.last_word("burst-1", "one", memory.version, NOW)
+        with pytest.raises(ClaimLostError):
+            ledger.last_word("burst-1", "two", memory.version, NOW)
+
+
+def test_a_promise_is_kept_once() -> None:
+    with mock_aws():
+        ledger = Ledger("ledger", "manager", make_table())
+        assert [ledger.promise(hold()), ledger.promise(hold())] == [True, False]
+        assert ledger.holds(NOW + timedelta(hours=2)) == []
+
+
+def test_a_plan_of_many_nodes_is_written_in_chunks_and_claims_every_one(desk: Desk) -> None:
+    from headroom.adapters.ledger import Record  # noqa: PLC0415
+    from headroom.domain.fleet import Observation  # noqa: PLC0415
+    from headroom.domain.lifecycle import Commitments  # noqa: PLC0415
+
+    decided = desk.tick()
+    reading = desk.ledger.last_reading()
+    last = desk.ledger.last_plan()
+    assert reading
+    assert last
+    changes = [Change(node=f"n{n}", action=Action.START, reason="the rush") for n in range(230)]
+    record = Record(
+        version="1",
+        observation=Observation(reading=reading, instances=()),
+        commitments=Commitments(),
+        policy=desk.settings.policy,
+        plan=decided,
+    )
+    written = desk.ledger.keep_plan(record, last.number, [(change, token_for(change, 1, NOW)) for change in changes])
+    assert len(written) == 230
+    assert len(desk.ledger.commitments(decided.at).memories) >= 230
+
+
+def test_the_second_witness_counts_by_the_minute_and_only_whole_periods() -> None:
+    with mock_aws():
+        cloudwatch = boto3.client("cloudwatch")
+        dimensions: Any = [{"Name": "InstanceId", "Value": "i-1"}]
+        for minutes, sent in ((30, 9e9), (15, 50e6), (0, 9e9)):  # too early, whole, still running
+            at = NOW - timedelta(minutes=minutes)
+            point: Any = {"MetricName": "NetworkOut", "Dimensions": dimensions, "Timestamp": at, "Value": sent}
+            cloudwatch.put_metric_data(Namespace="AWS/EC2", MetricData=[point])
+        since, now = NOW - timedelta(minutes=20), NOW + timedelta(minutes=2)
+        assert Ec2("m").network_out("i-1", since, now) == 10e6
+        assert Ec2("m").network_out("i-2", since, now) is None
+
+
+def test_what_headroom_closed_may_be_opened_by_hand_in_every_mode(desk: Desk) -> None:
+    desk.tick()
+    policy = Settings.from_env({**_environment(), "MODE": "observe"}).policy
+    site = Worksite(ledger=desk.ledger, ec2=Ec2("manager.example.com"), policy=policy)
+    assert site.claim("burst-1", "by-hand", Action.OPEN, "mode change")["node"] == "burst-1"
+
+
+def _environment() -> dict[str, str]:
+    from tests.conftest import ENVIRONMENT  # noqa: PLC0415
+
+    return ENVIRONMENT
