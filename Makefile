@@ -31,7 +31,7 @@ check: .venv/.ready  ## Format, lint, types, template, state machines, locks
 	$(RUN) ruff check
 	$(RUN) mypy
 	$(RUN) pytest -q tests/unit/test_agreement.py tests/unit/statemachines
-	$(RUN) sam validate
+	$(RUN) sam validate --lint
 	@$(MAKE) --no-print-directory locks-in-step
 
 fix: .venv/.ready  ## Let ruff repair what it can
