@@ -74,6 +74,8 @@ class Promiser:
         )
         hold = promise(request, planned.plan.nodes, terms, name=execution, now=now)
         is_new = self.ledger.promise(hold)
+        there = hold if is_new else self.ledger.hold(hold.id)
+        mine = there is not None and there.execution == execution  # also when an earlier answer to it got lost
         if is_new:
             late = request.scheduled_time and now - request.scheduled_time > LATE
             asked = ", ".join(hold.nodes) or ", ".join(
@@ -86,8 +88,8 @@ class Promiser:
             "begins": stamp(hold.begins),
             "ready_by": stamp(hold.ready_by),
             "until": stamp(hold.until),
-            "watch": is_new and self.policy.mode is not Mode.OBSERVE,
-            "reason": hold.reason if is_new else "This was promised already",
+            "watch": mine and self.policy.mode is not Mode.OBSERVE,
+            "reason": hold.reason if mine else "This was promised already",
         }
 
     def report(self, hold_id: str) -> dict[str, Any]:

@@ -85,6 +85,7 @@ class Hold:
     by: str
     nodes: tuple[str, ...] = ()
     counts: dict[str, int] = field(default_factory=dict)
+    execution: str = ""  # of the workflow that promised it, and that watches it
 
     def covers(self, moment: datetime) -> bool:
         """Say whether capacity is promised at that moment."""

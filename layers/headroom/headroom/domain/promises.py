@@ -62,6 +62,7 @@ def promise(request: Request, nodes: Sequence[NodeSummary], terms: Terms, *, nam
         by="the schedule" if request.scheduled_time else "by hand",
         nodes=request.nodes,
         counts={} if request.nodes else _counts(request, nodes),
+        execution=name,
     )
 
 

@@ -1,0 +1,71 @@
+"""A promise is made once, watched by the workflow that made it, and a refusal is told to whom it concerns."""
+
+from typing import Any
+
+import pytest
+
+from headroom.domain.promises import BadRequestError
+from headroom.promising import NotReadyError, Promiser
+from tests.integration.conftest import Desk
+
+AT = "2099-03-02T07:50:00Z"
+
+
+class People:
+    """Remembers what people were told."""
+
+    def __init__(self) -> None:
+        self.told: list[str] = []
+
+    def people(self, subject: str, body: str) -> None:
+        self.told.append(f"{subject}: {body}")
+
+
+@pytest.fixture
+def people() -> People:
+    return People()
+
+
+@pytest.fixture
+def promiser(desk: Desk, people: People) -> Promiser:
+    desk.tick()
+    listener: Any = people
+    return Promiser(desk.ledger, listener, desk.settings.policy)
+
+
+def test_a_repeated_schedule_promises_nothing_twice_and_leaves_the_watching_to_the_first(promiser: Promiser) -> None:
+    request = {"count": None, "scheduled_time": AT}
+    first, again, other = (promiser.promise(request, execution) for execution in ("one", "one", "two"))
+    assert [first["watch"], again["watch"], other["watch"]] == [True, True, False]
+    assert other["reason"] == "This was promised already"
+
+
+def test_a_scheduled_request_that_is_refused_is_told_to_people(promiser: Promiser, people: People) -> None:
+    with pytest.raises(BadRequestError):
+        promiser.promise({"count": 99, "scheduled_time": AT}, "one")
+    assert "count is 99" in people.told[0]
+
+
+def test_a_request_by_hand_that_is_refused_bothers_nobody_else(promiser: Promiser, people: People) -> None:
+    with pytest.raises(BadRequestError):
+        promiser.promise({"count": 99}, "one")
+    assert people.told == []
+
+
+def test_a_plan_that_could_not_see_the_nodes_is_no_ground_for_a_refusal(desk: Desk, promiser: Promiser) -> None:
+    for one in desk.ec2.describe_instances()["Reservations"]:
+        desk.ec2.terminate_instances(InstanceIds=[one["Instances"][0]["InstanceId"]])
+    desk.tick()
+    with pytest.raises(NotReadyError, match="the next one is a minute away"):
+        promiser.promise({}, "one")
+
+
+def test_a_missed_promise_is_said_loudly(desk: Desk, promiser: Promiser, people: People, monkeypatch: Any) -> None:
+    made = promiser.promise({}, "one")
+    assert promiser.report(made["hold"])["due"] is False
+    hold = desk.ledger.hold(made["hold"])
+    assert hold
+    monkeypatch.setattr("headroom.clock.now", lambda: hold.ready_by)
+    found = promiser.report(made["hold"])
+    assert (found["due"], found["kept"]) == (True, False)
+    assert "Not ready: 2 of 2 nodes in Cloud (burst-1 is stopped; burst-2 is stopped)" in people.told[0]
