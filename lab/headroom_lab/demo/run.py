@@ -92,6 +92,7 @@ def look(stage: Stage) -> View:
     return View(
         now=now,
         speed=stage.clock.pace.speed,
+        endpoint=stage.aws.endpoint,
         title=stage.scenario.title,
         plan=planned.plan if planned else None,
         events=ledger.events(f"{now.astimezone(UTC):%Y-%m-%d}", newest=40),

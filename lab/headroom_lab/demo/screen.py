@@ -29,7 +29,7 @@ COLOURS = {
     NodeState.GONE: "red",
 }
 EVENTS_SHOWN = 9
-ROUTINE = {"instance pending", "instance stopping", "start asked"}
+ROUTINE = {"instance pending", "instance running", "instance stopping", "start asked"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +38,7 @@ class View:
 
     now: datetime
     speed: float
+    endpoint: str
     title: str
     plan: Plan | None
     events: Sequence[Event]
@@ -58,10 +59,12 @@ def draw(view: View) -> RenderableType:
         "   cut ",
         (str(view.cut), "bold red" if view.cut else "green"),
     )
+    where = Text(f"The embedded AWS answers at {view.endpoint}", style="dim")
     if view.plan is None:
-        return Group(head, Text("Waiting for the first plan", style="dim"))
+        return Group(head, where, Text("Waiting for the first plan", style="dim"))
     return Group(
         head,
+        where,
         Panel(_locations(view.plan), title="HD connections", title_align="left"),
         Panel(_nodes(view.plan), title="Overflow nodes", title_align="left"),
         Panel(_workflows(running), title="Workflows at work", title_align="left"),
@@ -112,10 +115,9 @@ def _workflows(running: Sequence[dict[str, Any]]) -> Text:
 
 
 def _events(view: View) -> Table:
-    table = Table.grid(padding=(0, 2))
-    table.add_column(no_wrap=True)
-    table.add_column(no_wrap=True)
-    table.add_column(no_wrap=True)
+    table = Table.grid(padding=(0, 2), expand=True)
+    for width in (8, 9, 15):
+        table.add_column(no_wrap=True, min_width=width)
     table.add_column(ratio=1, no_wrap=True, overflow="ellipsis")
     shown = [event for event in view.events if event.kind not in ROUTINE][:EVENTS_SHOWN]
     for event in shown:
