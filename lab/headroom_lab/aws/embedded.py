@@ -9,8 +9,8 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, cast
@@ -260,14 +260,3 @@ def deploy(
     )
     [described] = aws.client("cloudformation").describe_stacks(StackName=stack)["Stacks"]
     return {output["OutputKey"]: output["OutputValue"] for output in described["Outputs"]}
-
-
-@contextmanager
-def embedded_aws(clock: Path | None = None) -> Iterator[EmbeddedAws]:
-    """An engine for a while."""
-    aws = EmbeddedAws(clock=clock)
-    try:
-        aws.start()
-        yield aws
-    finally:
-        aws.clean()

@@ -164,6 +164,7 @@ PAGE = jinja2.Environment(autoescape=True).from_string("""<!DOCTYPE html>
 body { font: 16px/1.5 system-ui, sans-serif; margin: 2rem auto; max-width: 62rem; padding: 0 1rem; color-scheme: light dark; }
 table { border-collapse: collapse; width: 100%; } td, th { padding: .3rem .8rem .3rem 0; text-align: left; vertical-align: top; }
 th { border-bottom: 1px solid; } td.number { text-align: right; font-variant-numeric: tabular-nums; }
+.scroll td:not(:nth-child(4)) { white-space: nowrap; }
 svg { max-width: 100%; height: auto; background: #fff; } .scroll { overflow-x: auto; }
 </style></head><body>
 <h1>{{ title }}</h1>
@@ -184,7 +185,8 @@ would have turned away {{ found.native_calls_rejected }} on the same morning. {{
 
 def chart(morning: Morning) -> str:
     """Draw load against capacity over the morning, rejected calls marked, as SVG."""
-    samples = morning.happened("sample")
+    begin = morning.scenario.at(morning.scenario.begins)
+    samples = [line for line in morning.happened("sample") if line["at"] >= begin]
     times: Any = [datetime.fromtimestamp(line["at"], ZONE) for line in samples]
     with mpl.rc_context({"svg.hashsalt": "headroom", "svg.fonttype": "none", "timezone": str(ZONE)}):
         figure = Figure(figsize=(10, 4))

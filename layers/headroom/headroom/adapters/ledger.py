@@ -184,16 +184,8 @@ class Ledger:
 
     def take_lease(self, name: str, until: datetime, now: datetime) -> bool:
         """Take a lease that nobody else holds, so that one runs at a time."""
-        try:
-            self.table.put_item(
-                Item={"pk": f"now#{self.platform}", "sk": f"lease#{name}", "until": stamp(until)},
-                ConditionExpression=Attr("pk").not_exists() | Attr("until").lte(stamp(now)),
-            )
-        except ClientError as error:
-            if is_refusal(error):
-                return False
-            raise
-        return True
+        over = Attr("until").lte(stamp(now))
+        return self._put_new(f"now#{self.platform}", f"lease#{name}", {"until": stamp(until)}, or_if=over)
 
     # Plans, and what is wanted
 
@@ -384,21 +376,8 @@ class Ledger:
 
     def promise(self, hold: Hold) -> bool:
         """Keep a hold; say False if it is there already."""
-        try:
-            self.table.put_item(
-                Item={
-                    "pk": f"holds#{self.platform}",
-                    "sk": hold.id,
-                    "body": pack(hold),
-                    "expires_at": self._expiry(hold.until, timedelta(days=1)),
-                },
-                ConditionExpression=Attr("pk").not_exists(),
-            )
-        except ClientError as error:
-            if is_refusal(error):
-                return False
-            raise
-        return True
+        kept = {"body": pack(hold), "expires_at": self._expiry(hold.until, timedelta(days=1))}
+        return self._put_new(f"holds#{self.platform}", hold.id, kept)
 
     def hold(self, hold_id: str) -> Hold | None:
         """Return one hold."""
@@ -433,22 +412,8 @@ class Ledger:
 
     def lifetime_began(self, node: str, launched_at: datetime, by: str, reason: str) -> bool:
         """Open a lifetime, once; say False if it was known."""
-        try:
-            self.table.put_item(
-                Item={
-                    "pk": f"lifetimes#{self.platform}#{node}",
-                    "sk": stamp(launched_at),
-                    "started_by": by,
-                    "start_reason": reason,
-                    "expires_at": self._expiry(launched_at, HISTORY_KEPT),
-                },
-                ConditionExpression=Attr("pk").not_exists(),
-            )
-        except ClientError as error:
-            if is_refusal(error):
-                return False
-            raise
-        return True
+        kept = {"started_by": by, "start_reason": reason, "expires_at": self._expiry(launched_at, HISTORY_KEPT)}
+        return self._put_new(f"lifetimes#{self.platform}#{node}", stamp(launched_at), kept)
 
     def lifetime_note(self, node: str, launched_at: datetime, **facts: str | int | datetime) -> None:
         """Add to a lifetime what has become known of it."""
@@ -474,6 +439,19 @@ class Ledger:
 
     def _put(self, pk: str, sk: str, attributes: dict[str, Any]) -> None:
         self.table.put_item(Item={"pk": pk, "sk": sk, **attributes})
+
+    def _put_new(self, pk: str, sk: str, attributes: dict[str, Any], or_if: Any = None) -> bool:
+        """Put an item unless it is there already (or `or_if` holds for it); say whether it was put."""
+        absent = Attr("pk").not_exists()
+        try:
+            self.table.put_item(
+                Item={"pk": pk, "sk": sk, **attributes}, ConditionExpression=absent | or_if if or_if else absent
+            )
+        except ClientError as error:
+            if is_refusal(error):
+                return False
+            raise
+        return True
 
     def _put_request(self, pk: str, sk: str, attributes: dict[str, Any], **guard: Any) -> Any:
         request: dict[str, Any] = {"TableName": self.table_name, "Item": {"pk": pk, "sk": sk, **attributes}}
