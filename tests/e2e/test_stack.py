@@ -170,9 +170,13 @@ def test_killing_the_engine_in_the_middle_of_a_start_ends_in_a_consistent_fleet_
     assert lifetime["sk"][:19] == instance["LaunchTime"].strftime("%Y-%m-%dT%H:%M:%S")
 
 
-def test_prewarm_with_nothing_said_has_every_overflow_node_ready(stage: Stage) -> None:
-    done = ended(stage, begin(stage, "Prewarm"), 20)
-    assert len(json.loads(done["output"])["ready"]) == 12
+def test_prewarm_with_nothing_said_asks_for_every_overflow_node_and_says_loudly_which_is_missing(stage: Stage) -> None:
+    """EC2 has no room for burst-03, and there is no other node to take its place."""
+    missed = ended(stage, begin(stage, "Prewarm"), 20)
+    assert (missed["status"], missed["error"]) == ("FAILED", "PromiseMissed")
+    assert "Not ready: 1 of 12 nodes in AWS burst (burst-03 is" in missed["cause"]
+    [told] = [event for event in stage.ledger.events("2026-03-02") if event.kind == "promise missed"]
+    assert "burst-03" in told.reason
 
 
 def test_the_layer_alone_has_all_that_the_functions_import(stage: Stage, tmp_path: Path) -> None:
@@ -209,7 +213,7 @@ def test_killing_the_engine_in_the_middle_of_a_stop_ends_in_a_consistent_fleet_a
         for lifetime in stage.ledger.lifetimes(f"burst-{number:02}"):
             assert lifetime["stopped_at"] > lifetime["sk"], lifetime
     offs = [line for line in stage.home.lines() if line["what"] == "powered off"]
-    assert {line["node"] for line in offs} == {f"burst-{number:02}" for number in range(1, 13)}
+    assert {line["node"] for line in offs} >= {f"burst-{number:02}" for number in range(1, 13) if number != 3}
     assert all(line["closed"] and not line["calls"] for line in offs)
     world = stage.home.load()
     assert not any(one.closed.now for one in world.nodes.values() if one.overflow and not one.static_nat_address)
