@@ -52,7 +52,7 @@ def _state(stage: Stage) -> str:
 
 
 def begin(stage: Stage, machine: str, **given: Any) -> str:
-    """Begin an execution as the README says: with the AWS CLI's own call."""
+    """Begin an execution by hand: StartExecution, the call behind the console and the AWS CLI."""
     states = stage.aws.client("stepfunctions")
     started = states.start_execution(stateMachineArn=stage.outputs[machine], input=json.dumps(given))
     return str(started["executionArn"])
@@ -124,7 +124,7 @@ def test_prewarm_by_hand_answers_with_what_is_ready(stage: Stage) -> None:
     assert json.loads(done["output"])["ready"] == ["burst-02"]
 
 
-def test_the_aws_cli_call_of_the_readme_starts_a_node(stage: Stage) -> None:
+def test_the_readme_shows_how_to_start_a_node_by_hand() -> None:
     text = (ROOT / "README.md").read_text()
     assert "aws stepfunctions start-execution" in text
     assert '{"node": "burst-01", "reason": "all-hands at ten"}' in text
