@@ -3,7 +3,7 @@
 import csv
 import heapq
 import random
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from pathlib import Path
@@ -62,11 +62,11 @@ def _ad_hoc(dice: random.Random, day: date, zone: ZoneInfo, location: str, scale
             return
         number += 1
         for _ in range(dice.choice((1, 2, 2, 3))):
-            seconds = _lognormal(dice, MEAN_AD_HOC)
+            seconds = lognormal(dice, MEAN_AD_HOC)
             yield Call(at=at + dice.uniform(0, 60), conference=f"ad hoc {number}", location=location, seconds=seconds)
 
 
-def _lognormal(dice: random.Random, mean: float) -> float:
+def lognormal(dice: random.Random, mean: float) -> float:
     """A duration with that mean and a coefficient of variation of 1."""
     return max(30.0, mean * dice.lognormvariate(-0.3466, 0.8326))
 
@@ -106,23 +106,33 @@ def trace_day(trace: Trace, day: date, zone: ZoneInfo, location: str, seed: int,
     """Return one day's calls, scaled as the whole trace is; raise TraceError for a day it does not have."""
     if day not in trace.counts:
         raise TraceError(f"{trace.path} has no {day}; it runs from {min(trace.counts)} to {max(trace.counts)}.")
-    return _draw(trace, day, zone, location, seed, scale_of(trace, seed, always_on))
+    return calls_of_day(trace, day, zone, location, seed, scale_of(trace, seed, always_on))
 
 
-def scale_of(trace: Trace, seed: int, always_on: int, rejected: float = 0.40, sample: int = 12) -> float:
+def scale_of(trace: Trace, seed: int, always_on: int, rejected: float = 0.40) -> float:
     """Return the factor at which the always-on nodes alone would turn away that share of the trace's calls."""
     days = trace.days
-    chosen = days[:: max(1, len(days) // sample)]
+    chosen = days[:: max(1, len(days) // 12)]
+
+    def draw(scale: float) -> list[list[Call]]:
+        return [calls_of_day(trace, day, ZoneInfo("UTC"), "", seed, scale) for day in chosen]
+
+    return scale_to(draw, always_on, rejected)
+
+
+def scale_to(draw: Callable[[float], list[list[Call]]], servers: int, rejected: float) -> float:
+    """Return the factor at which so many HD connections turn away that share of the days that `draw` draws."""
     low, high = 0.001, 16.0
     for _ in range(12):
         middle = (low * high) ** 0.5
-        offered = [_draw(trace, day, ZoneInfo("UTC"), "", seed, middle) for day in chosen]
-        lost = sum(_lost(calls, always_on) for calls in offered) / max(1, sum(map(len, offered)))
+        offered = draw(middle)
+        lost = sum(_lost(calls, servers) for calls in offered) / max(1, sum(map(len, offered)))
         low, high = (middle, high) if lost < rejected else (low, middle)
     return low
 
 
-def _draw(trace: Trace, day: date, zone: ZoneInfo, location: str, seed: int, scale: float) -> list[Call]:
+def calls_of_day(trace: Trace, day: date, zone: ZoneInfo, location: str, seed: int, scale: float) -> list[Call]:
+    """Draw one day's calls: each count times `scale`, at even odds over its step, with lognormal lengths."""
     dice = random.Random(f"{seed} {day}")
     calls: list[Call] = []
     for at, count in trace.counts[day]:
@@ -132,7 +142,7 @@ def _draw(trace: Trace, day: date, zone: ZoneInfo, location: str, seed: int, sca
         for _ in range(number):
             moment = begin + dice.uniform(0, trace.step.total_seconds())
             name = f"call {len(calls) + 1}"
-            seconds = _lognormal(dice, MEAN_CALL)
+            seconds = lognormal(dice, MEAN_CALL)
             calls.append(Call(at=moment, conference=name, location=location, seconds=seconds))
     return sorted(calls, key=lambda call: call.at)
 

@@ -152,6 +152,9 @@ def test_the_domain_imports_the_standard_library_and_itself_only() -> None:
                     "datetime",
                     "enum",
                     "math",
+                    "statistics",
+                    "zoneinfo",
+                    "itertools",
                     "typing",
                     "headroom",
                 }

@@ -159,6 +159,11 @@ class World:
 
     # Load
 
+    @property
+    def busy(self) -> bool:
+        """Calls are in progress."""
+        return bool(self._departures)
+
     def expect(self, calls: Iterable[Call]) -> None:
         """Have these calls made at their times."""
         for call in calls:

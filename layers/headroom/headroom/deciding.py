@@ -40,7 +40,12 @@ class Decider:
             return None
         problem = self.ledger.last_problem()
         instances, trouble = self._instances()
-        observation = Observation(reading=reading, instances=instances, unreachable=problem or trouble)
+        observation = Observation(
+            reading=reading,
+            instances=instances,
+            unreachable=problem or trouble,
+            trail=last.plan.trail if last else (),
+        )
         commitments = self._settle(observation, now)
         decision = plan(observation, commitments, self.policy, now)
         changes = [] if self.policy.mode is Mode.OBSERVE else list(decision.changes)

@@ -12,6 +12,8 @@ from headroom.adapters.ledger import ClaimLostError, Event, Ledger
 from headroom.adapters.notify import Notify
 from headroom.working import ME
 
+BOOTS_KEPT = 20  # boot times of a node's last starts: what its next one is expected to take
+
 
 class Outcome(StrEnum):
     """How a workflow can end."""
@@ -65,6 +67,8 @@ class Finisher:
                 memory = self.ledger.remember(node, token, failed_at=None, given_up_at=None)
                 if memory.lifetime and asked_at:
                     booted = now - datetime.fromisoformat(asked_at)
+                    boots = (*memory.boots, booted.total_seconds())[-BOOTS_KEPT:]
+                    self.ledger.remember(node, token, boots=[round(boot) for boot in boots])
                     self.ledger.lifetime_note(
                         node,
                         memory.lifetime,

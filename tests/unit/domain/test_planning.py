@@ -33,9 +33,14 @@ def test_the_threshold_starts_the_first_overflow_node(free: int, starts: int) ->
     assert list(actions(decided).values()) == [Action.START] * starts
 
 
-def test_an_overflow_location_at_its_threshold_starts_the_next_node_whatever_is_free_in_the_principal_one() -> None:
-    decided = plan(observe(node(1, Power.RUNNING, used=12), node(2), free=40), promised(), CONTROL, NOW)
+def test_an_overflow_location_at_its_threshold_starts_the_next_node_though_the_principal_one_is_above_its_own() -> None:
+    decided = plan(observe(node(1, Power.RUNNING, used=12), node(2), free=10), promised(), CONTROL, NOW)
     assert actions(decided) == {"burst-2": Action.START}
+
+
+def test_nothing_starts_for_calls_that_the_principal_location_could_take_itself() -> None:
+    decided = plan(observe(node(1, Power.RUNNING, used=12), node(2), free=40), promised(), CONTROL, NOW)
+    assert Action.START not in actions(decided).values()
 
 
 def test_a_booting_node_counts_so_that_one_shortage_starts_one_node() -> None:
@@ -119,7 +124,7 @@ def test_a_node_stays_for_its_minimum_lifetime() -> None:
 
 
 def test_the_emptiest_node_is_closed_first_and_what_stays_open_is_enough() -> None:
-    seen = observe(node(1, Power.RUNNING, used=4), node(2, Power.RUNNING, used=1), free=40)
+    seen = observe(node(1, Power.RUNNING, used=4), node(2, Power.RUNNING, used=1), free=8)
     assert actions(plan(seen, promised(), CONTROL, NOW)) == {"burst-2": Action.CLOSE}
 
 

@@ -6,6 +6,8 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from math import ceil
 
+from headroom.domain.forecasting import Booking, Demand, Outlook
+
 CLOCK_SKEW = timedelta(seconds=60)  # how far EC2's launch time and the node's boot_time may disagree
 OURS = "Headroom:"  # how every maintenance_mode_reason that Headroom writes begins
 
@@ -123,11 +125,14 @@ class Reading:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Observation:
-    """One reading of Pexip beside one look at EC2."""
+    """One reading of Pexip beside one look at EC2, and what is known of the load before and after it."""
 
     reading: Reading
     instances: tuple[Instance, ...]
     unreachable: str = ""  # why the newest reading failed, if it did; `reading` is then the last good one
+    trail: tuple[Demand, ...] = ()  # how the load went lately, the oldest first: the last plan's `trail`
+    outlooks: tuple[Outlook, ...] = ()  # what past days did around now, by principal location
+    bookings: tuple[Booking, ...] = ()  # meetings that are near
 
 
 class NodeState(StrEnum):
@@ -176,9 +181,11 @@ class Node:
 
     @property
     def used(self) -> int:
-        """HD connections in use on it; a node that does not say is taken as full."""
+        """HD connections in use on it; a node that does not say is taken as full, unless it looks empty."""
         used = self.worker.used_hd
-        return self.hd if used is None else used
+        if used is None:
+            return 0 if self.worker.closed and self.looks_empty else self.hd
+        return used
 
     @property
     def free(self) -> int:

@@ -1,13 +1,19 @@
 """Decide which nodes to start, open, close and stop, and say why: `plan` is the whole judgment of Headroom."""
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-from headroom.domain.fleet import ON, Fleet, Node, NodeState, Observation, match_up
-from headroom.domain.lifecycle import Action, Commitments, Hold, Memory, Wanted
-from headroom.domain.load import Load, overflow_loads, principal_loads
+from headroom.domain.fleet import ON, Node, NodeState, Observation, match_up
+from headroom.domain.forecasting import Demand
+from headroom.domain.lifecycle import Action, Commitments, Wanted
+from headroom.domain.load import Load
+from headroom.domain.needs import Need, needs_of
 from headroom.domain.policy import Mode, Policy
+from headroom.domain.situation import Situation
+
+FAILED_LATELY = timedelta(hours=1)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -16,18 +22,6 @@ class Change:
 
     node: str
     action: Action
-    reason: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Need:
-    """Free HD connections, and nodes, that an overflow location must have, and the rule that asks for the most."""
-
-    location: str
-    hd: int
-    nodes: int
-    names: tuple[str, ...]
-    rule: str
     reason: str
 
 
@@ -66,6 +60,7 @@ class Plan:
     nodes: tuple[NodeSummary, ...]
     principals: tuple[Load, ...]
     overflows: tuple[Load, ...]
+    trail: tuple[Demand, ...] = ()  # how the load went lately: the next observation's `trail`
 
 
 def plan(observation: Observation, commitments: Commitments, policy: Policy, now: datetime) -> Plan:
@@ -83,8 +78,8 @@ def plan(observation: Observation, commitments: Commitments, policy: Policy, now
     )
     situation = Situation(observation=observation, commitments=commitments, policy=policy, fleet=fleet, now=now)
     frozen = situation.frozen
-    needs = situation.needs
-    changes = () if frozen else tuple(situation.allowed(changes_for(situation, needs)))
+    needs = tuple(needs_of(situation))
+    changes = () if frozen else tuple(allowed(changes_for(situation, needs), situation))
     return Plan(
         at=now,
         read_at=observation.reading.read_at,
@@ -107,183 +102,21 @@ def plan(observation: Observation, commitments: Commitments, policy: Policy, now
         ),
         principals=tuple(situation.principals.values()),
         overflows=tuple(situation.overflows.values()),
+        trail=situation.trail,
     )
 
 
-class Situation:
-    """Everything one plan is made from, with the questions that the rules ask of it."""
-
-    def __init__(
-        self,
-        *,
-        observation: Observation,
-        commitments: Commitments,
-        policy: Policy,
-        fleet: Fleet,
-        now: datetime,
-    ) -> None:
-        self.observation = observation
-        self.reading = observation.reading
-        self.commitments = commitments
-        self.policy = policy
-        self.fleet = fleet
-        self.now = now
-        self.memories = {memory.node: memory for memory in commitments.memories}
-        self.nodes: dict[str, list[Node]] = {}
-        for node in fleet.nodes:
-            self.nodes.setdefault(node.location, []).append(node)
-        self.overflow_of = {place.name: place.overflow_location for place in self.reading.locations}
-        self.holds = sorted((hold for hold in commitments.holds if hold.covers(now)), key=lambda hold: hold.id)
-        self.claims = {
-            memory.node: memory.claim
-            for memory in commitments.memories
-            if memory.claim is not None and memory.claim.until > now
-        }
-        self.principals = principal_loads(self.reading)
-        self.overflows = overflow_loads(fleet.nodes, [node for node in fleet.nodes if self.is_coming(node)])
-
-    def memory(self, node: Node) -> Memory:
-        """What is remembered of a node, which may be nothing."""
-        return self.memories.get(node.name) or Memory(node=node.name)
-
-    @property
-    def stale(self) -> bool:
-        """The newest reading is too old to judge load by."""
-        age = self.now - self.reading.read_at
-        return bool(self.observation.unreachable) or abs(age) > self.policy.freshness
-
-    @property
-    def may_open(self) -> bool:
-        """Opening, closing and stopping need fresh news, and are Pexip's own affair in assist mode."""
-        return not self.stale and self.policy.mode is not Mode.ASSIST
-
-    @property
-    def minimum_lifetime(self) -> timedelta:
-        """Ours if set, else Pexip's."""
-        return self.policy.lifetime_or(60 * self.reading.settings.bursting_min_lifetime)
-
-    def threshold(self, location: str) -> int:
-        """The location's own, else the one of the policy, else Pexip's."""
-        everywhere = self.policy.threshold
-        default = self.reading.settings.bursting_threshold if everywhere is None else everywhere
-        return self.policy.thresholds.get(location, default)
-
-    @property
-    def frozen(self) -> str:
-        """Why nothing at all may change now, if so."""
-        if self.commitments.paused:
-            return f"Paused: {self.commitments.paused}"
-        if self.policy.mode is Mode.CONTROL and self.reading.settings.bursting_enabled:
-            return (
-                "Control mode is refused while Pexip's own bursting is enabled: two controllers would fight. "
-                "Disable it under Platform > Global settings > Cloud bursting, or use assist mode."
-            )
-        if self.policy.mode is Mode.ASSIST and not self.reading.settings.bursting_enabled:
-            return (
-                "Assist mode is refused while Pexip's own bursting is disabled: nobody would stop the nodes. "
-                "Enable it under Platform > Global settings > Cloud bursting, or use control mode."
-            )
-        if self.reading.settings.cloud_provider != "AWS" and self.reading.settings.bursting_enabled:
-            return (
-                f"Pexip bursts into {self.reading.settings.cloud_provider}, not AWS: Headroom has nothing to do here."
-            )
-        return "Pexip is being upgraded: everything stays as it is until it is done." if self.reading.upgrading else ""
-
-    def is_coming(self, node: Node) -> bool:
-        """Capacity that counts already although it cannot take a call yet."""
-        memory = self.memory(node)
-        claim = self.claims.get(node.name)
-        starting = claim is not None and claim.action is Action.START and memory.wanted is Wanted.OPEN
-        match node.state:
-            case NodeState.STARTING:
-                return memory.given_up_at is None or memory.given_up_at < node.instance.launched_at
-            case NodeState.STOPPED:
-                return starting
-            case NodeState.OPENING:
-                return True
-            case NodeState.CLOSED:
-                return claim is not None and memory.wanted is Wanted.OPEN
-            case _:
-                return False
-
-    def held_names(self, location: str) -> tuple[str, ...]:
-        """The nodes of a location that are held by name."""
-        named = {name for hold in self.holds for name in hold.nodes}
-        return tuple(node.name for node in self.nodes[location] if node.name in named)
-
-    def held_count(self, location: str) -> tuple[int, Hold | None]:
-        """The largest number of nodes that a hold asks for in a location, never more than it has."""
-        asking = [(hold.counts[location], hold) for hold in self.holds if location in hold.counts]
-        count, hold = max(asking, key=lambda ask: (ask[0], ask[1].id), default=(0, None))
-        return min(count, len(self.nodes[location])), hold
-
-    @property
-    def needs(self) -> tuple[Need, ...]:
-        """What each overflow location must have now: the most that any rule asks for."""
-        return tuple(self._need(location) for location in self.overflows)
-
-    def _need(self, location: str) -> Need:
-        threshold_hd, threshold_reason = self._threshold_rule(location)
-        names = self.held_names(location)
-        count, hold = self.held_count(location)
-        if count or names:
-            held = f"{count} nodes" if count else ", ".join(names)
-            reason = hold.reason if hold else next(h.reason for h in self.holds if set(h.nodes) & set(names))
-            rule, why = "hold", f"{held} held: {reason}" + (f"; {threshold_reason}" if threshold_hd else "")
-        else:
-            rule, why = ("threshold", threshold_reason) if threshold_hd else ("none", "nothing asks for capacity")
-        return Need(location=location, hd=threshold_hd, nodes=count, names=names, rule=rule, reason=why)
-
-    def _threshold_rule(self, location: str) -> tuple[int, str]:
-        """Pexip's own rule: a principal location at its threshold, or calls in the overflow location already."""
-        here = self.overflows[location]
-        if self.stale:
-            return 0, ""
-        asking = [
-            (load.free, load.location)
-            for load in self.principals.values()
-            if self.overflow_of.get(load.location) == location and load.free <= self.threshold(load.location)
-        ]
-        needed = self.threshold(location) + 1
-        if asking:
-            free, name = min(asking)
-            return needed, f"{name} has {free} HD connections free, its threshold is {self.threshold(name)}"
-        if here.used:
-            return (
-                needed,
-                f"{location} carries {here.used} HD connections, its threshold is {self.threshold(location)}",
-            )
-        return 0, ""
-
-    def wanted_more_lately(self, location: str) -> bool:
-        """More was needed here a moment ago: closing waits, or a rush would open and close by turns."""
-        return any(
-            memory.wanted is Wanted.OPEN
-            and memory.wanted_at is not None
-            and self.now - memory.wanted_at < self.policy.calm_before_closing
-            for memory in map(self.memory, self.nodes[location])
-        )
-
-    def calm(self, location: str) -> bool:
-        """No principal location is near its threshold: what is empty here is not wanted back at once."""
-        return not any(
-            load.free <= self.threshold(load.location) + self.policy.hysteresis
-            for load in self.principals.values()
-            if self.overflow_of.get(load.location) == location
-        )
-
-    def allowed(self, changes: Iterator[Change]) -> Iterator[Change]:
-        """Leave out what the mode, the reading and the limits do not allow."""
-        on = sum(node.state in ON or self.is_coming(node) for node in self.fleet.nodes)
-        starts = 0
-        for change in changes:
-            if change.action is Action.START:
-                if (self.policy.max_nodes and on >= self.policy.max_nodes) or starts >= self.policy.max_starts_per_plan:
-                    continue
-                on, starts = on + 1, starts + 1
-            elif not self.may_open:
+def allowed(changes: Iterator[Change], situation: Situation) -> Iterator[Change]:
+    """Leave out what the mode, the reading and the limits do not allow."""
+    policy, on, starts = situation.policy, situation.on, 0
+    for change in changes:
+        if change.action is Action.START:
+            if (policy.max_nodes and on >= policy.max_nodes) or starts >= policy.max_starts_per_plan:
                 continue
-            yield change
+            on, starts = on + 1, starts + 1
+        elif not situation.may_open:
+            continue
+        yield change
 
 
 def changes_for(situation: Situation, needs: Sequence[Need]) -> Iterator[Change]:
@@ -297,19 +130,55 @@ def changes_for(situation: Situation, needs: Sequence[Need]) -> Iterator[Change]
 
 
 def _more(situation: Situation, need: Need) -> Iterator[Change]:
+    """Open what is closed, as far as it is needed that soon; start as much as will be short even so."""
     here = situation.nodes[need.location]
     load = situation.overflows[need.location]
     ready = {node.name for node in here if node.state is NodeState.SERVING or situation.is_coming(node)}
+    opening = sum(node.room for node in here if node.state is not NodeState.STARTING and situation.is_coming(node))
+    short_open = need.open_hd - load.free - opening
     short_hd = need.hd - load.free - load.coming
     short_nodes = need.nodes - len(ready)
-    for node in sorted(here, key=lambda node: _preference(situation, node)):
+    for node in sorted(here, key=lambda node: (-node.room, node.name)):
         held = node.name in need.names and node.name not in ready
-        action = _how_to_have_more(situation, node)
-        if action is None or not (held or short_hd > 0 or short_nodes > 0):
-            continue
-        yield Change(node=node.name, action=action, reason=_reason(need, load))
-        short_hd -= node.room
-        short_nodes -= 1
+        if _can_open(situation, node):
+            if held or short_open > 0 or short_nodes > 0:
+                yield Change(node=node.name, action=Action.OPEN, reason=_reason(need, load))
+                short_open -= node.room
+                short_nodes -= 1
+            short_hd -= node.room  # closed, it is a reserve that needs no boot
+    candidates = [node for node in here if _can_start(situation, node)]
+    named = [node for node in candidates if node.name in need.names]
+    short_hd -= sum(node.room for node in named)
+    short_nodes -= len(named)
+    others = _sufficient([node for node in candidates if node not in named], short_hd, short_nodes, situation)
+    for node in [*sorted(named, key=lambda node: node.name), *others]:
+        yield Change(node=node.name, action=Action.START, reason=_reason(need, load))
+
+
+def _sufficient(candidates: Sequence[Node], hd: int, nodes: int, situation: Situation) -> list[Node]:
+    """Choose the cheapest nodes that have so many HD connections, and at least so many nodes.
+
+    Nodes whose start failed lately come last; then as little capacity beyond what is short as can be, then the zone
+    with the fewest nodes on, as a zone that has no room refuses all of its nodes.
+    """
+    chosen: list[Node] = []
+    left = list(candidates)
+    in_zone = Counter(node.instance.zone for node in situation.fleet.nodes if node.state in ON)
+    while left and (hd > 0 or nodes > 0):
+        node = min(left, key=lambda node: _preference(situation, node, hd, in_zone[node.instance.zone]))
+        left.remove(node)
+        chosen.append(node)
+        in_zone[node.instance.zone] += 1
+        hd, nodes = hd - node.room, nodes - 1
+    return chosen
+
+
+def _preference(situation: Situation, node: Node, hd: int, in_zone: int) -> tuple[datetime, int, int, int, str]:
+    failed_at = situation.memory(node).failed_at
+    never = datetime.min.replace(tzinfo=UTC)
+    lately = failed_at is not None and situation.now - failed_at < FAILED_LATELY
+    spare = max(0, node.room - hd) if hd > 0 else 0
+    return (failed_at if lately and failed_at else never, spare, -node.room, in_zone, node.name)
 
 
 def _reason(need: Need, load: Load) -> str:
@@ -317,37 +186,27 @@ def _reason(need: Need, load: Load) -> str:
     return f"{need.reason}; {load.free} of {load.hd} HD connections free in {load.location}{coming}"
 
 
-def _preference(situation: Situation, node: Node) -> tuple[bool, datetime, int, str]:
-    """Re-open before starting, the emptiest first as it helps most; start by name, a node that failed lately last."""
+def _can_start(situation: Situation, node: Node) -> bool:
+    claimed = node.name in situation.claims
+    if node.state is not NodeState.STOPPED or claimed or node.closed_by_others:
+        return False
     failed_at = situation.memory(node).failed_at
-    never = datetime.min.replace(tzinfo=UTC)
-    lately = failed_at is not None and situation.now - failed_at < timedelta(hours=1)
-    return (
-        node.state is NodeState.STOPPED,
-        failed_at if lately and failed_at else never,
-        -node.room,
-        node.name,
-    )
+    return failed_at is None or situation.now - failed_at >= situation.policy.failure_cooldown
 
 
-def _how_to_have_more(situation: Situation, node: Node) -> Action | None:
-    memory = situation.memory(node)
+def _can_open(situation: Situation, node: Node) -> bool:
+    """A closed node, or one on its way to be closed or stopped, which turns round."""
+    if not situation.may_open or situation.is_coming(node):
+        return False
     claim = situation.claims.get(node.name)
-    if situation.is_coming(node):
-        return None
-    if node.state is not NodeState.STOPPED and not situation.may_open:
-        return None
+    leaving = claim is not None and claim.action in {Action.STOP, Action.CLOSE}
     match node.state:
-        case NodeState.STOPPED if claim is None and not node.closed_by_others:
-            failed = memory.failed_at
-            cooling = failed is not None and situation.now - failed < situation.policy.failure_cooldown
-            return None if cooling else Action.START
-        case NodeState.CLOSED if claim is None or claim.action in {Action.STOP, Action.CLOSE}:
-            return Action.OPEN
-        case NodeState.SERVING if claim is not None and claim.action in {Action.STOP, Action.CLOSE}:
-            return Action.OPEN if memory.wanted is not Wanted.OPEN else None
+        case NodeState.CLOSED:
+            return claim is None or leaving
+        case NodeState.SERVING:
+            return leaving and situation.memory(node).wanted is not Wanted.OPEN
         case _:
-            return None
+            return False
 
 
 def _given_up(situation: Situation, need: Need) -> Iterator[Change]:
@@ -371,52 +230,46 @@ def _less(situation: Situation, need: Need) -> Iterator[Change]:
 
 
 def _stops(situation: Situation, need: Need) -> Iterator[Change]:
-    """A closed node that looks empty goes through `retire_node`, which proves it."""
+    """A closed node that looks empty goes through `retire_node`, which proves it; what is left must be reserve enough."""
+    load = situation.overflows[need.location]
+    left = load.free + load.coming + load.reserve
     for node in situation.nodes[need.location]:
-        if (
-            node.state is NodeState.CLOSED
-            and node.name not in situation.claims
-            and node.name not in need.names
-            and node.looks_empty
-        ):
-            yield Change(
-                node=node.name,
-                action=Action.STOP,
-                reason="It is closed and looks empty, and nothing needs it",
-            )
+        if node.state is not NodeState.CLOSED or situation.is_coming(node) or node.name in need.names:
+            continue
+        if node.name in situation.claims or not node.looks_empty or left - node.room < need.keep_hd:
+            continue
+        left -= node.room
+        yield Change(
+            node=node.name,
+            action=Action.STOP,
+            reason=f"It is closed and looks empty; {left} HD connections stay in {need.location}, "
+            + (f"{need.keep_hd} are needed ({need.reason})" if need.keep_hd else "nothing asks for any"),
+        )
 
 
 def _closes(situation: Situation, need: Need) -> Iterator[Change]:
     """Close the emptiest nodes first, as long as what stays open is enough and a little more."""
+    policy = situation.policy
     open_nodes = [node for node in situation.nodes[need.location] if node.state is NodeState.SERVING]
     free = sum(node.free for node in open_nodes)
-    keep_free = _keep_free(situation, need, max((node.hd for node in open_nodes), default=0))
     left, closed = len(open_nodes), 0
     for node in sorted(open_nodes, key=lambda node: (node.used, node.hd, node.name)):
-        surplus = free - node.free
+        keep = need.keep_open_hd + policy.hysteresis + situation.leavers_of(node) if need.keep_open_hd else 0
+        if free - node.free < keep or left <= need.nodes or closed >= policy.max_closes_per_plan:
+            return  # a fuller one would take longer to become empty
         if (
-            surplus < keep_free
-            or left <= need.nodes
-            or closed >= situation.policy.max_closes_per_plan
-            or node.name in need.names
+            node.name in need.names
             or node.name in situation.claims
             or situation.now - node.instance.launched_at < situation.minimum_lifetime
         ):
             continue
-        free, left, closed = surplus, left - 1, closed + 1
-        wanted = f"{need.hd} are needed" if need.hd else "none are needed"
+        free, left, closed = free - node.free, left - 1, closed + 1
+        wanted = f"{need.keep_open_hd} are needed" if need.keep_open_hd else "none are needed"
         yield Change(
             node=node.name,
             action=Action.CLOSE,
-            reason=f"Without it {surplus} HD connections stay free in {node.location}, {wanted} ({need.reason})",
+            reason=f"Without it {free} HD connections stay free in {node.location}, {wanted} ({need.reason})",
         )
-
-
-def _keep_free(situation: Situation, need: Need, a_node: int) -> int:
-    """What must stay free when a node closes: near a threshold a node's worth more, as opening takes its time."""
-    if not situation.calm(need.location):
-        return need.hd + a_node
-    return need.hd + situation.policy.hysteresis if need.hd else 0
 
 
 def issues_of(situation: Situation) -> Iterator[Issue]:

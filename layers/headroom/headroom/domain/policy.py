@@ -18,7 +18,9 @@ class Policy:
     """The operator's settings; HD connections unless the name says otherwise.
 
     `threshold` None means Pexip's own `bursting_threshold`; `thresholds` overrules it for a location. `max_nodes` 0
-    means no limit. `minimum_lifetime` None means Pexip's own `bursting_min_lifetime`.
+    means no limit. `minimum_lifetime` None means Pexip's own `bursting_min_lifetime`. `confidence` is the probability
+    with which what is forecast shall be enough; `forecasting` False leaves the threshold rule and holds alone.
+    `max_forecast_nodes` is how many nodes' worth a forecast may ask for in a location beyond them, 0 any number.
     """
 
     mode: Mode = Mode.OBSERVE
@@ -30,7 +32,11 @@ class Policy:
     max_starts_per_plan: int = 50
     max_closes_per_plan: int = 2
     expected_hd: int = 10  # for a node that Pexip and the ledger know nothing about
+    forecasting: bool = True
+    confidence: float = 0.99
+    max_forecast_nodes: int = 0
     boot_time: timedelta = timedelta(minutes=5)  # until measured boot times take its place
+    tick: timedelta = timedelta(seconds=60)  # from one plan to the next
     boot_limit: timedelta = timedelta(minutes=15)
     replication: timedelta = timedelta(seconds=90)  # how long a configuration change takes to reach every node
     calm_before_closing: timedelta = timedelta(minutes=10)  # after more was needed in that location

@@ -1,0 +1,1 @@
+"""The replay lab: controllers against real load, beside a clairvoyant one."""

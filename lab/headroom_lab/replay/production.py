@@ -1,0 +1,236 @@
+"""Headroom itself in the replay: the production planner, fed with what a tick sees, and workflows as short as their gist."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from zoneinfo import ZoneInfo
+
+from headroom.domain.fleet import OURS, Instance, Location, Observation, PexipSettings, Power, Reading, Worker
+from headroom.domain.forecasting import Booking, Demand, Outlook, Profile, Sample, expected, learn, outlook
+from headroom.domain.lifecycle import Action, Claim, Commitments, Hold, Memory
+from headroom.domain.planning import Change, Plan, plan
+from headroom.domain.policy import Mode, Policy
+from headroom.domain.safety import GAP
+from headroom_lab.pexip.world import TOKENS_PER_HD, Node
+from headroom_lab.replay.site import Site
+from headroom_lab.replay.work import OVERFLOW, PRINCIPAL, Work
+
+SETTINGS = PexipSettings()
+PLACES = (Location(name=PRINCIPAL, overflow_location=OVERFLOW), Location(name=OVERFLOW))
+LEASE = timedelta(minutes=3)
+STATUS_AFTER = 10.0  # seconds between a look at a node and the next step of its workflow
+BOOTS_KEPT = 10
+
+
+def policy_for(work: Work) -> Policy:
+    """The one setting that all replays use."""
+    return Policy(
+        mode=Mode.CONTROL,
+        threshold=work.platform.threshold,
+        expected_hd=work.platform.node_hd,
+        minimum_lifetime=timedelta(minutes=10),
+    )
+
+
+class Headroom:
+    """One Headroom at one site."""
+
+    def __init__(self, site: Site, policy: Policy, *, holds: Sequence[Hold] = ()) -> None:
+        self.site = site
+        self.policy = policy
+        self.holds = tuple(holds)
+        self.memories: dict[str, Memory] = {node.name: Memory(node=node.name) for node in site.overflow}
+        self.trail: tuple[Demand, ...] = ()
+        self.profile = profile_of(site.work)
+        self.bookings = sorted(site.work.bookings, key=lambda booking: booking.begins)
+        self.samples: list[Sample] = []
+        self.today = self._local(site.now).date()
+        self.outlook: Outlook | None = None
+        self.nodes = {node.name: node for node in site.overflow}
+        self.last: Plan | None = None
+
+    def _local(self, at: float) -> datetime:
+        return datetime.fromtimestamp(at, ZoneInfo(self.site.work.zone))
+
+    @property
+    def now(self) -> datetime:
+        """The site's time."""
+        return datetime.fromtimestamp(self.site.now, UTC)
+
+    def step(self) -> None:
+        """One tick: observe, plan, begin what is to be changed."""
+        now = self.now
+        self._learn_at_night()
+        made = plan(self.observe(now), self.commitments(now), self.policy, now)
+        self.last, self.trail = made, made.trail
+        booked = expected(self._near(now), now)
+        self.samples += [
+            Sample(at=now, location=demand.location, used=demand.used, booked=booked)
+            for demand in made.trail
+            if demand.at == now
+        ]
+        for change in made.changes:
+            self.begin(change, now)
+
+    def _learn_at_night(self) -> None:
+        day = self._local(self.site.now).date()
+        if day != self.today:
+            self.profile = learn(self.profile, self.samples, self.today)
+            self.samples, self.today = [], day
+
+    def _near(self, now: datetime) -> tuple[Booking, ...]:
+        far, past = now + timedelta(minutes=40), now - timedelta(minutes=10)
+        while self.bookings and self.bookings[0].ends < past:
+            self.bookings.pop(0)
+        near: list[Booking] = []
+        for booking in self.bookings:
+            if booking.begins > far:
+                break
+            if booking.ends > past:
+                near.append(booking)
+        return tuple(near)
+
+    def commitments(self, now: datetime) -> Commitments:
+        """What this Headroom has promised and begun."""
+        memories = (
+            replace(memory, claim=None) if memory.claim and memory.claim.until <= now else memory
+            for memory in self.memories.values()
+        )
+        return Commitments(memories=tuple(memories), holds=tuple(hold for hold in self.holds if hold.until > now))
+
+    def outlooks(self, now: datetime) -> tuple[Outlook, ...]:
+        """What past days did around now; cut anew every quarter of an hour."""
+        if self.outlook is None or now - self.outlook.begins >= timedelta(minutes=30):
+            self.outlook = outlook(self.profile, now)
+        return (self.outlook,)
+
+    def observe(self, now: datetime) -> Observation:
+        """What `observe` and `decide` would read."""
+        workers = [self._worker(self.site.principal)]
+        instances = []
+        for node in self.site.overflow:
+            workers.append(self._worker(node))
+            launched = datetime.fromtimestamp(node.launched_at or 0, UTC)
+            power = Power.RUNNING if node.on else Power.STOPPED
+            instances.append(Instance(id=node.instance, power=power, private_ip=node.address, launched_at=launched))
+        reading = Reading(platform="replay", read_at=now, workers=tuple(workers), locations=PLACES, settings=SETTINGS)
+        return Observation(
+            reading=reading,
+            instances=tuple(instances),
+            trail=self.trail,
+            outlooks=self.outlooks(now),
+            bookings=self._near(now),
+        )
+
+    def _worker(self, node: Node) -> Worker:
+        world, at = self.site.world, self.site.now
+        up = node.ready(at)
+        seen = node.closed.seen(at, world.switches.status_delay)
+        boot = node.boots_at if up else 0.0
+        return Worker(
+            id=node.id,
+            status_id=node.id,
+            name=node.name,
+            address=node.address,
+            location=node.location,
+            boot_time=datetime.fromtimestamp(boot, UTC),
+            sync_status="SYNCED",
+            upgrade_status="IDLE",
+            maintenance_mode=seen,
+            maintenance_mode_configured=node.closed.now,
+            maintenance_mode_reason=node.closed_reason,
+            max_hd_calls=node.hd,
+            max_media_tokens=TOKENS_PER_HD * node.hd,
+            media_tokens_used=TOKENS_PER_HD * world.used(node),
+            shards=len(node.conferences),
+        )
+
+    # Workflows
+
+    def begin(self, change: Change, now: datetime) -> None:
+        """Remember what is wanted, and run the workflow unless one is at work on the node."""
+        memory = self.memories[change.node]
+        busy = memory.claim is not None and memory.claim.until > now
+        claim = (
+            memory.claim
+            if busy
+            else Claim(token=f"{change.action}-{change.node}", action=change.action, until=now + LEASE)
+        )
+        self._remember(change.node, wanted=change.action.wanted, wanted_at=now, version=memory.version + 1, claim=claim)
+        node = self.nodes[change.node]
+        match change.action:
+            case Action.START:
+                self._start(node)
+            case Action.OPEN | Action.CLOSE:
+                self._set_open(node, is_open=change.action is Action.OPEN)
+            case Action.STOP:
+                self.site.after(STATUS_AFTER, lambda: self._look(node, 1))
+
+    def _remember(self, name: str, **facts: object) -> None:
+        self.memories[name] = replace(self.memories[name], **facts)  # type: ignore[arg-type]
+
+    def _start(self, node: Node) -> None:
+        asked = self.site.now
+        if not self.site.start(node):
+            self._remember(node.name, failed_at=self.now, claim=None)
+            return
+        self._remember(node.name, start_asked_at=self.now)
+        self._keep_claim(node)
+        self.site.after(STATUS_AFTER, lambda: self._check_start(node, asked))
+
+    def _check_start(self, node: Node, asked: float) -> None:
+        if node.ready(self.site.now):
+            boots = (*self.memories[node.name].boots, self.site.now - asked)[-BOOTS_KEPT:]
+            self._remember(node.name, boots=boots, claim=None)
+        elif self.site.now - asked > self.policy.boot_limit.total_seconds():
+            self._remember(node.name, failed_at=self.now, given_up_at=self.now, claim=None)
+        else:
+            self._keep_claim(node)
+            self.site.after(STATUS_AFTER, lambda: self._check_start(node, asked))
+
+    def _keep_claim(self, node: Node) -> None:
+        claim = self.memories[node.name].claim
+        if claim is not None:
+            self._remember(node.name, claim=replace(claim, until=self.now + LEASE))
+
+    def _set_open(self, node: Node, *, is_open: bool) -> None:
+        self.site.world.set_closed(node, not is_open, "" if is_open else f"{OURS} not needed")
+        if is_open:
+            self._remember(node.name, opened_at=self.now, closed_at=None, claim=None)
+        else:
+            self._remember(node.name, closed_at=self.now, claim=None)
+
+    def _look(self, node: Node, looks: int) -> None:
+        """The gist of `retire_node`: closed long enough, empty twice, still wanted off."""
+        memory = self.memories[node.name]
+        if memory.wanted is not Action.STOP.wanted or node.calls or not node.closed.now or not node.on:
+            if memory.claim and memory.claim.action is Action.STOP:
+                self._remember(node.name, claim=None)
+            return
+        self._keep_claim(node)
+        wait = (memory.closed_at or self.now) + self.policy.replication - self.now
+        if wait > timedelta():
+            self.site.after(wait.total_seconds() + 1, lambda: self._look(node, 1))
+        elif looks == 1:
+            self.site.after(GAP.total_seconds() + 1, lambda: self._look(node, looks + 1))
+        else:
+            self.site.world.power_off(node)
+            self.site.world.set_closed(node, closed=False, reason="")
+            self._remember(node.name, closed_at=None, given_up_at=None, claim=None)
+
+
+def profile_of(work: Work) -> Profile:
+    """Learn from the days before."""
+    profile = Profile(location=PRINCIPAL, zone=work.zone)
+    by_day: dict[object, list[Sample]] = {}
+    zone = ZoneInfo(work.zone)
+    for sample in work.history:
+        by_day.setdefault(sample.at.astimezone(zone).date(), []).append(sample)
+    for day in sorted(by_day):  # type: ignore[type-var]
+        profile = learn(profile, by_day[day], day)  # type: ignore[arg-type]
+    return profile
+
+
+def headroom(policy: Policy | None = None) -> Callable[[Site], Callable[[], None]]:
+    """Headroom as a controller."""
+    return lambda site: Headroom(site, policy or policy_for(site.work)).step

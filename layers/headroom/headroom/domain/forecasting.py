@@ -1,0 +1,290 @@
+"""Say how much the load may rise soon: from days like this one, from bookings, and from the last few minutes.
+
+`learn` turns a day's samples into a profile, once a night. `outlook` cuts the next hour out of it, once a tick.
+`rise` answers a plan: by how many HD connections the load of a location rises within a while, at most, and how sure
+that is. All loads are HD connections in use by the calls of one principal location, wherever their media is.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import date, datetime, timedelta
+from math import ceil, sqrt
+from statistics import NormalDist, median
+from zoneinfo import ZoneInfo
+
+MINUTE = timedelta(minutes=1)
+DAY_MINUTES = 1440
+DAYS_KEPT = 56  # eight weeks: older habits are forgotten
+BEFORE, AFTER = 15, 75  # minutes that an outlook spans around its quarter of an hour
+HALF_LIFE = 28.0  # days after which a past day counts half
+OTHER_WEEKDAY = 0.25  # what a day of another weekday counts, beside 1 for the same
+ALIKE = (0.6, 1.6)  # another weekday counts only if its load is so many times this weekday's
+ODD = 0.4  # a day with less than this share of its weekday's usual load was a holiday
+NEW_GROUND = 10.0  # HD connections added before two levels are compared, so that an empty morning has no say
+RATIO = (0.25, 3.0)  # how far today's level may stretch a past day's rises
+MEAN_CALL = timedelta(minutes=45)
+PRIOR_DAYS = 3.0  # how many past days the noise of independent calls weighs as much as
+JOINING = (timedelta(minutes=-2), timedelta(minutes=5))  # when people join a booked meeting, around its start
+LEAVING = (timedelta(minutes=-3), timedelta(minutes=1))  # when they leave, around its end
+ATTENDANCE_SPREAD = 0.3  # standard deviation of a meeting's attendance, as a share of what is booked
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sample:
+    """The load of a principal location at a moment: `used` HD connections, of which `booked` were announced."""
+
+    at: datetime
+    location: str
+    used: float
+    booked: float = 0.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Demand:
+    """The load of a principal location at a moment, `overflowed` of it on overflow nodes: counted, or inferred."""
+
+    at: datetime
+    location: str
+    used: float
+    overflowed: float = 0.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Booking:
+    """A meeting known beforehand: `hd` HD connections expected from `begins` to `ends`.
+
+    `location` is the principal location they come from; empty spreads them over all by their capacity.
+    """
+
+    begins: datetime
+    ends: datetime
+    hd: float
+    location: str = ""
+
+    def at(self, moment: datetime) -> float:
+        """HD connections expected at that moment: people join within minutes of the start and leave around the end."""
+        joined = _ramp(moment - self.begins, *JOINING)
+        left = _ramp(moment - self.ends, *LEAVING)
+        return self.hd * max(0.0, joined - left)
+
+    def share(self, part: float) -> "Booking":
+        """Return the part of it that one of several locations contributes."""
+        return replace(self, hd=self.hd * part)
+
+
+def _ramp(since: timedelta, begins: timedelta, ends: timedelta) -> float:
+    return min(1.0, max(0.0, (since - begins) / (ends - begins)))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PastDay:
+    """One local day: the load at each of its 1,440 minutes, and what was booked."""
+
+    day: date
+    used: tuple[float, ...]
+    booked: tuple[float, ...] = ()
+
+    @property
+    def total(self) -> float:
+        """A measure of how busy it was."""
+        return sum(self.used)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Profile:
+    """What is known of a location's days: the newest first, in the local time of `zone`.
+
+    `attendance` is the share of booked HD connections that came to be used, `spread` how far that varies.
+    """
+
+    location: str
+    zone: str
+    days: tuple[PastDay, ...] = ()
+    attendance: float = 1.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Window:
+    """A stretch of one past day, beside the same minutes of today: the load beyond what was booked, by the minute."""
+
+    day: date
+    weight: float
+    loads: tuple[float, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outlook:
+    """What past days did around now in one location; `begins` is the moment of the first load of each window."""
+
+    location: str
+    begins: datetime
+    windows: tuple[Window, ...] = ()
+    attendance: float = 1.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rise:
+    """How far a load may rise: on average, how much that varies, how many past days say so, how much is announced."""
+
+    mean: float
+    deviation: float
+    days: float = 0.0
+    announced: float = 0.0
+
+    def at_most(self, confidence: float) -> float:
+        """HD connections that it stays within, with that probability."""
+        return max(0.0, self.mean + NormalDist().inv_cdf(confidence) * self.deviation)
+
+
+# Learning, once a night
+
+
+def learn(profile: Profile, samples: Iterable[Sample], day: date) -> Profile:
+    """Return the profile with one more day, made from that day's samples in any order; an empty day adds nothing."""
+    here = ZoneInfo(profile.zone)
+    used: list[float | None] = [None] * DAY_MINUTES
+    booked = [0.0] * DAY_MINUTES
+    for sample in samples:
+        local = sample.at.astimezone(here)
+        if local.date() == day:
+            minute = 60 * local.hour + local.minute
+            used[minute] = max(sample.used, used[minute] or 0.0)
+            booked[minute] = max(sample.booked, booked[minute])
+    if all(load is None for load in used):
+        return profile
+    new = PastDay(day=day, used=_filled(used), booked=tuple(booked) if any(booked) else ())
+    days = sorted([new, *(past for past in profile.days if past.day != day)], key=lambda past: past.day, reverse=True)
+    kept = tuple(days[:DAYS_KEPT])
+    return Profile(location=profile.location, zone=profile.zone, days=kept, attendance=_attendance(kept))
+
+
+def _filled(loads: Sequence[float | None]) -> tuple[float, ...]:
+    """Let every minute without a sample repeat the one before."""
+    filled, last = [], 0.0
+    for load in loads:
+        last = last if load is None else load
+        filled.append(last)
+    return tuple(filled)
+
+
+def _attendance(days: Sequence[PastDay]) -> float:
+    """Fit how much the load rises for each HD connection booked, over quarters of an hour."""
+    both = squares = 0.0
+    for past in days:
+        if past.booked:
+            for minute in range(0, DAY_MINUTES - 15, 5):
+                announced = past.booked[minute + 15] - past.booked[minute]
+                both += announced * (past.used[minute + 15] - past.used[minute])
+                squares += announced * announced
+    return min(2.0, max(0.0, both / squares)) if squares else 1.0
+
+
+# Looking ahead, once a tick
+
+
+def outlook(profile: Profile, now: datetime) -> Outlook:
+    """Cut the hour around now out of a profile, with each past day's weight."""
+    quarter = now - timedelta(minutes=now.minute % 15, seconds=now.second, microseconds=now.microsecond)
+    begins = quarter - BEFORE * MINUTE
+    local = begins.astimezone(ZoneInfo(profile.zone))
+    first = 60 * local.hour + local.minute
+    windows = tuple(
+        Window(day=past.day, weight=round(weight, 4), loads=_cut(past, first, profile.attendance))
+        for past, weight in _weighted(profile.days, now.astimezone(ZoneInfo(profile.zone)).date())
+    )
+    return Outlook(location=profile.location, begins=begins, windows=windows, attendance=profile.attendance)
+
+
+def _cut(past: PastDay, first: int, attendance: float) -> tuple[float, ...]:
+    """Return the minutes from `first`; the end of the day goes on with its own beginning, as nights are alike."""
+    minutes = [(first + minute) % DAY_MINUTES for minute in range(BEFORE + 15 + AFTER)]
+    if not past.booked:
+        return tuple(past.used[minute] for minute in minutes)
+    return tuple(round(past.used[minute] - attendance * past.booked[minute], 1) for minute in minutes)
+
+
+def _weighted(days: Sequence[PastDay], today: date) -> list[tuple[PastDay, float]]:
+    """Weigh past days by weekday and age; those unlike this weekday, holidays say, have no weight."""
+    days = [past for past in days if past.day < today]
+    same = [past.total for past in days if past.day.weekday() == today.weekday()]
+    usual = median(same) if same else median([past.total for past in days]) if days else 0.0
+    weighted = []
+    for past in days:
+        weight = float(0.5 ** ((today - past.day).days / HALF_LIFE))
+        if past.day.weekday() == today.weekday():
+            weight *= past.total >= ODD * usual
+        else:
+            weight *= OTHER_WEEKDAY * (ALIKE[0] * usual <= past.total <= ALIKE[1] * usual)
+        if weight:
+            weighted.append((past, weight))
+    return weighted
+
+
+def rise(outlook: Outlook | None, level: float, bookings: Sequence[Booking], now: datetime, ahead: timedelta) -> Rise:
+    """Return how far the load may rise above `level`, its present value, at any time within `ahead`.
+
+    Each past day is replayed from its load at this time of day, stretched to today's level, with today's bookings on
+    top. Where days are few, the noise of independent calls stands in.
+    """
+    minutes = ceil(ahead / MINUTE)
+    attendance = outlook.attendance if outlook else 1.0
+    announced = _announced(bookings, attendance, now, minutes)
+    noise = 2 * max(level, 0.0) * (ahead / MEAN_CALL)
+    variance = noise + _attendance_variance(bookings, attendance, now, ahead)
+    start = (now - outlook.begins) / MINUTE if outlook else -1.0
+    if outlook is None or not 0 <= start < BEFORE + 15 + AFTER - minutes - 1:
+        return Rise(mean=max(announced), deviation=sqrt(variance), announced=max(announced))
+    whole, part = int(start), start % 1
+    total = squares = weights = weights_squared = 0.0
+    for window in outlook.windows:
+        loads = window.loads
+        was = loads[whole] + part * (loads[whole + 1] - loads[whole])
+        stretch = 1.0
+        if not bookings:
+            stretch = min(RATIO[1], max(RATIO[0], (level + NEW_GROUND) / (max(was, 0.0) + NEW_GROUND)))
+        highest = 0.0
+        for step in range(1, minutes + 1):
+            climbed = loads[whole + step] + part * (loads[whole + step + 1] - loads[whole + step]) - was
+            highest = max(highest, announced[step] + climbed * stretch)
+        total += window.weight * highest
+        squares += window.weight * highest * highest
+        weights += window.weight
+        weights_squared += window.weight * window.weight
+    if not weights:
+        return Rise(mean=max(announced), deviation=sqrt(variance), announced=max(announced))
+    mean = total / weights
+    days = weights * weights / weights_squared
+    seen = max(0.0, squares / weights - mean * mean) * days / max(days - 1, 1.0)
+    deviation = sqrt((days * seen + PRIOR_DAYS * variance) / (days + PRIOR_DAYS))
+    return Rise(mean=mean, deviation=deviation, days=days, announced=max(announced))
+
+
+def _announced(bookings: Iterable[Booking], attendance: float, now: datetime, minutes: int) -> list[float]:
+    """How much more than now the bookings announce, at each minute ahead; most of them change nothing that soon."""
+    loads, last = [0.0] * (minutes + 1), now + minutes * MINUTE
+    for booking in bookings:
+        joining = booking.begins + JOINING[0] < last and booking.begins + JOINING[1] > now
+        if joining or (booking.ends + LEAVING[0] < last and booking.ends + LEAVING[1] > now):
+            first = booking.at(now)
+            for step in range(1, minutes + 1):
+                loads[step] += booking.at(now + step * MINUTE) - first
+    return [attendance * load for load in loads]
+
+
+def expected(bookings: Iterable[Booking], moment: datetime) -> float:
+    """HD connections that meetings are booked to have in use at a moment."""
+    return sum(booking.at(moment) for booking in bookings)
+
+
+def _attendance_variance(bookings: Iterable[Booking], attendance: float, now: datetime, ahead: timedelta) -> float:
+    """Every meeting may draw more or fewer than booked, each for itself."""
+    return sum(
+        (ATTENDANCE_SPREAD * attendance * (booking.at(now + ahead) - booking.at(now))) ** 2
+        for booking in bookings
+        if booking.begins + JOINING[1] > now and booking.begins + JOINING[0] < now + ahead
+    )
+
+
+def by_location(outlooks: Iterable[Outlook]) -> Mapping[str, Outlook]:
+    """Index outlooks."""
+    return {each.location: each for each in outlooks}

@@ -1,0 +1,161 @@
+"""Everything one plan is made from, with the questions that its rules ask of it."""
+
+from datetime import datetime, timedelta
+from math import exp
+from statistics import quantiles
+
+from headroom.domain.fleet import ON, Fleet, Node, NodeState, Observation
+from headroom.domain.forecasting import MEAN_CALL, by_location
+from headroom.domain.lifecycle import Action, Commitments, Hold, Memory, Wanted
+from headroom.domain.load import follow, overflow_loads, principal_loads
+from headroom.domain.policy import Mode, Policy
+
+ENOUGH_BOOTS = 5  # measured boot times, before they say more than the policy's own figure
+
+
+class Situation:
+    """What is there, what was promised, what is wanted."""
+
+    def __init__(
+        self,
+        *,
+        observation: Observation,
+        commitments: Commitments,
+        policy: Policy,
+        fleet: Fleet,
+        now: datetime,
+    ) -> None:
+        self.observation = observation
+        self.reading = observation.reading
+        self.commitments = commitments
+        self.policy = policy
+        self.fleet = fleet
+        self.now = now
+        self.memories = {memory.node: memory for memory in commitments.memories}
+        self.nodes: dict[str, list[Node]] = {}
+        for node in fleet.nodes:
+            self.nodes.setdefault(node.location, []).append(node)
+        self.overflow_of = {place.name: place.overflow_location for place in self.reading.locations}
+        self.holds = sorted((hold for hold in commitments.holds if hold.covers(now)), key=lambda hold: hold.id)
+        self.claims = {
+            memory.node: memory.claim
+            for memory in commitments.memories
+            if memory.claim is not None and memory.claim.until > now
+        }
+        self.principals = principal_loads(self.reading)
+        self.overflows = overflow_loads(fleet.nodes, [node for node in fleet.nodes if self.is_coming(node)])
+        self.outlooks = by_location(observation.outlooks)
+        overflowed = {name: load.used + load.carried for name, load in self.overflows.items()}
+        self.trail = follow(observation.trail, self.principals, overflowed, self.overflow_of, now)
+
+    def memory(self, node: Node) -> Memory:
+        """What is remembered of a node, which may be nothing."""
+        return self.memories.get(node.name) or Memory(node=node.name)
+
+    @property
+    def stale(self) -> bool:
+        """The newest reading is too old to judge load by."""
+        age = self.now - self.reading.read_at
+        return bool(self.observation.unreachable) or abs(age) > self.policy.freshness
+
+    @property
+    def may_open(self) -> bool:
+        """Opening, closing and stopping need fresh news, and are Pexip's own affair in assist mode."""
+        return not self.stale and self.policy.mode is not Mode.ASSIST
+
+    @property
+    def minimum_lifetime(self) -> timedelta:
+        """Ours if set, else Pexip's."""
+        return self.policy.lifetime_or(60 * self.reading.settings.bursting_min_lifetime)
+
+    def threshold(self, location: str) -> int:
+        """The location's own, else the one of the policy, else Pexip's."""
+        everywhere = self.policy.threshold
+        default = self.reading.settings.bursting_threshold if everywhere is None else everywhere
+        return self.policy.thresholds.get(location, default)
+
+    @property
+    def frozen(self) -> str:
+        """Why nothing at all may change now, if so."""
+        if self.commitments.paused:
+            return f"Paused: {self.commitments.paused}"
+        if self.policy.mode is Mode.CONTROL and self.reading.settings.bursting_enabled:
+            return (
+                "Control mode is refused while Pexip's own bursting is enabled: two controllers would fight. "
+                "Disable it under Platform > Global settings > Cloud bursting, or use assist mode."
+            )
+        if self.policy.mode is Mode.ASSIST and not self.reading.settings.bursting_enabled:
+            return (
+                "Assist mode is refused while Pexip's own bursting is disabled: nobody would stop the nodes. "
+                "Enable it under Platform > Global settings > Cloud bursting, or use control mode."
+            )
+        if self.reading.settings.cloud_provider != "AWS" and self.reading.settings.bursting_enabled:
+            return (
+                f"Pexip bursts into {self.reading.settings.cloud_provider}, not AWS: Headroom has nothing to do here."
+            )
+        return "Pexip is being upgraded: everything stays as it is until it is done." if self.reading.upgrading else ""
+
+    def is_coming(self, node: Node) -> bool:
+        """Capacity that counts already although it cannot take a call yet."""
+        memory = self.memory(node)
+        claim = self.claims.get(node.name)
+        starting = claim is not None and claim.action is Action.START and memory.wanted is Wanted.OPEN
+        match node.state:
+            case NodeState.STARTING:
+                return memory.given_up_at is None or memory.given_up_at < node.instance.launched_at
+            case NodeState.STOPPED:
+                return starting
+            case NodeState.OPENING:
+                return True
+            case NodeState.CLOSED:
+                return claim is not None and memory.wanted is Wanted.OPEN
+            case _:
+                return False
+
+    def held_names(self, location: str) -> tuple[str, ...]:
+        """The nodes of a location that are held by name."""
+        named = {name for hold in self.holds for name in hold.nodes}
+        return tuple(node.name for node in self.nodes[location] if node.name in named)
+
+    def held_count(self, location: str) -> tuple[int, Hold | None]:
+        """The largest number of nodes that a hold asks for in a location, never more than it has."""
+        asking = [(hold.counts[location], hold) for hold in self.holds if location in hold.counts]
+        count, hold = max(asking, key=lambda ask: (ask[0], ask[1].id), default=(0, None))
+        return min(count, len(self.nodes[location])), hold
+
+    def sources_of(self, overflow: str) -> list[str]:
+        """The principal locations that overflow into this one and say something."""
+        return [name for name in self.principals if self.overflow_of.get(name) == overflow]
+
+    def boot_time(self, location: str) -> timedelta:
+        """How long a start takes here, nineteen times out of twenty, as measured; the policy's figure until then."""
+        measured = [seconds for node in self.nodes[location] for seconds in self.memory(node).boots]
+        if len(measured) < ENOUGH_BOOTS:
+            measured = [seconds for memory in self.commitments.memories for seconds in memory.boots]
+        if len(measured) < ENOUGH_BOOTS:
+            return self.policy.boot_time
+        p95 = quantiles(measured, n=20, method="inclusive")[-1]
+        return min(timedelta(seconds=p95), self.policy.boot_limit)
+
+    def leavers(self, location: str, ahead: timedelta) -> float:
+        """How many calls may be expected to leave the closed nodes: their departures free nothing that can be used."""
+        return self.overflows[location].carried * (1 - exp(-ahead / MEAN_CALL))
+
+    def leavers_of(self, node: Node) -> float:
+        """How many calls may be expected to leave a node while a closed one is opened."""
+        ahead = self.policy.replication + self.policy.tick
+        return node.used * (1 - exp(-ahead / MEAN_CALL))
+
+    def wanted_more_lately(self, location: str) -> bool:
+        """More was needed here a moment ago: closing waits, or a rush would open and close by turns."""
+        return any(
+            memory.wanted is Wanted.OPEN
+            and memory.wanted_at is not None
+            and self.now - memory.wanted_at < self.policy.calm_before_closing
+            for memory in map(self.memory, self.nodes[location])
+        )
+
+    @property
+    def on(self) -> int:
+        """Overflow nodes that are on, or as good as on."""
+        return sum(node.state in ON or self.is_coming(node) for node in self.fleet.nodes)

@@ -1,0 +1,155 @@
+"""What past days, bookings and the last minutes say about the next ones."""
+
+from datetime import UTC, date, datetime, timedelta
+from zoneinfo import ZoneInfo
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from headroom.domain.forecasting import (
+    DAY_MINUTES,
+    DAYS_KEPT,
+    MINUTE,
+    Booking,
+    Outlook,
+    PastDay,
+    Profile,
+    Sample,
+    learn,
+    outlook,
+    rise,
+)
+
+ZONE = "Europe/Stockholm"
+MONDAY = date(2026, 3, 2)
+BEFORE_NINE = datetime(2026, 3, 2, 8, 56, tzinfo=ZoneInfo(ZONE))
+AHEAD = timedelta(minutes=7)
+
+
+def rush(day: date, rise_at_nine: float) -> PastDay:
+    """A day whose load is 20 until nine and that much more until ten."""
+    return PastDay(day=day, used=tuple(20 + rise_at_nine * (540 <= minute < 600) for minute in range(DAY_MINUTES)))
+
+
+def profile(*days: PastDay) -> Profile:
+    return Profile(location="Stockholm", zone=ZONE, days=days)
+
+
+def weeks_ago(count: int) -> date:
+    return MONDAY - timedelta(weeks=count)
+
+
+def test_the_rush_of_past_mondays_is_expected_this_monday() -> None:
+    past = profile(*(rush(weeks_ago(week), 60) for week in range(1, 6)))
+    foreseen = rise(outlook(past, BEFORE_NINE), 20, (), BEFORE_NINE, AHEAD)
+    assert foreseen.mean == pytest.approx(60)
+    assert foreseen.at_most(0.99) >= 60
+
+
+def test_a_rush_further_away_than_a_boot_is_not_expected_yet() -> None:
+    early = BEFORE_NINE - timedelta(minutes=6)
+    past = profile(*(rush(weeks_ago(week), 60) for week in range(1, 6)))
+    assert rise(outlook(past, early), 20, (), early, AHEAD).mean == pytest.approx(0)
+
+
+def test_the_more_mondays_differ_the_more_is_kept_ready() -> None:
+    alike = profile(*(rush(weeks_ago(week), 60) for week in range(1, 6)))
+    unlike = profile(*(rush(weeks_ago(week), 60 + 20 * (-1) ** week) for week in range(1, 6)))
+    sure, unsure = (
+        rise(outlook(past, BEFORE_NINE), 20, (), BEFORE_NINE, AHEAD).at_most(0.99) for past in (alike, unlike)
+    )
+    assert unsure > sure
+
+
+def test_a_holiday_among_the_mondays_is_no_monday() -> None:
+    quiet = PastDay(day=weeks_ago(2), used=(0.0,) * DAY_MINUTES)
+    mondays = [rush(weeks_ago(week), 60) for week in (1, 3, 4)]
+    assert {window.day for window in outlook(profile(*mondays, quiet), BEFORE_NINE).windows} == {
+        monday.day for monday in mondays
+    }
+
+
+def test_a_quiet_monday_rises_less_than_a_busy_one() -> None:
+    past = outlook(profile(*(rush(weeks_ago(week), 60) for week in range(1, 6))), BEFORE_NINE)
+    assert rise(past, 2, (), BEFORE_NINE, AHEAD).mean < 30 < rise(past, 20, (), BEFORE_NINE, AHEAD).mean
+
+
+def test_people_join_a_booked_meeting_around_its_start_and_leave_around_its_end() -> None:
+    meeting = Booking(begins=BEFORE_NINE, ends=BEFORE_NINE + timedelta(hours=1), hd=20)
+    expected = [meeting.at(BEFORE_NINE + timedelta(minutes=m)) for m in (-5, 1.5, 10, 70)]
+    assert expected == [0, 10, 20, 0]
+
+
+def test_a_booking_is_expected_without_any_history() -> None:
+    meeting = Booking(begins=BEFORE_NINE + 2 * MINUTE, ends=BEFORE_NINE + timedelta(hours=1), hd=30)
+    foreseen = rise(None, 5, [meeting], BEFORE_NINE, AHEAD)
+    assert foreseen.mean == pytest.approx(30)
+    assert foreseen.announced == pytest.approx(30)
+
+
+def test_attendance_is_learned_from_what_was_booked_and_what_came() -> None:
+    learned = profile()
+    for week in (2, 1):
+        day = weeks_ago(week)
+        samples = [
+            Sample(
+                at=datetime(day.year, day.month, day.day, minute // 60, minute % 60, tzinfo=ZoneInfo(ZONE)),
+                location="Stockholm",
+                used=10 + 30 * (540 <= minute < 600),
+                booked=60.0 * (540 <= minute < 600),
+            )
+            for minute in range(DAY_MINUTES)
+        ]
+        learned = learn(learned, samples, day)
+    assert learned.attendance == pytest.approx(0.5)
+    announced = [Booking(begins=BEFORE_NINE + 2 * MINUTE, ends=BEFORE_NINE + timedelta(hours=1), hd=40)]
+    assert rise(outlook(learned, BEFORE_NINE), 10, announced, BEFORE_NINE, AHEAD).mean == pytest.approx(20, abs=1)
+
+
+def test_a_day_learned_twice_counts_once_and_old_days_are_forgotten() -> None:
+    learned = profile()
+    for number in range(DAYS_KEPT + 5):
+        day = MONDAY + timedelta(days=number)
+        sample = Sample(at=datetime(day.year, day.month, day.day, 12, tzinfo=UTC), location="Stockholm", used=number)
+        learned = learn(learn(learned, [sample], day), [sample], day)
+    assert len(learned.days) == DAYS_KEPT
+    assert learned.days[0].day == MONDAY + timedelta(days=DAYS_KEPT + 4)
+
+
+def test_a_day_without_samples_teaches_nothing() -> None:
+    assert learn(profile(), [], MONDAY) == profile()
+
+
+def test_the_days_on_which_clocks_change_are_learned_and_forecast() -> None:
+    for day in (date(2026, 3, 29), date(2026, 10, 25)):
+        midnight = datetime(day.year, day.month, day.day, tzinfo=ZoneInfo(ZONE)).astimezone(UTC)
+        samples = [
+            Sample(at=midnight + timedelta(minutes=minute), location="Stockholm", used=10) for minute in range(1400)
+        ]
+        learned = learn(profile(), samples, day)
+        assert len(learned.days[0].used) == DAY_MINUTES
+        for hours in range(23):
+            moment = midnight + timedelta(days=7, hours=hours)
+            assert rise(outlook(learned, moment), 10, (), moment, AHEAD).mean >= 0
+
+
+@given(
+    st.lists(st.floats(0, 500), min_size=0, max_size=6),
+    st.floats(0, 300),
+    st.integers(-3000, 3000),
+    st.floats(0.5, 0.999),
+)
+def test_whatever_was_learned_a_rise_is_a_number_and_grows_with_confidence(
+    heights: list[float], level: float, minutes: int, confidence: float
+) -> None:
+    past = outlook(profile(*(rush(weeks_ago(week), high) for week, high in enumerate(heights, 1))), BEFORE_NINE)
+    foreseen = rise(past, level, (), BEFORE_NINE + timedelta(minutes=minutes), AHEAD)
+    assert 0 <= foreseen.at_most(0.5) <= foreseen.at_most(confidence) < 1e6
+
+
+def test_an_outlook_that_is_out_of_date_is_not_used() -> None:
+    stale = outlook(profile(*(rush(weeks_ago(week), 60) for week in range(1, 6))), BEFORE_NINE)
+    much_later = BEFORE_NINE + timedelta(hours=5)
+    assert rise(stale, 20, (), much_later, AHEAD).days == 0
+    assert rise(Outlook(location="Stockholm", begins=BEFORE_NINE), 20, (), BEFORE_NINE, AHEAD).days == 0
