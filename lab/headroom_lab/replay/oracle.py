@@ -75,7 +75,7 @@ def schedule(work: Work, seed: int) -> Schedule:
 
 def oracle_site(work: Work, seed: int) -> Site:
     """A site for the oracle: no jitter, no failed start."""
-    return Site(work, seed, Switches(refused_calls_in_history=False, boot_mean=BOOT, boot_jitter=0), refused=0, slow=0)
+    return Site(work, seed, Switches(boot_mean=BOOT, boot_jitter=0), refused=0, slow=0)
 
 
 def loads(work: Work) -> list[int]:

@@ -3,7 +3,7 @@
 import heapq
 import random
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from headroom_lab.pexip.switches import Switches
 from headroom_lab.pexip.world import Call, Location, Node, World
@@ -11,6 +11,7 @@ from headroom_lab.replay.work import OVERFLOW, PRINCIPAL, Work
 
 TICK = 60.0
 REFUSED, SLOW, SLOW_BOOT = 0.01, 0.01, 1500.0  # 2 % of starts fail: EC2 refuses half, half come up 25 minutes late
+EVERY_NODE = 10_000  # no limit of nodes for one conference, so that a rejection always means that capacity was short
 QUIET = 3600.0  # with nothing on and no call within this, ticks are skipped
 
 
@@ -50,7 +51,9 @@ class Site:
             [Location(id=1, name=PRINCIPAL, overflow1=OVERFLOW), Location(id=2, name=OVERFLOW)],
             [self.principal, *self.overflow],
             now=work.begins,
-            switches=switches or Switches(refused_calls_in_history=False),
+            switches=replace(
+                switches or Switches(), refused_calls_in_history=False, media_nodes_per_location=EVERY_NODE
+            ),
             seed=seed,
         )
         self.world.settings |= {"bursting_threshold": size.threshold}
