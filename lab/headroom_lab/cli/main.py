@@ -1,12 +1,16 @@
 """The `headroom` command: what an operator or a developer does with Headroom at a desk."""
 
+import json
 import sys
 from datetime import date, time
+from functools import partial
 from pathlib import Path
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import boto3
 import click
 from rich.console import Console
+from rich.progress import Progress
 
 import headroom
 from headroom import clock
@@ -16,6 +20,9 @@ from headroom_lab.pexip.alone import Home
 from headroom_lab.pexip.alone import run as run_platform
 from headroom_lab.pexip.server import Serving
 from headroom_lab.pexip.world import World
+from headroom_lab.replay.run import NAMES, Job, play_all
+from headroom_lab.replay.score import Result
+from headroom_lab.replay.work import Platform, of_counts, of_meetings
 
 BEGINS, ENDS = time(8, 28), time(10, 30)
 
@@ -58,6 +65,57 @@ def demo(speed: float, trace: Path | None, day: date | None, until: str, out: Pa
     except KeyboardInterrupt:
         console.print("Stopped; everything it had started is gone.")
         sys.exit(130)
+
+
+@main.command()
+@click.argument("trace", type=click.Path(dir_okay=False, path_type=Path))
+@click.option("--policy", "policies", multiple=True, type=click.Choice(NAMES), help="Only these; all if left out.")
+@click.option("--seeds", default=1, show_default=True, type=click.IntRange(1), help="So many draws of the same load.")
+@click.option("--days", default=28, show_default=True, type=click.IntRange(1), help="The last days of the trace.")
+@click.option("--meetings", is_flag=True, help="Derive meetings with bookings from the trace's daily curve.")
+@click.option("--zone", default="UTC", show_default=True, help="Time zone of the trace.")
+@click.option("--always-on", default=80, show_default=True, type=click.IntRange(1), help="HD connections.")
+@click.option("--nodes", default=13, show_default=True, type=click.IntRange(1), help="Overflow nodes.")
+@click.option("--node-hd", default=15, show_default=True, type=click.IntRange(1), help="HD connections of each.")
+@click.option("--price", type=click.FloatRange(0), help="What a node costs an hour, to have costs shown.")
+@click.option("--json", "wants_json", is_flag=True, help="Every run's figures, for a program.")
+def replay(
+    trace: Path,
+    policies: tuple[str, ...],
+    seeds: int,
+    days: int,
+    meetings: bool,
+    zone: str,
+    always_on: int,
+    nodes: int,
+    node_hd: int,
+    price: float | None,
+    wants_json: bool,
+) -> None:
+    """Play TRACE, a file of timestamp,arrivals, to Headroom, to Pexip's own rule, and to others, and compare them.
+
+    The trace is scaled until the always-on nodes alone would turn away 40 % of its calls (of meetings 27 %).
+    """
+    from headroom_lab.replay.show import as_json, table_of  # noqa: PLC0415 - only this command shows them
+
+    size = Platform(always_on=always_on, nodes=nodes, node_hd=node_hd)
+    make = partial(of_meetings if meetings else of_counts, trace, size, days=days, zone=zone)
+    jobs = [Job(make=make, seed=seed, names=(name,)) for name in policies or NAMES for seed in range(1, seeds + 1)]
+    results: list[Result] = []
+    try:
+        ZoneInfo(zone)
+    except (ZoneInfoNotFoundError, ValueError) as error:
+        raise click.BadParameter(f"{zone} is no time zone; write one like Europe/Oslo.", param_hint="--zone") from error
+    try:
+        with Progress(console=Console(stderr=True), transient=True) as progress:
+            for found in progress.track(play_all(jobs), total=len(jobs), description="Replaying"):
+                results += found
+    except TraceError as error:
+        raise click.ClickException(str(error)) from error
+    if wants_json:
+        click.echo(json.dumps(as_json(results), indent=2))
+    else:
+        Console().print(table_of(results, price))
 
 
 @main.command()

@@ -1,0 +1,51 @@
+"""Show what a replay found: a table for a terminal, the same figures for a program."""
+
+from collections.abc import Iterable, Sequence
+from itertools import groupby
+from statistics import mean
+from typing import Any
+
+from rich.table import Table
+
+from headroom_lab.replay.run import NAMES
+from headroom_lab.replay.score import Result
+
+
+def in_order(results: Iterable[Result]) -> list[Result]:
+    """Sort by work, then as the policies are listed, then by seed: runs end in any order."""
+    return sorted(results, key=lambda each: (each.work, NAMES.index(each.policy), each.seed))
+
+
+def table_of(results: Sequence[Result], price: float | None = None) -> Table:
+    """Return one line a policy, its figures the means over the seeds; `price` is what a node costs an hour."""
+    results = in_order(results)
+    works = {each.work for each in results}
+    seeds = sorted({each.seed for each in results})
+    table = Table(title=f"{', '.join(sorted(works))}; means over {len(seeds)} seeds" if works else "Nothing replayed")
+    if len(works) > 1:
+        table.add_column("work")
+    table.add_column("policy")
+    titles = ["rejected per 10,000", "node-hours", "× oracle", "starts", "p99 s a day with none free", "calls cut"]
+    for title in [*titles, *(["cost"] if price is not None else []), "score"]:
+        table.add_column(title, justify="right")
+    for (work, policy), group in groupby(results, key=lambda each: (each.work, each.policy)):
+        runs = list(group)
+        hours = mean(each.node_hours for each in runs)
+        table.add_row(
+            *([work] if len(works) > 1 else []),
+            policy,
+            f"{mean(each.rejected_per_10k for each in runs):,.1f}",
+            f"{hours:,.0f}",
+            f"{mean(each.ratio for each in runs):.2f}",
+            f"{mean(each.starts for each in runs):,.0f}",
+            f"{mean(each.without_headroom for each in runs):,.0f}",
+            str(sum(each.cut for each in runs)),
+            *([f"{price * hours:,.0f}"] if price is not None else []),
+            f"{mean(each.score for each in runs):.3f}",
+        )
+    return table
+
+
+def as_json(results: Iterable[Result]) -> list[dict[str, Any]]:
+    """Return every run, in the table's order."""
+    return [each.as_json() for each in in_order(results)]
