@@ -8,7 +8,8 @@ that is. All loads are HD connections in use by the calls of one principal locat
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
-from math import ceil, sqrt
+from itertools import pairwise
+from math import ceil, exp, sqrt, sumprod
 from statistics import NormalDist, median
 from zoneinfo import ZoneInfo
 
@@ -24,8 +25,8 @@ NEW_GROUND = 10.0  # HD connections added before two levels are compared, so tha
 RATIO = (0.25, 3.0)  # how far today's level may stretch a past day's rises
 MEAN_CALL = timedelta(minutes=45)
 PRIOR_DAYS = 3.0  # how many past days the noise of independent calls weighs as much as
-JOINING = (timedelta(minutes=-2), timedelta(minutes=5))  # when people join a booked meeting, around its start
-LEAVING = (timedelta(minutes=-3), timedelta(minutes=1))  # when they leave, around its end
+JOINING = (-2.0, 5.0)  # minutes, when people join a booked meeting, around its start
+LEAVING = (-3.0, 1.0)  # minutes, when they leave, around its end
 ATTENDANCE_SPREAD = 0.3  # standard deviation of a meeting's attendance, as a share of what is booked
 
 
@@ -63,8 +64,8 @@ class Booking:
 
     def at(self, moment: datetime) -> float:
         """HD connections expected at that moment: people join within minutes of the start and leave around the end."""
-        joined = _ramp(moment - self.begins, *JOINING)
-        left = _ramp(moment - self.ends, *LEAVING)
+        joined = _share((moment - self.begins) / MINUTE, JOINING)
+        left = _share((moment - self.ends) / MINUTE, LEAVING)
         return self.hd * max(0.0, joined - left)
 
     def share(self, part: float) -> "Booking":
@@ -72,8 +73,9 @@ class Booking:
         return replace(self, hd=self.hd * part)
 
 
-def _ramp(since: timedelta, begins: timedelta, ends: timedelta) -> float:
-    return min(1.0, max(0.0, (since - begins) / (ends - begins)))
+def _share(minutes: float, over: tuple[float, float]) -> float:
+    begins, ends = over
+    return 0.0 if minutes <= begins else 1.0 if minutes >= ends else (minutes - begins) / (ends - begins)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -220,69 +222,98 @@ def _weighted(days: Sequence[PastDay], today: date) -> list[tuple[PastDay, float
     return weighted
 
 
-def rise(outlook: Outlook | None, level: float, bookings: Sequence[Booking], now: datetime, ahead: timedelta) -> Rise:
-    """Return how far the load may rise above `level`, its present value, at any time within `ahead`.
+class Foresight:
+    """How the load of one location may go on from `level`, its present value, over the next minutes."""
 
-    Each past day is replayed from its load at this time of day, stretched to today's level, with today's bookings on
-    top. Where days are few, the noise of independent calls stands in.
-    """
-    minutes = ceil(ahead / MINUTE)
-    attendance = outlook.attendance if outlook else 1.0
-    announced = _announced(bookings, attendance, now, minutes)
-    noise = 2 * max(level, 0.0) * (ahead / MEAN_CALL)
-    variance = noise + _attendance_variance(bookings, attendance, now, ahead)
-    start = (now - outlook.begins) / MINUTE if outlook else -1.0
-    if outlook is None or not 0 <= start < BEFORE + 15 + AFTER - minutes - 1:
-        return Rise(mean=max(announced), deviation=sqrt(variance), announced=max(announced))
-    whole, part = int(start), start % 1
-    total = squares = weights = weights_squared = 0.0
-    for window in outlook.windows:
-        loads = window.loads
-        was = loads[whole] + part * (loads[whole + 1] - loads[whole])
+    def __init__(
+        self, outlook: Outlook | None, level: float, bookings: Sequence[Booking], now: datetime, furthest: timedelta
+    ) -> None:
+        """Each past day goes on as it did at this time, stretched to today's level, with today's bookings on top."""
+        self.level = max(level, 0.0)
+        self.minutes = max(1, ceil(furthest / MINUTE))
+        self.attendance = outlook.attendance if outlook else 1.0
+        self.announced = [0.0] * (self.minutes + 1)  # how much more than now, at each minute
+        self.leaving = [0.0] * (self.minutes + 1)
+        self.surprise = [0.0] * (self.minutes + 1)  # the variance of what is announced
+        self.in_meetings = 0.0
+        for booking in bookings:
+            self._announce(booking, now)
+        self.weights: list[float] = []
+        self.highest: list[list[float]] = []  # for each past day, the highest until each minute
+        start = (now - outlook.begins) / MINUTE if outlook else -1.0
+        if outlook and 0 <= start < BEFORE + 15 + AFTER - self.minutes - 1:
+            for window in outlook.windows:
+                self.weights.append(window.weight)
+                self.highest.append(self._follow(window, start, stretched=not bookings))
+
+    def _announce(self, booking: Booking, now: datetime) -> None:
+        begins, ends = (booking.begins - now) / MINUTE, (booking.ends - now) / MINUTE
+        if begins + JOINING[0] >= self.minutes or ends + LEAVING[1] <= 0:
+            return
+        hd = booking.hd * self.attendance
+        joined, left = _share(-begins, JOINING), _share(-ends, LEAVING)
+        self.in_meetings += hd * max(0.0, joined - left)
+        if begins + JOINING[1] <= 0 and ends + LEAVING[0] >= self.minutes:
+            return
+        for step in range(1, self.minutes + 1):
+            more, fewer = _share(step - begins, JOINING) - joined, _share(step - ends, LEAVING) - left
+            self.announced[step] += hd * (more - fewer)
+            self.leaving[step] += hd * fewer
+            self.surprise[step] += (ATTENDANCE_SPREAD * hd * more) ** 2
+
+    def _follow(self, window: Window, start: float, *, stretched: bool) -> list[float]:
+        whole, part = int(start), start % 1
+        loads = window.loads[whole : whole + self.minutes + 2]
+        was = loads[0] + part * (loads[1] - loads[0])
         stretch = 1.0
-        if not bookings:
-            stretch = min(RATIO[1], max(RATIO[0], (level + NEW_GROUND) / (max(was, 0.0) + NEW_GROUND)))
-        highest = 0.0
-        for step in range(1, minutes + 1):
-            climbed = loads[whole + step] + part * (loads[whole + step + 1] - loads[whole + step]) - was
-            highest = max(highest, announced[step] + climbed * stretch)
-        total += window.weight * highest
-        squares += window.weight * highest * highest
-        weights += window.weight
-        weights_squared += window.weight * window.weight
-    if not weights:
-        return Rise(mean=max(announced), deviation=sqrt(variance), announced=max(announced))
-    mean = total / weights
-    days = weights * weights / weights_squared
-    seen = max(0.0, squares / weights - mean * mean) * days / max(days - 1, 1.0)
-    deviation = sqrt((days * seen + PRIOR_DAYS * variance) / (days + PRIOR_DAYS))
-    return Rise(mean=mean, deviation=deviation, days=days, announced=max(announced))
+        if stretched:
+            stretch = min(RATIO[1], max(RATIO[0], (self.level + NEW_GROUND) / (max(was, 0.0) + NEW_GROUND)))
+        highest, most = [0.0], float("-inf")
+        for announced, (earlier, later) in zip(self.announced[1:], pairwise(loads[1:]), strict=True):
+            most = max(most, announced + stretch * (earlier + part * (later - earlier) - was))
+            highest.append(most)
+        return highest
+
+    @property
+    def informed(self) -> bool:
+        """Whether anything but the present load is known."""
+        return bool(self.weights) or any(self.announced) or self.in_meetings > 0
+
+    def within(self, ahead: timedelta) -> Rise:
+        """Return how far the load may rise at any time within `ahead`.
+
+        Where past days are few, the noise of independent calls and of attendance stands in.
+        """
+        last = min(self.minutes, max(1, ceil(ahead / MINUTE)))
+        announced = max(self.announced[1 : last + 1])
+        variance = 2 * self.level * (ahead / MEAN_CALL) + self.surprise[last]
+        weights = sum(self.weights)
+        if not weights:
+            return Rise(mean=announced, deviation=sqrt(variance), announced=announced)
+        rises = [highest[last] for highest in self.highest]
+        mean = sumprod(self.weights, rises) / weights
+        days = weights * weights / sumprod(self.weights, self.weights)
+        seen = sumprod(self.weights, [(each - mean) ** 2 for each in rises]) / weights * days / max(days - 1, 1.0)
+        deviation = sqrt((days * seen + PRIOR_DAYS * variance) / (days + PRIOR_DAYS))
+        return Rise(mean=mean, deviation=deviation, days=days, announced=announced)
+
+    def leavers(self, ahead: timedelta) -> float:
+        """Return the share of the calls in progress that may be expected to end within `ahead`."""
+        if not self.level:
+            return 0.0
+        last = min(self.minutes, max(1, ceil(ahead / MINUTE)))
+        others = max(0.0, self.level - self.in_meetings) * (1 - exp(-ahead / MEAN_CALL))
+        return min(1.0, (self.leaving[last] + others) / self.level)
 
 
-def _announced(bookings: Iterable[Booking], attendance: float, now: datetime, minutes: int) -> list[float]:
-    """How much more than now the bookings announce, at each minute ahead; most of them change nothing that soon."""
-    loads, last = [0.0] * (minutes + 1), now + minutes * MINUTE
-    for booking in bookings:
-        joining = booking.begins + JOINING[0] < last and booking.begins + JOINING[1] > now
-        if joining or (booking.ends + LEAVING[0] < last and booking.ends + LEAVING[1] > now):
-            first = booking.at(now)
-            for step in range(1, minutes + 1):
-                loads[step] += booking.at(now + step * MINUTE) - first
-    return [attendance * load for load in loads]
+def rise(outlook: Outlook | None, level: float, bookings: Sequence[Booking], now: datetime, ahead: timedelta) -> Rise:
+    """Return how far the load may rise above `level`, its present value, at any time within `ahead`."""
+    return Foresight(outlook, level, bookings, now, ahead).within(ahead)
 
 
 def expected(bookings: Iterable[Booking], moment: datetime) -> float:
     """HD connections that meetings are booked to have in use at a moment."""
     return sum(booking.at(moment) for booking in bookings)
-
-
-def _attendance_variance(bookings: Iterable[Booking], attendance: float, now: datetime, ahead: timedelta) -> float:
-    """Every meeting may draw more or fewer than booked, each for itself."""
-    return sum(
-        (ATTENDANCE_SPREAD * attendance * (booking.at(now + ahead) - booking.at(now))) ** 2
-        for booking in bookings
-        if booking.begins + JOINING[1] > now and booking.begins + JOINING[0] < now + ahead
-    )
 
 
 def by_location(outlooks: Iterable[Outlook]) -> Mapping[str, Outlook]:

@@ -10,13 +10,12 @@ from datetime import timedelta
 from itertools import pairwise
 from math import ceil
 
-from headroom.domain.forecasting import MINUTE, Rise, rise
-from headroom.domain.situation import Situation
+from headroom.domain.forecasting import MINUTE, rise
+from headroom.domain.situation import LATER, Situation
 
 TREND_OVER = timedelta(minutes=5)
 TREND_READINGS = 4  # of the last ones must rise on the whole before a trend is believed
 TREND_SIGMAS = 2.0  # how far beyond the usual a rise must be to be called a trend
-LATER = timedelta(minutes=8)  # a node needed again this soon after a boot is cheaper left on than started anew
 LATER_CONFIDENCE = 0.6
 
 
@@ -58,8 +57,7 @@ def needs_of(situation: Situation) -> Iterator[Need]:
 def _need(situation: Situation, location: str) -> Need:
     threshold = _threshold_rule(situation, location)
     nearly = _threshold_rule(situation, location, margin=situation.policy.hysteresis)
-    to_boot = situation.boot_time(location) + situation.policy.tick
-    to_open = situation.policy.replication + situation.policy.tick
+    to_boot, to_open = situation.to_boot(location), situation.to_open
     confidence = situation.policy.confidence
     forecast = _forecast(situation, location, to_boot, confidence)
     soon = _forecast(situation, location, to_open, confidence)
@@ -130,19 +128,11 @@ def _forecast(situation: Situation, location: str, ahead: timedelta, confidence:
 def _forecast_for(situation: Situation, name: str, ahead: timedelta, confidence: float) -> Ask:
     """The same for one principal location."""
     load = situation.principals[name]
-    size = sum(each.hd for each in situation.principals.values())
-    bookings = [
-        booking if booking.location or load.hd == size else booking.share(load.hd / size)
-        for booking in situation.observation.bookings
-        if booking.location in {"", name}
-    ]
-    here = [demand for demand in situation.trail if demand.location == name]
-    level = here[-1].used if here else float(load.used)
-    outlook = situation.outlooks.get(name)
-    foreseen = rise(outlook, level, bookings, situation.now, ahead)
-    most = foreseen.at_most(confidence) if outlook or bookings else 0.0
+    foresight = situation.foresight(name)
+    foreseen = foresight.within(ahead)
+    most = foreseen.at_most(confidence) if foresight.informed else 0.0
     unusual = _trend(situation, name, ahead)
-    leaving = situation.leavers(situation.overflow_of[name] or "", ahead) * _share(situation, name)
+    leaving = situation.carried_of(name) * foresight.leavers(ahead)
     hd = max(most, unusual) + leaving - load.free
     by = situation.now + ahead
     has = f"{load.free} are free there"
@@ -156,14 +146,6 @@ def _forecast_for(situation: Situation, name: str, ahead: timedelta, confidence:
     return Ask(rule="profile", hd=hd, reason=reason)
 
 
-def _share(situation: Situation, name: str) -> float:
-    """How much of what overflowed came from this principal location."""
-    newest = {demand.location: demand.overflowed for demand in situation.trail}
-    others = situation.sources_of(situation.overflow_of[name] or "")
-    total = sum(newest.get(other, 0.0) for other in others)
-    return newest.get(name, 0.0) / total if total else 1 / len(others)
-
-
 def _trend(situation: Situation, name: str, ahead: timedelta) -> float:
     """How far the load will rise if it goes on rising as fast beyond the usual as in the last minutes."""
     begin = situation.now - TREND_OVER - MINUTE / 2
@@ -175,11 +157,8 @@ def _trend(situation: Situation, name: str, ahead: timedelta) -> float:
     rises = sum(later.used > earlier.used for earlier, later in pairwise(lately))
     if took < TREND_OVER / 2 or rises < len(lately) / 2:
         return 0.0
-    bookings = [booking for booking in situation.observation.bookings if booking.location in {"", name}]
-    outlook = situation.outlooks.get(name)
-    usual: Rise = rise(outlook, first.used, bookings, first.at, took)
+    usual = rise(situation.outlooks.get(name), first.used, situation.bookings_of(name), first.at, took)
     beyond = last.used - first.used - max(0.0, usual.mean) - TREND_SIGMAS * usual.deviation
     if beyond <= 0:
         return 0.0
-    going_on = rise(outlook, last.used, bookings, situation.now, ahead)
-    return max(0.0, going_on.mean) + beyond * (ahead / took)
+    return max(0.0, situation.foresight(name).within(ahead).mean) + beyond * (ahead / took)

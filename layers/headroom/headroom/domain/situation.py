@@ -1,15 +1,15 @@
 """Everything one plan is made from, with the questions that its rules ask of it."""
 
 from datetime import datetime, timedelta
-from math import exp
 from statistics import quantiles
 
 from headroom.domain.fleet import ON, Fleet, Node, NodeState, Observation
-from headroom.domain.forecasting import MEAN_CALL, by_location
+from headroom.domain.forecasting import Booking, Foresight, by_location
 from headroom.domain.lifecycle import Action, Commitments, Hold, Memory, Wanted
 from headroom.domain.load import follow, overflow_loads, principal_loads
 from headroom.domain.policy import Mode, Policy
 
+LATER = timedelta(minutes=8)  # a node needed again this soon after a boot is cheaper left on than started anew
 ENOUGH_BOOTS = 5  # measured boot times, before they say more than the policy's own figure
 
 
@@ -45,6 +45,7 @@ class Situation:
         self.principals = principal_loads(self.reading)
         self.overflows = overflow_loads(fleet.nodes, [node for node in fleet.nodes if self.is_coming(node)])
         self.outlooks = by_location(observation.outlooks)
+        self._foresights: dict[str, Foresight] = {}
         overflowed = {name: load.used + load.carried for name, load in self.overflows.items()}
         self.trail = follow(observation.trail, self.principals, overflowed, self.overflow_of, now)
 
@@ -137,14 +138,50 @@ class Situation:
         p95 = quantiles(measured, n=20, method="inclusive")[-1]
         return min(timedelta(seconds=p95), self.policy.boot_limit)
 
-    def leavers(self, location: str, ahead: timedelta) -> float:
-        """How many calls may be expected to leave the closed nodes: their departures free nothing that can be used."""
-        return self.overflows[location].carried * (1 - exp(-ahead / MEAN_CALL))
+    def to_boot(self, location: str) -> timedelta:
+        """How long until a node serves that the next plan starts."""
+        return self.boot_time(location) + self.policy.tick
+
+    @property
+    def to_open(self) -> timedelta:
+        """How long until a closed node takes calls that the next plan opens."""
+        return self.policy.replication + self.policy.tick
+
+    def bookings_of(self, name: str) -> list[Booking]:
+        """The meetings known for a principal location, and its share of those that name none."""
+        part = self.principals[name].hd / sum(load.hd for load in self.principals.values())
+        return [
+            booking if booking.location or part == 1 else booking.share(part)
+            for booking in self.observation.bookings
+            if booking.location in {"", name}
+        ]
+
+    def foresight(self, name: str) -> Foresight:
+        """How the load of a principal location may go on; made once a plan."""
+        if name not in self._foresights:
+            level = max((demand.at, demand.used) for demand in self.trail if demand.location == name)[1]
+            furthest = self.to_boot(self.overflow_of[name] or "") + LATER
+            bookings = self.bookings_of(name)
+            self._foresights[name] = Foresight(self.outlooks.get(name), level, bookings, self.now, furthest)
+        return self._foresights[name]
+
+    def carried_of(self, name: str) -> float:
+        """How many calls from this principal location the closed nodes carry: when they leave, nothing becomes free."""
+        overflow = self.overflow_of[name] or ""
+        newest = {demand.location: demand.overflowed for demand in self.trail}
+        others = self.sources_of(overflow)
+        total = sum(newest.get(other, 0.0) for other in others)
+        return self.overflows[overflow].carried * (newest.get(name, 0.0) / total if total else 1 / len(others))
 
     def leavers_of(self, node: Node) -> float:
         """How many calls may be expected to leave a node while a closed one is opened."""
-        ahead = self.policy.replication + self.policy.tick
-        return node.used * (1 - exp(-ahead / MEAN_CALL))
+        here = self.sources_of(node.location)
+        carried = {name: self.principals[name].hd for name in here}
+        total = sum(carried.values())
+        share = (
+            sum(hd * self.foresight(name).leavers(self.to_open) for name, hd in carried.items()) / total if total else 0
+        )
+        return node.used * share
 
     def wanted_more_lately(self, location: str) -> bool:
         """More was needed here a moment ago: closing waits, or a rush would open and close by turns."""
