@@ -6,14 +6,27 @@ from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from headroom.domain.fleet import OURS, Instance, Location, Observation, PexipSettings, Power, Reading, Worker
-from headroom.domain.forecasting import Booking, Demand, Outlook, Profile, Sample, expected, learn, outlook
+from headroom.domain.forecasting import (
+    AFTER,
+    BEFORE,
+    MINUTE,
+    Booking,
+    Demand,
+    Outlook,
+    Profile,
+    Sample,
+    Window,
+    expected,
+    learn,
+    outlook,
+)
 from headroom.domain.lifecycle import Action, Claim, Commitments, Hold, Memory
 from headroom.domain.planning import Change, Plan, plan
 from headroom.domain.policy import Mode, Policy
 from headroom.domain.safety import GAP
 from headroom_lab.pexip.world import TOKENS_PER_HD, Node
 from headroom_lab.replay.site import Site
-from headroom_lab.replay.work import OVERFLOW, PRINCIPAL, Work
+from headroom_lab.replay.work import OVERFLOW, PRINCIPAL, Work, samples_of
 
 SETTINGS = PexipSettings()
 PLACES = (Location(name=PRINCIPAL, overflow_location=OVERFLOW), Location(name=OVERFLOW))
@@ -63,7 +76,7 @@ class Headroom:
         self._learn_at_night()
         made = plan(self.observe(now), self.commitments(now), self.policy, now)
         self.last, self.trail = made, made.trail
-        booked = expected(self._near(now), now)
+        booked = expected(self.near(now), now)
         self.samples += [
             Sample(at=now, location=demand.location, used=demand.used, booked=booked)
             for demand in made.trail
@@ -78,7 +91,8 @@ class Headroom:
             self.profile = learn(self.profile, self.samples, self.today)
             self.samples, self.today = [], day
 
-    def _near(self, now: datetime) -> tuple[Booking, ...]:
+    def near(self, now: datetime) -> tuple[Booking, ...]:
+        """Return the meetings that are in progress, or begin soon."""
         far, past = now + timedelta(minutes=40), now - timedelta(minutes=10)
         while self.bookings and self.bookings[0].ends < past:
             self.bookings.pop(0)
@@ -119,7 +133,7 @@ class Headroom:
             instances=tuple(instances),
             trail=self.trail,
             outlooks=self.outlooks(now),
-            bookings=self._near(now),
+            bookings=self.near(now),
         )
 
     def _worker(self, node: Node) -> Worker:
@@ -234,3 +248,24 @@ def profile_of(work: Work) -> Profile:
 def headroom(policy: Policy | None = None) -> Callable[[Site], Callable[[], None]]:
     """Headroom as a controller."""
     return lambda site: Headroom(site, policy or policy_for(site.work)).step
+
+
+class Foreseeing(Headroom):
+    """The same planner, told the true load of every minute to come, and that it is certain: what forecasts can gain."""
+
+    def __init__(self, site: Site, policy: Policy) -> None:
+        super().__init__(site, replace(policy, confidence=0.5))  # the mean of what cannot vary
+        self.true = {sample.at: sample.used for sample in samples_of(site.work.calls, ())}
+        self.bookings = []
+
+    def outlooks(self, now: datetime) -> tuple[Outlook, ...]:
+        """The day that will be."""
+        begins = now.replace(second=0, microsecond=0) - BEFORE * MINUTE
+        loads = tuple(self.true.get(begins + minute * MINUTE, 0.0) for minute in range(BEFORE + 15 + AFTER))
+        day = Window(day=self._local(self.site.now).date(), weight=1.0, loads=loads)
+        return (Outlook(location=PRINCIPAL, begins=begins, windows=(day,)),)
+
+
+def perfect_forecast(site: Site) -> Callable[[], None]:
+    """Headroom with a perfect forecast of the next minutes as a controller."""
+    return Foreseeing(site, policy_for(site.work)).step

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from headroom.domain.policy import Policy
 from headroom_lab.replay import controllers
 from headroom_lab.replay.oracle import Schedule, schedule
-from headroom_lab.replay.production import headroom
+from headroom_lab.replay.production import headroom, perfect_forecast
 from headroom_lab.replay.score import Result, result_of
 from headroom_lab.replay.site import TICK, Site
 from headroom_lab.replay.work import Work
@@ -23,6 +23,7 @@ POLICIES: dict[str, tuple[Callable[[Site], controllers.Step], float]] = {
     "native-impatient": (controllers.native_impatient, PEXIP_LOOKS),
     "native+0850": (controllers.native_0850, PEXIP_LOOKS),
     "target-tracking": (controllers.target_tracking, TICK),
+    "perfect-forecast": (perfect_forecast, TICK),
 }
 NAMES = (*POLICIES, "headroom", ORACLE)
 
