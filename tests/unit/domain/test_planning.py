@@ -107,9 +107,14 @@ def test_a_node_on_its_way_off_turns_round_when_it_is_needed() -> None:
     assert actions(decided) == {"burst-1": Action.OPEN}
 
 
-def test_the_emptiest_closed_node_reopens_first() -> None:
-    decided = plan(observe(closed(1, used=9), closed(2, used=1), free=0), promised(), CONTROL, NOW)
-    assert actions(decided) == {"burst-2": Action.OPEN}
+def test_the_fullest_closed_node_that_has_room_enough_reopens_and_an_emptier_one_goes_on_emptying() -> None:
+    seen = observe(closed(1, used=0), closed(2, used=5), closed(3, used=10), free=0)
+    assert actions(plan(seen, promised(), CONTROL, NOW)) == {"burst-2": Action.OPEN}
+
+
+def test_where_no_closed_node_has_room_enough_the_emptiest_reopens_and_the_fullest_that_completes_it() -> None:
+    seen = observe(closed(1, used=11), closed(2, used=10), closed(3, used=12), free=0)
+    assert actions(plan(seen, promised(), CONTROL, NOW)) == {"burst-2": Action.OPEN, "burst-3": Action.OPEN}
 
 
 def test_an_idle_node_is_closed_first_and_stopped_only_when_closed_and_empty() -> None:

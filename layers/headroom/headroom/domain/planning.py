@@ -138,7 +138,7 @@ def _more(situation: Situation, need: Need) -> Iterator[Change]:
     short_open = need.open_hd - load.free - opening
     short_hd = need.hd - load.free - load.coming
     short_nodes = need.nodes - len(ready)
-    for node in sorted(here, key=lambda node: (-node.room, node.name)):
+    for node in _fullest_that_suffice(here, short_open):
         held = node.name in need.names and node.name not in ready
         if _can_open(situation, node):
             if held or short_open > 0 or short_nodes > 0:
@@ -153,6 +153,17 @@ def _more(situation: Situation, need: Need) -> Iterator[Change]:
     others = _sufficient([node for node in candidates if node not in named], short_hd, short_nodes, situation)
     for node in [*sorted(named, key=lambda node: node.name), *others]:
         yield Change(node=node.name, action=Action.START, reason=_reason(need, load))
+
+
+def _fullest_that_suffice(nodes: Sequence[Node], hd: int) -> list[Node]:
+    """Sort nodes for opening: an emptier one is nearer to being stopped, and stays closed if a fuller one suffices."""
+    ordered, left = [], sorted(nodes, key=lambda node: (node.room, node.name))
+    while left:
+        node = next((node for node in left if node.room >= hd), left[-1])
+        left.remove(node)
+        ordered.append(node)
+        hd -= node.room
+    return ordered
 
 
 def _sufficient(candidates: Sequence[Node], hd: int, nodes: int, situation: Situation) -> list[Node]:
