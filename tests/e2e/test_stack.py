@@ -118,6 +118,16 @@ def test_start_node_by_hand_ends_with_a_node_that_serves_and_its_lifetime(stage:
     assert order == ["start wanted", "start asked", "serving"]
 
 
+def test_a_reserve_comes_up_closed_and_opens_when_it_is_asked_for(stage: Stage) -> None:
+    done = ended(stage, begin(stage, "StartNode", node="burst-05", reason="for later", reserve=True))
+    assert json.loads(done["output"])["outcome"] == "in reserve"
+    order = [kind for kind in happened(stage, "burst-05") if kind in {"start asked", "closed", "in reserve"}]
+    assert order == ["start asked", "closed", "in reserve"]
+    opened = ended(stage, begin(stage, "SetOpen", node="burst-05", open=True, reason="needed after all"))
+    assert opened["status"] == "SUCCEEDED"
+    assert "opened" in happened(stage, "burst-05")
+
+
 def test_prewarm_by_hand_answers_with_what_is_ready(stage: Stage) -> None:
     done = ended(stage, begin(stage, "Prewarm", nodes=["burst-02"], reason="board meeting"), 20)
     assert done["status"] == "SUCCEEDED"

@@ -66,7 +66,7 @@ def closed(number: int, *, used: int = 0, **more: Any) -> tuple[Worker, Instance
         "maintenance_mode_configured": True,
         "maintenance_mode_reason": "Headroom: spare",
     }
-    return node(number, Power.RUNNING, used=used, **{**reason, **more})
+    return node(number, more.pop("power", Power.RUNNING), used=used, **{**reason, **more})
 
 
 def observe(*nodes: tuple[Worker, Instance], free: int = 40, **more: Any) -> Observation:

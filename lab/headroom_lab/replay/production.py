@@ -20,7 +20,7 @@ from headroom.domain.forecasting import (
     learn,
     outlook,
 )
-from headroom.domain.lifecycle import Action, Claim, Commitments, Hold, Memory
+from headroom.domain.lifecycle import Action, Claim, Commitments, Hold, Memory, Wanted
 from headroom.domain.planning import Change, Plan, plan
 from headroom.domain.policy import Mode, Policy
 from headroom.domain.safety import GAP
@@ -41,7 +41,7 @@ def policy_for(work: Work) -> Policy:
         mode=Mode.CONTROL,
         threshold=work.platform.threshold,
         expected_hd=work.platform.node_hd,
-        minimum_lifetime=timedelta(minutes=10),
+        minimum_lifetime=timedelta(minutes=5),
     )
 
 
@@ -164,18 +164,14 @@ class Headroom:
     def begin(self, change: Change, now: datetime) -> None:
         """Remember what is wanted, and run the workflow unless one is at work on the node."""
         memory = self.memories[change.node]
-        busy = memory.claim is not None and memory.claim.until > now
-        claim = (
-            memory.claim
-            if busy
-            else Claim(token=f"{change.action}-{change.node}", action=change.action, until=now + LEASE)
-        )
+        held = memory.claim if memory.claim and memory.claim.until > now else None
+        claim = held or Claim(token=f"{change.action}-{change.node}", action=change.action, until=now + LEASE)
         self._remember(change.node, wanted=change.action.wanted, wanted_at=now, version=memory.version + 1, claim=claim)
         node = self.nodes[change.node]
         match change.action:
-            case Action.START:
-                self._start(node)
-            case Action.OPEN | Action.CLOSE:
+            case Action.START | Action.RESERVE:
+                self._start(node, reserve=change.action is Action.RESERVE)
+            case Action.OPEN | Action.CLOSE if not (held and held.action.starts):
                 self._set_open(node, is_open=change.action is Action.OPEN)
             case Action.STOP:
                 self.site.after(STATUS_AFTER, lambda: self._look(node, 1))
@@ -183,16 +179,21 @@ class Headroom:
     def _remember(self, name: str, **facts: object) -> None:
         self.memories[name] = replace(self.memories[name], **facts)  # type: ignore[arg-type]
 
-    def _start(self, node: Node) -> None:
+    def _start(self, node: Node, *, reserve: bool) -> None:
         asked = self.site.now
         if not self.site.start(node):
             self._remember(node.name, failed_at=self.now, claim=None)
             return
+        if reserve:
+            self.site.world.set_closed(node, closed=True, reason=f"{OURS} reserve")
+            self._remember(node.name, closed_at=self.now)
         self._remember(node.name, start_asked_at=self.now)
         self._keep_claim(node)
         self.site.after(STATUS_AFTER, lambda: self._check_start(node, asked))
 
     def _check_start(self, node: Node, asked: float) -> None:
+        if node.closed.now and self.memories[node.name].wanted is Wanted.OPEN:
+            self._open(node)
         if node.ready(self.site.now):
             boots = (*self.memories[node.name].boots, self.site.now - asked)[-BOOTS_KEPT:]
             self._remember(node.name, boots=boots, claim=None)
@@ -208,11 +209,16 @@ class Headroom:
             self._remember(node.name, claim=replace(claim, until=self.now + LEASE))
 
     def _set_open(self, node: Node, *, is_open: bool) -> None:
-        self.site.world.set_closed(node, not is_open, "" if is_open else f"{OURS} not needed")
         if is_open:
-            self._remember(node.name, opened_at=self.now, closed_at=None, claim=None)
+            self._open(node)
         else:
-            self._remember(node.name, closed_at=self.now, claim=None)
+            self.site.world.set_closed(node, closed=True, reason=f"{OURS} not needed")
+            self._remember(node.name, closed_at=self.memories[node.name].closed_at or self.now)
+        self._remember(node.name, claim=None)
+
+    def _open(self, node: Node) -> None:
+        self.site.world.set_closed(node, closed=False, reason="")
+        self._remember(node.name, opened_at=self.now, closed_at=None)
 
     def _look(self, node: Node, looks: int) -> None:
         """The gist of `retire_node`: closed long enough, empty twice, still wanted off."""

@@ -19,6 +19,7 @@ class Outcome(StrEnum):
     """How a workflow can end."""
 
     SERVING = "serving"
+    IN_RESERVE = "in reserve"
     GIVEN_UP = "given up"
     UNWANTED = "no longer wanted"
     CLOSED = "closed"
@@ -63,7 +64,7 @@ class Finisher:
 
     def _remember(self, node: str, token: str, outcome: Outcome, asked_at: str | None, now: datetime) -> None:
         match outcome:
-            case Outcome.SERVING:
+            case Outcome.SERVING | Outcome.IN_RESERVE:
                 memory = self.ledger.remember(node, token, failed_at=None, given_up_at=None)
                 if memory.lifetime and asked_at:
                     booted = now - datetime.fromisoformat(asked_at)

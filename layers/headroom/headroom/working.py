@@ -40,7 +40,13 @@ class Worksite:
             self.ledger.tell(Event(at=now, kind=f"{action} wanted", node=node, reason=reason, by="by hand"))
             if action is Action.START:
                 self.ledger.promise(self._hold(node, token, reason, reading, now))
-        return {"node": node, "instance": instance.id, "mode": self.policy.mode, "reason": memory.reason}
+        return {
+            "node": node,
+            "instance": instance.id,
+            "mode": self.policy.mode,
+            "reserve": memory.wanted is Wanted.CLOSED,
+            "reason": memory.reason,
+        }
 
     def _check(self, reading: Reading, action: Action) -> None:
         mode = self.policy.mode
@@ -90,7 +96,7 @@ class Worksite:
         """Say how far a start has come; `unwanted` if the newest plan wants the node otherwise by now."""
         now = clock.now()
         memory = self.ledger.renew(node, token, now)
-        if memory.wanted is not Wanted.OPEN:
+        if memory.wanted is Wanted.OFF:
             return {"progress": "unwanted", "reason": f"The plan wants it {memory.wanted} now", "address": ""}
         reading = self._reading()
         blind = now - reading.read_at > self.policy.freshness
@@ -101,6 +107,7 @@ class Worksite:
             asked_at=datetime.fromisoformat(asked_at),
             boot_limit=2 * self.policy.boot_limit if blind else self.policy.boot_limit,
             now=now,
+            reserve=memory.wanted is Wanted.CLOSED,
         )
         return {"progress": verdict.progress, "reason": verdict.reason, "address": instance.public_ip or ""}
 

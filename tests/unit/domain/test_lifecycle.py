@@ -51,6 +51,36 @@ def test_a_public_address_that_changed_is_corrected_before_the_node_opens() -> N
     assert judge_start(worker, instance, asked_at=ASKED, boot_limit=LIMIT, now=NOW).progress is Progress.WRONG_ADDRESS
 
 
+RESERVED: dict[str, Any] = {
+    "maintenance_mode_configured": True,
+    "maintenance_mode_reason": "Headroom: it comes up closed",
+}
+
+
+def test_a_reserve_has_come_far_enough_when_it_is_up_and_closed() -> None:
+    worker, instance = node(1, Power.RUNNING, launched_at=ASKED, **RESERVED)
+    verdict = judge_start(worker, instance, asked_at=ASKED, boot_limit=LIMIT, now=NOW, reserve=True)
+    assert verdict.progress is Progress.IN_RESERVE
+
+
+@pytest.mark.parametrize(
+    ("addresses", "reserve", "progress"),
+    [
+        pytest.param({}, True, Progress.BOOTING, id="it stays closed while nothing needs it"),
+        pytest.param({}, False, Progress.CLOSED, id="needed before it is up, it is opened while it boots"),
+        pytest.param(
+            {"static_nat_address": "192.0.2.1"}, False, Progress.BOOTING, id="not before its public address is known"
+        ),
+    ],
+)
+def test_a_reserve_is_opened_as_soon_as_it_is_needed(
+    addresses: dict[str, Any], *, reserve: bool, progress: Progress
+) -> None:
+    worker, instance = node(1, Power.PENDING, launched_at=ASKED, **RESERVED, **addresses)
+    verdict = judge_start(worker, instance, asked_at=ASKED, boot_limit=LIMIT, now=NOW, reserve=reserve)
+    assert verdict.progress is progress
+
+
 def test_a_node_that_does_not_serve_in_time_has_failed_and_says_what_is_missing() -> None:
     worker, instance = node(1, Power.RUNNING, launched_at=ASKED, boot_time=LONG_AGO)
     verdict = judge_start(worker, instance, asked_at=NOW - timedelta(minutes=16), boot_limit=LIMIT, now=NOW)
@@ -90,4 +120,4 @@ def test_the_lifetime_of_a_node_whose_instance_is_gone_ends() -> None:
 
 
 def test_what_an_action_wants_of_a_node() -> None:
-    assert [str(action.wanted) for action in Action] == ["open", "open", "closed", "off"]
+    assert [str(action.wanted) for action in Action] == ["open", "closed", "open", "closed", "off"]

@@ -10,10 +10,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from headroom.domain.fleet import Instance, Observation, PexipSettings, Power, Worker
+from headroom.domain.forecasting import Booking
 from headroom.domain.lifecycle import Action, Memory, Wanted
 from headroom.domain.planning import Plan, plan
 from headroom.domain.policy import Mode
-from tests.support.builders import CONTROL, NOW, claimed, closed, hold, node, observe, promised
+from tests.support.builders import CONTROL, LONG_AGO, NOW, claimed, closed, hold, node, observe, promised
 
 
 def actions(decided: Plan) -> dict[str, Action]:
@@ -134,9 +135,62 @@ def test_the_emptiest_node_is_closed_first_and_what_stays_open_is_enough() -> No
 
 
 def test_nothing_is_closed_soon_after_more_was_needed() -> None:
-    lately = Memory(node="burst-2", wanted=Wanted.OPEN, wanted_at=NOW - timedelta(minutes=3))
+    lately = Memory(node="burst-2", wanted=Wanted.OPEN, wanted_at=NOW - timedelta(minutes=2))
     seen = observe(node(1, Power.RUNNING), node(2, Power.RUNNING))
     assert actions(plan(seen, promised(memories=(lately,)), CONTROL, NOW)) == {}
+
+
+RUSH = Booking(begins=NOW + timedelta(minutes=5), ends=NOW + timedelta(hours=1), hd=60)
+
+
+def reserve(number: int, **more: Any) -> tuple[Worker, Instance]:
+    """A node that boots and shall come up closed."""
+    return closed(number, power=Power.PENDING, launched_at=NOW - timedelta(minutes=1), boot_time=LONG_AGO, **more)
+
+
+def test_what_is_started_for_later_comes_up_closed_as_a_reserve() -> None:
+    decided = plan(observe(*map(node, range(1, 7)), free=40, bookings=(RUSH,)), promised(), CONTROL, NOW)
+    assert set(actions(decided).values()) == {Action.RESERVE}
+    assert decided.changes[0].reason.endswith("it comes up closed, as a reserve")
+
+
+def test_what_is_started_for_now_or_for_a_hold_comes_up_open() -> None:
+    now = plan(observe(*map(node, range(1, 7)), free=0, bookings=(RUSH,)), promised(), CONTROL, NOW)
+    assert list(actions(now).values()).count(Action.START) == 1
+    held = plan(observe(node(1), bookings=(RUSH,)), promised(hold(counts={"AWS burst": 1})), CONTROL, NOW)
+    assert actions(held) == {"burst-1": Action.START}
+
+
+def test_without_reserves_or_without_closing_whatever_is_started_comes_up_open() -> None:
+    seen = observe(node(1), free=40, bookings=(RUSH,))
+    assert actions(plan(seen, promised(), replace(CONTROL, reserve=False), NOW)) == {"burst-1": Action.START}
+    assisting = replace(seen, reading=replace(seen.reading, settings=PexipSettings(bursting_enabled=True)))
+    assert actions(plan(assisting, promised(), replace(CONTROL, mode=Mode.ASSIST), NOW)) == {"burst-1": Action.START}
+
+
+def test_a_reserve_that_boots_counts_as_coming_and_opens_when_it_is_needed() -> None:
+    booting = promised(memories=(claimed(1, Action.RESERVE),))
+    later = observe(reserve(1), node(2), free=44, bookings=(RUSH,))
+    assert plan(later, booting, CONTROL, NOW).changes == ()
+    [load] = plan(later, booting, CONTROL, NOW).overflows
+    assert load.coming == 15
+    assert actions(plan(observe(reserve(1), free=3), booting, CONTROL, NOW)) == {"burst-1": Action.OPEN}
+    wanted = promised(hold(counts={"AWS burst": 1}), memories=(claimed(1, Action.RESERVE),))
+    assert actions(plan(observe(reserve(1)), wanted, CONTROL, NOW)) == {"burst-1": Action.OPEN}
+
+
+def test_a_retirement_turns_round_when_its_node_is_needed_as_a_reserve() -> None:
+    retiring = promised(memories=(claimed(1, Action.STOP),))
+    decided = plan(observe(closed(1), free=40, bookings=(RUSH,)), retiring, CONTROL, NOW)
+    assert actions(decided) == {"burst-1": Action.CLOSE}
+    assert decided.changes[0].reason.endswith("it stays as a reserve")
+
+
+def test_a_reserve_that_was_not_needed_is_stopped_after_its_minimum_lifetime() -> None:
+    young = closed(1, launched_at=NOW - timedelta(minutes=49))
+    assert actions(plan(observe(young), promised(), CONTROL, NOW)) == {}
+    old = closed(1, launched_at=NOW - timedelta(minutes=51))
+    assert actions(plan(observe(old), promised(), CONTROL, NOW)) == {"burst-1": Action.STOP}
 
 
 def test_near_a_threshold_a_nodes_worth_stays_free() -> None:
@@ -329,7 +383,8 @@ def test_a_higher_threshold_never_starts_less(kinds: list[tuple[str, int]], free
     less = plan(seen, promised(), replace(CONTROL, threshold=threshold), NOW)
     more = plan(seen, promised(), replace(CONTROL, threshold=threshold + 1), NOW)
     starts = [
-        sum(change.action in {Action.START, Action.OPEN} for change in decided.changes) for decided in (less, more)
+        sum(change.action in {Action.START, Action.RESERVE, Action.OPEN} for change in decided.changes)
+        for decided in (less, more)
     ]
     assert starts[0] <= starts[1]
 

@@ -7,6 +7,7 @@ from enum import StrEnum
 
 from headroom.domain.fleet import (
     CLOCK_SKEW,
+    OURS,
     Instance,
     Node,
     NodeState,
@@ -29,6 +30,7 @@ class Action(StrEnum):
     """What a plan has done to a node."""
 
     START = "start"
+    RESERVE = "reserve"  # start it, so that it comes up closed: opened when it is needed, stopped if it never was
     OPEN = "open"
     CLOSE = "close"
     STOP = "stop"
@@ -38,10 +40,16 @@ class Action(StrEnum):
         """What the node is to become."""
         return {
             Action.START: Wanted.OPEN,
+            Action.RESERVE: Wanted.CLOSED,
             Action.OPEN: Wanted.OPEN,
             Action.CLOSE: Wanted.CLOSED,
             Action.STOP: Wanted.OFF,
         }[self]
+
+    @property
+    def starts(self) -> bool:
+        """Whether it starts a node."""
+        return self in {Action.START, Action.RESERVE}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -122,6 +130,7 @@ class Progress(StrEnum):
     BOOTING = "booting"
     WRONG_ADDRESS = "wrong address"
     CLOSED = "closed"
+    IN_RESERVE = "in reserve"
     SERVING = "serving"
     FAILED = "failed"
 
@@ -135,11 +144,18 @@ class Verdict:
 
 
 def judge_start(
-    worker: Worker, instance: Instance, *, asked_at: datetime, boot_limit: timedelta, now: datetime
+    worker: Worker,
+    instance: Instance,
+    *,
+    asked_at: datetime,
+    boot_limit: timedelta,
+    now: datetime,
+    reserve: bool = False,
 ) -> Verdict:
     """Say how far a start has come; a node that does not serve in time has failed.
 
-    `asked_at` is when the start command was given: until EC2 shows a later launch, it is still on its way.
+    `asked_at` is when the start command was given: until EC2 shows a later launch, it is still on its way. A `reserve`
+    has come far enough when it is up and closed.
     """
     waited = now - asked_at
     minutes = f"{waited.total_seconds() / 60:.0f} min"
@@ -150,15 +166,23 @@ def judge_start(
         case Power.SHUTTING_DOWN | Power.TERMINATED:
             return Verdict(progress=Progress.FAILED, reason="Its instance was terminated")
         case Power.RUNNING if has_booted(worker, instance.launched_at):
-            return _judge_booted(worker, instance)
+            return _judge_booted(worker, instance, reserve=reserve)
         case _ if waited > boot_limit:
             missing = _missing(worker, instance)
             return Verdict(progress=Progress.FAILED, reason=f"It did not serve within {minutes}: {missing}")
+        case _ if not reserve and _may_open_while_it_boots(worker, instance):
+            return Verdict(progress=Progress.CLOSED, reason="It was to come up closed, and is needed already")
         case _:
             return Verdict(progress=Progress.BOOTING, reason=_missing(worker, instance))
 
 
-def _judge_booted(worker: Worker, instance: Instance) -> Verdict:
+def _may_open_while_it_boots(worker: Worker, instance: Instance) -> bool:
+    """Headroom has it closed, and not because its new public address may have to be corrected first."""
+    ours = worker.maintenance_mode_configured and worker.maintenance_mode_reason.startswith(OURS)
+    return ours and worker.static_nat_address in {None, "", instance.public_ip}
+
+
+def _judge_booted(worker: Worker, instance: Instance, *, reserve: bool) -> Verdict:
     if worker.upgrading:
         return Verdict(progress=Progress.BOOTING, reason=f"Pexip upgrades it ({worker.upgrade_status})")
     if needs_its_address(worker, instance):
@@ -166,6 +190,9 @@ def _judge_booted(worker: Worker, instance: Instance) -> Verdict:
             progress=Progress.WRONG_ADDRESS,
             reason=f"Its public address is now {instance.public_ip}, Pexip still says {worker.static_nat_address}",
         )
+    if worker.maintenance_mode_configured and reserve:
+        hd = worker.max_hd_calls
+        return Verdict(progress=Progress.IN_RESERVE, reason=f"It is up with {hd} HD connections, closed as a reserve")
     if worker.maintenance_mode_configured:
         return Verdict(progress=Progress.CLOSED, reason="It has booted and is still in maintenance mode")
     if worker.maintenance_mode:

@@ -110,7 +110,7 @@ def allowed(changes: Iterator[Change], situation: Situation) -> Iterator[Change]
     """Leave out what the mode, the reading and the limits do not allow."""
     policy, on, starts = situation.policy, situation.on, 0
     for change in changes:
-        if change.action is Action.START:
+        if change.action.starts:
             if (policy.max_nodes and on >= policy.max_nodes) or starts >= policy.max_starts_per_plan:
                 continue
             on, starts = on + 1, starts + 1
@@ -129,30 +129,91 @@ def changes_for(situation: Situation, needs: Sequence[Need]) -> Iterator[Change]
             yield from _less(situation, need)
 
 
+@dataclass(slots=True)
+class _Shortage:
+    """What a location still lacks while nodes are chosen: HD connections open soon and in all, and nodes held."""
+
+    open_hd: int
+    hd: int
+    nodes: int
+
+    @property
+    def now(self) -> bool:
+        """Whether a node must be open, not only on its way."""
+        return self.open_hd > 0 or self.nodes > 0
+
+    def opened(self, node: Node) -> None:
+        """One more node is open, or will be."""
+        self.open_hd -= node.room
+        self.nodes -= 1
+
+
 def _more(situation: Situation, need: Need) -> Iterator[Change]:
-    """Open what is closed, as far as it is needed that soon; start as much as will be short even so."""
+    """Open what is closed, as far as it is needed that soon; start as much as will be short even so.
+
+    What is started for later comes up closed: calls that others can take do not spread to it, so that it can be stopped
+    soon if it was not needed.
+    """
     here = situation.nodes[need.location]
     load = situation.overflows[need.location]
-    ready = {node.name for node in here if node.state is NodeState.SERVING or situation.is_coming(node)}
-    opening = sum(node.room for node in here if node.state is not NodeState.STARTING and situation.is_coming(node))
-    short_open = need.open_hd - load.free - opening
-    short_hd = need.hd - load.free - load.coming
-    short_nodes = need.nodes - len(ready)
-    for node in _fullest_that_suffice(here, short_open):
-        held = node.name in need.names and node.name not in ready
-        if _can_open(situation, node):
-            if held or short_open > 0 or short_nodes > 0:
-                yield Change(node=node.name, action=Action.OPEN, reason=_reason(need, load))
-                short_open -= node.room
-                short_nodes -= 1
-            short_hd -= node.room  # closed, it is a reserve that needs no boot
-    candidates = [node for node in here if _can_start(situation, node)]
-    named = [node for node in candidates if node.name in need.names]
-    short_hd -= sum(node.room for node in named)
-    short_nodes -= len(named)
-    others = _sufficient([node for node in candidates if node not in named], short_hd, short_nodes, situation)
-    for node in [*sorted(named, key=lambda node: node.name), *others]:
-        yield Change(node=node.name, action=Action.START, reason=_reason(need, load))
+    coming = [node for node in here if situation.is_coming(node)]
+    ready = sum(node.state is NodeState.SERVING for node in here)
+    ready += sum(not situation.is_reserve(node) for node in coming)
+    opening = sum(node.room for node in coming if node.state is not NodeState.STARTING)
+    short = _Shortage(
+        open_hd=need.open_hd - load.free - opening, hd=need.hd - load.free - load.coming, nodes=need.nodes - ready
+    )
+    yield from _open_closed(situation, need, short)
+    yield from _open_booting(situation, need, short)
+    yield from _start(situation, need, short)
+
+
+def _open_closed(situation: Situation, need: Need, short: _Shortage) -> Iterator[Change]:
+    """Open closed nodes; those that need not open yet are a reserve that needs no boot."""
+    load = situation.overflows[need.location]
+    for node in _fullest_that_suffice(situation.nodes[need.location], short.open_hd):
+        if not _can_open(situation, node):
+            continue
+        if short.now or node.name in need.names:
+            yield Change(node=node.name, action=Action.OPEN, reason=_reason(need, load))
+            short.opened(node)
+        elif short.hd > 0 and situation.memory(node).wanted is Wanted.OFF:
+            yield Change(node=node.name, action=Action.CLOSE, reason=f"{_reason(need, load)}; it stays as a reserve")
+        short.hd -= node.room
+
+
+def _open_booting(situation: Situation, need: Need, short: _Shortage) -> Iterator[Change]:
+    """Let nodes that were to come up closed come up open, the one that will be ready first at the head."""
+    booting = [
+        node
+        for node in situation.nodes[need.location]
+        if node.state is NodeState.STARTING and situation.is_coming(node)
+    ]
+    for node in sorted(booting, key=lambda node: (node.instance.launched_at, node.name)):
+        if not situation.is_reserve(node):
+            short.open_hd -= node.room  # among the nodes it was counted already
+        elif situation.may_open and (short.now or node.name in need.names):
+            reason = _reason(need, situation.overflows[need.location])
+            yield Change(node=node.name, action=Action.OPEN, reason=reason)
+            short.opened(node)
+
+
+def _start(situation: Situation, need: Need, short: _Shortage) -> Iterator[Change]:
+    """Start the nodes that are held by name, and others as far as capacity or nodes are short."""
+    reason = _reason(need, situation.overflows[need.location])
+    candidates = [node for node in situation.nodes[need.location] if _can_start(situation, node)]
+    for node in sorted(candidates, key=lambda node: node.name):
+        if node.name in need.names:
+            yield Change(node=node.name, action=Action.START, reason=reason)
+            short.opened(node)
+            short.hd -= node.room
+    others = [node for node in candidates if node.name not in need.names]
+    for node in _sufficient(others, short.hd, short.nodes, situation):
+        if short.now or not situation.may_open or not situation.policy.reserve:
+            yield Change(node=node.name, action=Action.START, reason=reason)
+        else:
+            yield Change(node=node.name, action=Action.RESERVE, reason=f"{reason}; it comes up closed, as a reserve")
+        short.opened(node)
 
 
 def _fullest_that_suffice(nodes: Sequence[Node], hd: int) -> list[Node]:
@@ -207,15 +268,15 @@ def _can_start(situation: Situation, node: Node) -> bool:
 
 def _can_open(situation: Situation, node: Node) -> bool:
     """A closed node, or one on its way to be closed or stopped, which turns round."""
-    if not situation.may_open or situation.is_coming(node):
+    if not situation.may_open:
         return False
-    claim = situation.claims.get(node.name)
+    claim, wanted = situation.claims.get(node.name), situation.memory(node).wanted
     leaving = claim is not None and claim.action in {Action.STOP, Action.CLOSE}
     match node.state:
         case NodeState.CLOSED:
-            return claim is None or leaving
+            return not situation.is_coming(node)
         case NodeState.SERVING:
-            return leaving and situation.memory(node).wanted is not Wanted.OPEN
+            return leaving and wanted is not Wanted.OPEN
         case _:
             return False
 
@@ -248,6 +309,8 @@ def _stops(situation: Situation, need: Need) -> Iterator[Change]:
         if node.state is not NodeState.CLOSED or situation.is_coming(node) or node.name in need.names:
             continue
         if node.name in situation.claims or not node.looks_empty or left - node.room < need.keep_hd:
+            continue
+        if situation.now - node.instance.launched_at < situation.minimum_lifetime:
             continue
         left -= node.room
         yield Change(

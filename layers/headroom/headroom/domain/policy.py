@@ -20,7 +20,8 @@ class Policy:
     `threshold` None means Pexip's own `bursting_threshold`; `thresholds` overrules it for a location. `max_nodes` 0
     means no limit. `minimum_lifetime` None means Pexip's own `bursting_min_lifetime`. `confidence` is the probability
     with which what is forecast shall be enough; `forecasting` False leaves the threshold rule and holds alone.
-    `max_forecast_nodes` is how many nodes' worth a forecast may ask for in a location beyond them, 0 any number.
+    `reserve` has nodes that are started for later come up closed until they are needed. `max_forecast_nodes` is how
+    many nodes' worth a forecast may ask for in a location beyond them, 0 any number.
     """
 
     mode: Mode = Mode.OBSERVE
@@ -30,16 +31,17 @@ class Policy:
     minimum_lifetime: timedelta | None = None
     max_nodes: int = 0
     max_starts_per_plan: int = 50
-    max_closes_per_plan: int = 2
+    max_closes_per_plan: int = 8
     expected_hd: int = 10  # for a node that Pexip and the ledger know nothing about
     forecasting: bool = True
+    reserve: bool = True
     confidence: float = 0.99
     max_forecast_nodes: int = 0
     boot_time: timedelta = timedelta(minutes=5)  # until measured boot times take its place
     tick: timedelta = timedelta(seconds=60)  # from one plan to the next
     boot_limit: timedelta = timedelta(minutes=15)
     replication: timedelta = timedelta(seconds=90)  # how long a configuration change takes to reach every node
-    calm_before_closing: timedelta = timedelta(minutes=10)  # after more was needed in that location
+    calm_before_closing: timedelta = timedelta(minutes=3)  # after more was needed in that location
     failure_cooldown: timedelta = timedelta(minutes=5)
     freshness: timedelta = timedelta(seconds=120)  # an older reading or plan is no ground for anything
 

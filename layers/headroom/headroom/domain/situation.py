@@ -5,7 +5,7 @@ from statistics import quantiles
 
 from headroom.domain.fleet import ON, Fleet, Node, NodeState, Observation
 from headroom.domain.forecasting import Booking, Foresight, by_location
-from headroom.domain.lifecycle import Action, Commitments, Hold, Memory, Wanted
+from headroom.domain.lifecycle import Commitments, Hold, Memory, Wanted
 from headroom.domain.load import follow, overflow_loads, principal_loads
 from headroom.domain.policy import Mode, Policy
 
@@ -100,7 +100,7 @@ class Situation:
         """Capacity that counts already although it cannot take a call yet."""
         memory = self.memory(node)
         claim = self.claims.get(node.name)
-        starting = claim is not None and claim.action is Action.START and memory.wanted is Wanted.OPEN
+        starting = claim is not None and claim.action.starts and memory.wanted is not Wanted.OFF
         match node.state:
             case NodeState.STARTING:
                 return memory.given_up_at is None or memory.given_up_at < node.instance.launched_at
@@ -112,6 +112,10 @@ class Situation:
                 return claim is not None and memory.wanted is Wanted.OPEN
             case _:
                 return False
+
+    def is_reserve(self, node: Node) -> bool:
+        """A node that boots and shall come up closed."""
+        return node.state in {NodeState.STOPPED, NodeState.STARTING} and self.memory(node).wanted is Wanted.CLOSED
 
     def held_names(self, location: str) -> tuple[str, ...]:
         """The nodes of a location that are held by name."""
