@@ -57,8 +57,8 @@ build: .venv/.ready  ## Put what Lambda gets under .aws-sam/build
 deploy: check build  ## To your own AWS account (ENV=default or ENV=prod)
 	$(RUN) sam deploy --config-env $(or $(ENV),default)
 
-bench: .venv/.ready  ## Measure what the numbers in the docs claim
-	@$(RUN) headroom bench
+bench: .venv/.ready  ## Measure what the docs claim (TRACES=directory SEEDS=5)
+	@$(RUN) headroom bench $(if $(TRACES),'$(TRACES)') $(if $(SEEDS),--seeds $(SEEDS))
 
 clean:  ## Remove everything a target made
 	rm -rf .venv .tools .aws-sam demo .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage

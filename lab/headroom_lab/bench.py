@@ -1,23 +1,32 @@
-"""Measure what the documents claim: how long a plan takes, and how long `observe` takes to wake."""
+"""Measure what the documents claim: what each policy scores, how long planning, learning and waking take."""
 
 import os
 import statistics
 import subprocess
 import sys
 import time
-from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
+import tracemalloc
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 from rich.console import Console
+from rich.progress import Progress
 from rich.table import Table
 
 from headroom.domain.fleet import Instance, Location, Observation, Power, Reading, Worker
+from headroom.domain.forecasting import DAY_MINUTES, DAYS_KEPT, Booking, PastDay, Profile, Sample, learn, outlook
 from headroom.domain.lifecycle import Commitments, Hold, Memory
 from headroom.domain.planning import plan
 from headroom.domain.policy import Mode, Policy
+from headroom_lab.replay.run import NAMES, Job, play_all
+from headroom_lab.replay.score import Result
+from headroom_lab.replay.show import score_table
+from headroom_lab.replay.work import Work
 
-LOCATIONS, NODES = 50, 500
+LOCATIONS, NODES, HISTORY = 50, 500, 400  # days
+MEETINGS, TRAIL = 10, 8  # booked in each location; minutes
 NOW = datetime(2026, 3, 2, 8, 0, tzinfo=UTC)
 RUNS, IMPORTS = 200, 7
 ROOT = Path(__file__).parents[2]
@@ -61,7 +70,66 @@ def large_site() -> tuple[Observation, Commitments]:
         counts={f"burst {n}": 8 for n in range(LOCATIONS)},
     )
     memories = tuple(Memory(node=worker.name, hd=15) for worker in workers[LOCATIONS:])
-    return Observation(reading=reading, instances=tuple(instances)), Commitments(holds=(hold,), memories=memories)
+    observation = Observation(
+        reading=reading,
+        instances=tuple(instances),
+        outlooks=tuple(outlook(profile_of(f"site {n}"), NOW) for n in range(LOCATIONS)),
+        bookings=tuple(
+            Booking(begins=NOW + timedelta(minutes=5 * (n % 8)), ends=NOW + timedelta(hours=1), hd=6, location=place)
+            for place in (f"site {n}" for n in range(LOCATIONS))
+            for n in range(MEETINGS)
+        ),
+    )
+    commitments = Commitments(holds=(hold,), memories=memories)
+    for minute in range(TRAIL):  # so that the plan measured has the loads of the last minutes before it
+        at = NOW - timedelta(minutes=TRAIL - minute)
+        before = replace(observation, reading=replace(reading, read_at=at))
+        observation = replace(observation, trail=plan(before, commitments, Policy(mode=Mode.CONTROL), at).trail)
+    return observation, commitments
+
+
+def profile_of(location: str) -> Profile:
+    """Return eight weeks of days, each a morning that rises and an afternoon that falls."""
+    days = tuple(
+        PastDay(
+            day=NOW.date() - timedelta(days=back),
+            used=tuple(max(0.0, 60 + back % 7 - abs(minute - 660) // 6) for minute in range(DAY_MINUTES)),
+        )
+        for back in range(1, DAYS_KEPT + 1)
+    )
+    return Profile(location=location, zone="Europe/Stockholm", days=days)
+
+
+def samples_of_a_day(location: str, day: date) -> list[Sample]:
+    """Return one sample a minute."""
+    midnight = datetime.combine(day, datetime.min.time(), UTC)
+    return [
+        Sample(at=midnight + timedelta(minutes=minute), location=location, used=minute % 60, booked=minute % 30)
+        for minute in range(DAY_MINUTES)
+    ]
+
+
+def a_night() -> None:
+    """Learn one more day of every location, as the nightly function does: one location after the other."""
+    for n in range(LOCATIONS):
+        learn(profile_of(f"site {n}"), samples_of_a_day(f"site {n}", NOW.date()), NOW.date())
+
+
+def all_history() -> None:
+    """Learn one location's whole history, as after a loss: a day after the other."""
+    profile = Profile(location="site", zone="Europe/Stockholm")
+    for back in range(HISTORY, 0, -1):
+        day = NOW.date() - timedelta(days=back)
+        profile = learn(profile, samples_of_a_day("site", day), day)
+
+
+def memory_of(work: Callable[[], object]) -> float:
+    """Return the most memory that it holds at a time, in MB."""
+    tracemalloc.start()
+    work()
+    _, most = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    return most / 1e6
 
 
 def milliseconds(work: Callable[[], object]) -> float:
@@ -83,8 +151,21 @@ def wake_up() -> float:
     return float(said.stdout)
 
 
-def run(console: Console) -> None:
-    """Print the table."""
+def run(console: Console, cases: Sequence[Callable[..., Work]], seeds: int) -> None:
+    """Print how long things take, then the scores."""
+    console.print(timing())
+    jobs = [
+        Job(make=case, seed=seed, names=(name,)) for case in cases for name in NAMES for seed in range(1, seeds + 1)
+    ]
+    results: list[Result] = []
+    with Progress(console=Console(stderr=True), transient=True) as progress:
+        for found in progress.track(play_all(jobs), total=len(jobs), description="Replaying"):
+            results += found
+    console.print(score_table(results))
+
+
+def timing() -> Table:
+    """Measure planning, learning and waking."""
     observation, commitments = large_site()
     policy = Policy(mode=Mode.CONTROL)
     times = sorted(milliseconds(lambda: plan(observation, commitments, policy, NOW)) for _ in range(RUNS))
@@ -98,5 +179,15 @@ def run(console: Console) -> None:
         "p99 < 50 ms",
         f"p99 {p99:.1f} ms, median {times[RUNS // 2]:.1f} ms",
     )
+    table.add_row(
+        f"learn, a night of {LOCATIONS} locations",
+        "one Lambda of 512 MB",
+        f"{milliseconds(a_night) / 1000:.1f} s, {memory_of(a_night):.1f} MB",
+    )
+    table.add_row(
+        f"learn, {HISTORY} days of one location anew",
+        "one Lambda of 512 MB",
+        f"{milliseconds(all_history) / 1000:.1f} s, {memory_of(all_history):.1f} MB",
+    )
     table.add_row("imports of observe, cold", "< 400 ms", f"median {statistics.median(wakes):.0f} ms of {IMPORTS}")
-    console.print(table)
+    return table

@@ -75,7 +75,7 @@ def lognormal(dice: random.Random, mean: float) -> float:
 class Trace:
     """Arrivals counted over equal steps."""
 
-    path: Path
+    name: str
     step: timedelta
     counts: dict[date, list[tuple[datetime, int]]]
 
@@ -99,13 +99,13 @@ def read_trace(path: Path) -> Trace:
     counts: dict[date, list[tuple[datetime, int]]] = {}
     for at, count in rows:
         counts.setdefault(at.date(), []).append((at, count))
-    return Trace(path=path, step=rows[1][0] - rows[0][0], counts=counts)
+    return Trace(name=path.stem, step=rows[1][0] - rows[0][0], counts=counts)
 
 
 def trace_day(trace: Trace, day: date, zone: ZoneInfo, location: str, seed: int, always_on: int) -> list[Call]:
     """Return one day's calls, scaled as the whole trace is; raise TraceError for a day it does not have."""
     if day not in trace.counts:
-        raise TraceError(f"{trace.path} has no {day}; it runs from {min(trace.counts)} to {max(trace.counts)}.")
+        raise TraceError(f"{trace.name} has no {day}; it runs from {min(trace.counts)} to {max(trace.counts)}.")
     return calls_of_day(trace, day, zone, location, seed, scale_of(trace, seed, always_on))
 
 

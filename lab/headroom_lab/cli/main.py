@@ -15,13 +15,14 @@ from rich.progress import Progress
 import headroom
 from headroom import clock
 from headroom_lab.demo.scenario import bundled, from_trace, platform_of
-from headroom_lab.load import TraceError
+from headroom_lab.load import TraceError, read_trace
 from headroom_lab.pexip.alone import Home
 from headroom_lab.pexip.alone import run as run_platform
 from headroom_lab.pexip.server import Serving
 from headroom_lab.pexip.world import World
 from headroom_lab.replay.run import NAMES, Job, play_all
 from headroom_lab.replay.score import Result
+from headroom_lab.replay.suite import cases_of
 from headroom_lab.replay.work import Platform, of_counts, of_meetings
 
 BEGINS, ENDS = time(8, 28), time(10, 30)
@@ -99,14 +100,14 @@ def replay(
     from headroom_lab.replay.show import as_json, table_of  # noqa: PLC0415 - only this command shows them
 
     size = Platform(always_on=always_on, nodes=nodes, node_hd=node_hd)
-    make = partial(of_meetings if meetings else of_counts, trace, size, days=days, zone=zone)
-    jobs = [Job(make=make, seed=seed, names=(name,)) for name in policies or NAMES for seed in range(1, seeds + 1)]
     results: list[Result] = []
     try:
         ZoneInfo(zone)
     except (ZoneInfoNotFoundError, ValueError) as error:
         raise click.BadParameter(f"{zone} is no time zone; write one like Europe/Oslo.", param_hint="--zone") from error
     try:
+        make = partial(of_meetings if meetings else of_counts, read_trace(trace), size, days=days, zone=zone)
+        jobs = [Job(make=make, seed=seed, names=(name,)) for name in policies or NAMES for seed in range(1, seeds + 1)]
         with Progress(console=Console(stderr=True), transient=True) as progress:
             for found in progress.track(play_all(jobs), total=len(jobs), description="Replaying"):
                 results += found
@@ -119,11 +120,20 @@ def replay(
 
 
 @main.command()
-def bench() -> None:
-    """Measure what the documents claim."""
+@click.argument("traces", required=False, type=click.Path(exists=True, file_okay=False, path_type=Path))
+@click.option("--seeds", default=5, show_default=True, type=click.IntRange(1), help="So many draws of each load.")
+@click.option("--days", default=42, show_default=True, type=click.IntRange(1), help="The last days of each trace.")
+def bench(traces: Path | None, seeds: int, days: int) -> None:
+    """Measure what the documents claim: every policy's score, and how long planning and learning take.
+
+    TRACES is a directory of files of timestamp,arrivals; without it a synthetic load is played.
+    """
     from headroom_lab.bench import run  # noqa: PLC0415 - only this command needs it
 
-    run(Console())
+    try:
+        run(Console(), cases_of(traces, days), seeds)
+    except TraceError as error:
+        raise click.ClickException(str(error)) from error
 
 
 @main.command()

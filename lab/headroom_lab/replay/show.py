@@ -8,7 +8,7 @@ from typing import Any
 from rich.table import Table
 
 from headroom_lab.replay.run import NAMES
-from headroom_lab.replay.score import Result
+from headroom_lab.replay.score import Result, geometric_mean
 
 
 def in_order(results: Iterable[Result]) -> list[Result]:
@@ -43,6 +43,28 @@ def table_of(results: Sequence[Result], price: float | None = None) -> Table:
             *([f"{price * hours:,.0f}"] if price is not None else []),
             f"{mean(each.score for each in runs):.3f}",
         )
+    return table
+
+
+def score_table(results: Sequence[Result]) -> Table:
+    """Return one line a policy: each work's score and calls turned away, then the scores' geometric mean and the least."""
+    works = sorted({each.work for each in results})
+    seeds = len({each.seed for each in results})
+    table = Table(title=f"score (rejected per 10,000), means over {seeds} seeds")
+    table.add_column("policy")
+    for title in [*works, "geometric mean", "least", "calls cut"]:
+        table.add_column(title, justify="right")
+    for name in NAMES:
+        runs = {work: [each for each in results if (each.work, each.policy) == (work, name)] for work in works}
+        if not all(runs.values()):
+            continue
+        scores = [mean(each.score for each in runs[work]) for work in works]
+        cells = [
+            f"{score:.3f} ({mean(each.rejected_per_10k for each in runs[work]):,.1f})"
+            for score, work in zip(scores, works, strict=True)
+        ]
+        cut = sum(each.cut for work in works for each in runs[work])
+        table.add_row(name, *cells, f"{geometric_mean(scores):.3f}", f"{min(scores):.3f}", str(cut))
     return table
 
 

@@ -4,11 +4,10 @@ import random
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
-from pathlib import Path
 from zoneinfo import ZoneInfo
 
 from headroom.domain.forecasting import DAYS_KEPT, Booking, Sample
-from headroom_lab.load import LENGTHS, MEAN_AD_HOC, Trace, TraceError, calls_of_day, lognormal, read_trace, scale_to
+from headroom_lab.load import LENGTHS, MEAN_AD_HOC, Trace, TraceError, calls_of_day, lognormal, scale_to
 from headroom_lab.pexip.world import Call
 
 PRINCIPAL, OVERFLOW = "principal", "overflow"
@@ -68,10 +67,9 @@ def _midnight(at: float, zone: str, days: int = 0) -> float:
 
 
 def of_counts(
-    path: Path, platform: Platform, *, seed: int, days: int, zone: str = "UTC", until: date | None = None
+    trace: Trace, platform: Platform, *, seed: int, days: int, zone: str = "UTC", until: date | None = None
 ) -> Work:
     """Return the last `days` days of a count series, with those before as history; its calls have no bookings."""
-    trace = read_trace(path)
     chosen = _last(trace, days, until)
     scale = _scale(
         lambda by: [calls_of_day(trace, day, ZoneInfo(zone), PRINCIPAL, seed, by) for day in chosen],
@@ -82,7 +80,7 @@ def of_counts(
     earlier = [day for day in trace.days if day < chosen[0]][-DAYS_KEPT:]
     past = (calls_of_day(trace, day, ZoneInfo(zone), PRINCIPAL, seed, scale) for day in earlier)
     return Work(
-        name=path.stem,
+        name=trace.name,
         zone=zone,
         platform=platform,
         calls=tuple(calls),
@@ -103,10 +101,9 @@ def _booked(bookings: Sequence[Booking], begins: float, minutes: int) -> list[fl
 
 
 def of_meetings(
-    path: Path, platform: Platform, *, seed: int, days: int, zone: str = "UTC", until: date | None = None
+    trace: Trace, platform: Platform, *, seed: int, days: int, zone: str = "UTC", until: date | None = None
 ) -> Work:
     """Return meetings over the daily curve of a count series: most are booked, and the planner is told of those."""
-    trace = read_trace(path)
     here = ZoneInfo(zone)
     chosen = _last(trace, days, until)
     scale = _scale(
@@ -116,7 +113,7 @@ def of_meetings(
     earlier = [day for day in trace.days if day < chosen[0]][-DAYS_KEPT:]
     past = (meetings_of_day(trace, day, here, seed, scale) for day in earlier)
     return Work(
-        name=f"meetings over {path.stem}",
+        name=f"meetings over {trace.name}",
         zone=zone,
         platform=platform,
         calls=tuple(call for calls, _ in drawn for call in calls),
@@ -174,7 +171,7 @@ def _scale(draw: Callable[[float], list[list[Call]]], platform: Platform, reject
 def _last(trace: Trace, days: int, until: date | None) -> list[date]:
     chosen = [day for day in trace.days if until is None or day <= until][-days:]
     if len(chosen) < days:
-        raise TraceError(f"{trace.path} has {len(chosen)} days with arrivals, {days} were asked for.")
+        raise TraceError(f"{trace.name} has {len(chosen)} days with arrivals, {days} were asked for.")
     return chosen
 
 
