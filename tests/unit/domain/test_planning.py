@@ -49,6 +49,14 @@ def test_a_booting_node_counts_so_that_one_shortage_starts_one_node() -> None:
     assert actions(plan(observe(booting, node(2), free=2), promised(), CONTROL, NOW)) == {}
 
 
+def test_a_node_that_boots_longer_than_is_usual_is_no_longer_counted_on() -> None:
+    slow = node(1, Power.RUNNING, launched_at=NOW - timedelta(minutes=9), boot_time=LONG_AGO)
+    known = [Memory(node=f"burst-{number}", boots=(280.0, 300.0, 320.0)) for number in (1, 2)]
+    assert actions(plan(observe(slow, node(2), free=2), promised(), CONTROL, NOW)) == {}
+    decided = plan(observe(slow, node(2), free=2), promised(memories=tuple(known)), CONTROL, NOW)
+    assert actions(decided) == {"burst-2": Action.START}
+
+
 def test_a_whole_deficit_starts_at_once() -> None:
     many = replace(CONTROL, threshold=40)
     decided = plan(observe(*(node(number) for number in range(1, 6)), free=3), promised(), many, NOW)
@@ -111,6 +119,11 @@ def test_a_node_on_its_way_off_turns_round_when_it_is_needed() -> None:
 def test_the_fullest_closed_node_that_has_room_enough_reopens_and_an_emptier_one_goes_on_emptying() -> None:
     seen = observe(closed(1, used=0), closed(2, used=5), closed(3, used=10), free=0)
     assert actions(plan(seen, promised(), CONTROL, NOW)) == {"burst-2": Action.OPEN}
+
+
+def test_what_the_serving_nodes_have_free_does_not_let_a_closed_node_seem_enough() -> None:
+    seen = observe(node(1, Power.RUNNING, used=8), closed(2, used=0), closed(3, used=9), free=0)
+    assert actions(plan(seen, promised(), replace(CONTROL, threshold=13), NOW)) == {"burst-2": Action.OPEN}
 
 
 def test_where_no_closed_node_has_room_enough_the_emptiest_reopens_and_the_fullest_that_completes_it() -> None:

@@ -134,15 +134,18 @@ def _forecast_for(situation: Situation, name: str, ahead: timedelta, confidence:
     unusual = _trend(situation, name, ahead)
     leaving = situation.carried_of(name) * foresight.leavers(ahead)
     hd = max(most, unusual) + leaving - load.free
-    by = situation.now + ahead
+    by, sure = situation.now + ahead, f"{100 * confidence:.3g} % sure"
     has = f"{load.free} are free there"
     if unusual > most:
         reason = f"the load of {name} rises faster than usual, by {unusual:.0f} more until {by:%H:%M} UTC; {has}"
         return Ask(rule="trend", hd=hd, reason=reason)
     if foreseen.announced > most / 2:
-        reason = f"meetings booked in {name} bring up to {most:.0f} HD connections until {by:%H:%M} UTC; {has}"
+        reason = (
+            f"meetings booked in {name} bring {most:.0f} HD connections at most until {by:%H:%M} UTC ({sure}); {has}"
+        )
         return Ask(rule="bookings", hd=hd, reason=reason)
-    reason = f"the load of {name} may rise by {most:.0f} until {by:%H:%M} UTC, as on {foreseen.days:.0f} days like this; {has}"
+    days = f"as on {foreseen.days:.0f} days like this, {sure}"
+    reason = f"the load of {name} rises by {most:.0f} at most until {by:%H:%M} UTC ({days}); {has}"
     return Ask(rule="profile", hd=hd, reason=reason)
 
 

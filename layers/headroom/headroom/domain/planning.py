@@ -171,9 +171,8 @@ def _more(situation: Situation, need: Need) -> Iterator[Change]:
 def _open_closed(situation: Situation, need: Need, short: _Shortage) -> Iterator[Change]:
     """Open closed nodes; those that need not open yet are a reserve that needs no boot."""
     load = situation.overflows[need.location]
-    for node in _fullest_that_suffice(situation.nodes[need.location], short.open_hd):
-        if not _can_open(situation, node):
-            continue
+    closed = [node for node in situation.nodes[need.location] if _can_open(situation, node)]
+    for node in _fullest_that_suffice(closed, short.open_hd):
         if short.now or node.name in need.names:
             yield Change(node=node.name, action=Action.OPEN, reason=_reason(need, load))
             short.opened(node)

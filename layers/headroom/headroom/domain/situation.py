@@ -10,6 +10,7 @@ from headroom.domain.load import follow, overflow_loads, principal_loads
 from headroom.domain.policy import Mode, Policy
 
 LATER = timedelta(minutes=8)  # a node needed again this soon after a boot is cheaper left on than started anew
+OVERDUE = timedelta(minutes=2)  # a start that takes so much longer than nineteen of twenty is no longer counted on
 ENOUGH_BOOTS = 5  # measured boot times, before they say more than the policy's own figure
 
 
@@ -32,6 +33,7 @@ class Situation:
         self.fleet = fleet
         self.now = now
         self.memories = {memory.node: memory for memory in commitments.memories}
+        self._boot_times: dict[str, timedelta | None] = {}
         self.nodes: dict[str, list[Node]] = {}
         for node in fleet.nodes:
             self.nodes.setdefault(node.location, []).append(node)
@@ -103,7 +105,8 @@ class Situation:
         starting = claim is not None and claim.action.starts and memory.wanted is not Wanted.OFF
         match node.state:
             case NodeState.STARTING:
-                return memory.given_up_at is None or memory.given_up_at < node.instance.launched_at
+                given_up = memory.given_up_at is not None and memory.given_up_at >= node.instance.launched_at
+                return not given_up and not self.is_overdue(node)
             case NodeState.STOPPED:
                 return starting
             case NodeState.OPENING:
@@ -132,15 +135,24 @@ class Situation:
         """The principal locations that overflow into this one and say something."""
         return [name for name in self.principals if self.overflow_of.get(name) == overflow]
 
+    def measured_boot_time(self, location: str) -> timedelta | None:
+        """How long a start takes here, nineteen times out of twenty; None until enough were measured."""
+        if location not in self._boot_times:
+            measured = [seconds for node in self.nodes[location] for seconds in self.memory(node).boots]
+            if len(measured) < ENOUGH_BOOTS:
+                measured = [seconds for memory in self.commitments.memories for seconds in memory.boots]
+            p95 = quantiles(measured, n=20, method="inclusive")[-1] if len(measured) >= ENOUGH_BOOTS else None
+            self._boot_times[location] = None if p95 is None else min(timedelta(seconds=p95), self.policy.boot_limit)
+        return self._boot_times[location]
+
     def boot_time(self, location: str) -> timedelta:
         """How long a start takes here, nineteen times out of twenty, as measured; the policy's figure until then."""
-        measured = [seconds for node in self.nodes[location] for seconds in self.memory(node).boots]
-        if len(measured) < ENOUGH_BOOTS:
-            measured = [seconds for memory in self.commitments.memories for seconds in memory.boots]
-        if len(measured) < ENOUGH_BOOTS:
-            return self.policy.boot_time
-        p95 = quantiles(measured, n=20, method="inclusive")[-1]
-        return min(timedelta(seconds=p95), self.policy.boot_limit)
+        return self.measured_boot_time(location) or self.policy.boot_time
+
+    def is_overdue(self, node: Node) -> bool:
+        """A node that boots longer than is usual here: it may come up yet, but another takes its place."""
+        usual = self.measured_boot_time(node.location)
+        return usual is not None and self.now - node.instance.launched_at > usual + OVERDUE
 
     def to_boot(self, location: str) -> timedelta:
         """How long until a node serves that the next plan starts."""
