@@ -48,7 +48,7 @@ def read_once() -> bool:
             pexip.forget()
         return False
     loads = principal_loads(reading)
-    ledger.keep_reading(reading, loads.values())
+    ledger.keep_reading(reading)
     metrics.add_metric("Readings", MetricUnit.Count, 1)
     logger.info("observed", free={load.location: load.free for load in loads.values()}, problems=reading.problems)
     return is_near_threshold(reading, settings.policy)

@@ -154,9 +154,7 @@ def wake_up() -> float:
 def run(console: Console, cases: Sequence[Callable[..., Work]], seeds: int) -> None:
     """Print how long things take, then the scores."""
     console.print(timing())
-    jobs = [
-        Job(make=case, seed=seed, names=(name,)) for case in cases for name in NAMES for seed in range(1, seeds + 1)
-    ]
+    jobs = [Job(make=case, seed=seed, names=NAMES) for case in cases for seed in range(1, seeds + 1)]
     results: list[Result] = []
     with Progress(console=Console(stderr=True), transient=True) as progress:
         for found in progress.track(play_all(jobs), total=len(jobs), description="Replaying"):

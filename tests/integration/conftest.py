@@ -61,7 +61,8 @@ class Desk:
 
         self.ledger.table.delete_item(Key={"pk": f"now#{HOSTNAME}", "sk": "lease#observe"})
         observe.handler({}, CONTEXT)
-        decide.decider.ledger = self.ledger
+        if decide.decider.ledger is not self.ledger:
+            decide.decider.ledger, decide.decider.outlooks = self.ledger, ()
         decide.handler({}, CONTEXT)
         planned = self.ledger.last_plan()
         assert planned

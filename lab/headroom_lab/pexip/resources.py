@@ -86,6 +86,11 @@ STATUS = {
         "time_raised:datetime acknowledged:boolean resource_uri:string"
     ),
     "registration_alias": fields("id:string alias:string node:string resource_uri:string"),
+    "mjx_meeting": fields(
+        "id:integer meeting_id:string alias:string start_time:datetime end_time:datetime endpoint_name:string "
+        "room_email:string organizer_email:string subject:string mjx_integration_name:string "
+        "last_modified_time:datetime worker_id:integer resource_uri:string"
+    ),
 }
 HISTORY = {
     "workervm_status_event": fields(
@@ -121,6 +126,9 @@ CONFIGURATION = {
         "transcoding_location:related? dns_servers:list ntp_servers:list syslog_servers:list mtu:integer "
         "media_qos:integer? signalling_qos:integer? policy_server:related? event_sinks:list resource_uri:string"
     ),
+    "conference": fields(
+        "id:integer name:string description:string service_type:string tag:string resource_uri:string"
+    ),
     "scheduled_conference": fields(
         "id:integer conference:related start_time:datetime end_time:datetime subject:string ews_item_id:string "
         "ews_item_uid:string recurring_conference:related? scheduled_alias:related? resource_uri:string"
@@ -139,7 +147,6 @@ class Platform:
     hostname: str = "manager.example.com"
     worker_extra: dict[int, Row] = field(default_factory=dict)
     location_extra: dict[int, Row] = field(default_factory=dict)
-    scheduled: dict[int, Row] = field(default_factory=dict)
     contacted: dict[str, Row] = field(default_factory=dict)
 
     def rows(self, kind: str, resource: str) -> list[Row]:
@@ -634,10 +641,29 @@ class Platform:
             for location in self.world.locations.values()
         ]
 
+    def _status_mjx_meeting(self) -> list[Row]:
+        return [
+            row | {"id": number, "worker_id": 1, "resource_uri": self._uri("mjx_meeting", number)}
+            for number, row in enumerate(self.world.room_joins, 1)
+        ]
+
+    def _configuration_conference(self) -> list[Row]:
+        return [
+            {
+                "id": number,
+                "name": name,
+                "description": "",
+                "service_type": "conference",
+                "tag": "",
+                "resource_uri": self._uri("conference", number, "configuration"),
+            }
+            for number, name in enumerate(self.world.rooms, 1)
+        ]
+
     def _configuration_scheduled_conference(self) -> list[Row]:
         return [
             row | {"id": key, "resource_uri": self._uri("scheduled_conference", key, "configuration")}
-            for key, row in self.scheduled.items()
+            for key, row in self.world.scheduled.items()
         ]
 
     # changes
@@ -675,14 +701,17 @@ class Platform:
         self.location_extra.setdefault(location.id, {}).update(changes)
 
     def _change_scheduled(self, key: str, changes: Row) -> None:
-        self.scheduled.setdefault(int(key), {}).update(changes)
+        self.world.scheduled.setdefault(int(key), {}).update(changes)
 
     def create(self, resource: str, row: Row) -> int:
         """Take a POST; return the new object's key."""
         if resource == "scheduled_conference":
-            key = max(self.scheduled, default=0) + 1
-            self.scheduled[key] = row
+            key = max(self.world.scheduled, default=0) + 1
+            self.world.scheduled[key] = row
             return key
+        if resource == "conference":
+            self.world.rooms.append(row["name"])
+            return len(self.world.rooms)
         if resource == "system_location":
             key = max(place.id for place in self.world.locations.values()) + 1
             self.world.locations[row["name"]] = Location(id=key, name=row["name"])
@@ -700,7 +729,7 @@ class Platform:
     def delete(self, resource: str, key: str) -> None:
         """Take a DELETE."""
         if resource == "scheduled_conference":
-            del self.scheduled[int(key)]
+            del self.world.scheduled[int(key)]
         elif resource == "worker_vm":
             name = next(node.name for node in self.world.nodes.values() if str(node.id) == key)
             del self.world.nodes[name]

@@ -140,6 +140,9 @@ class World:
             "bursting_min_lifetime": 50,
             "cloud_provider": "AWS",
         }
+        self.rooms: list[str] = []  # configured Virtual Meeting Rooms, by name
+        self.scheduled: dict[int, dict[str, Any]] = {}  # meetings booked through Exchange, as they were posted
+        self.room_joins: list[dict[str, Any]] = []  # room systems that One-Touch Join will have dial
         self.strays = strays
         self.alarms: list[dict[str, Any]] = []
         self._journal = journal

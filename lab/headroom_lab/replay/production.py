@@ -1,5 +1,6 @@
 """Headroom itself in the replay: the production planner, fed with what a tick sees, and workflows as short as their gist."""
 
+from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -10,14 +11,15 @@ from headroom.domain.forecasting import (
     AFTER,
     BEFORE,
     MINUTE,
+    SOON,
     Booking,
     Demand,
     Outlook,
     Profile,
     Sample,
     Window,
-    expected,
     learn,
+    near,
     outlook,
 )
 from headroom.domain.lifecycle import Action, Claim, Commitments, Hold, Memory, Wanted
@@ -33,6 +35,7 @@ PLACES = (Location(name=PRINCIPAL, overflow_location=OVERFLOW), Location(name=OV
 LEASE = timedelta(minutes=3)
 STATUS_AFTER = 10.0  # seconds between a look at a node and the next step of its workflow
 BOOTS_KEPT = 10
+LONGEST = timedelta(hours=12)  # that a booked meeting lasts
 
 
 def policy_for(work: Work) -> Policy:
@@ -76,9 +79,8 @@ class Headroom:
         self._learn_at_night()
         made = plan(self.observe(now), self.commitments(now), self.policy, now)
         self.last, self.trail = made, made.trail
-        booked = expected(self.near(now), now)
         self.samples += [
-            Sample(at=now, location=demand.location, used=demand.used, booked=booked)
+            Sample(at=now, location=demand.location, used=demand.used, booked=demand.booked)
             for demand in made.trail
             if demand.at == now
         ]
@@ -93,16 +95,9 @@ class Headroom:
 
     def near(self, now: datetime) -> tuple[Booking, ...]:
         """Return the meetings that are in progress, or begin soon."""
-        far, past = now + timedelta(minutes=40), now - timedelta(minutes=10)
-        while self.bookings and self.bookings[0].ends < past:
-            self.bookings.pop(0)
-        near: list[Booking] = []
-        for booking in self.bookings:
-            if booking.begins > far:
-                break
-            if booking.ends > past:
-                near.append(booking)
-        return tuple(near)
+        over = bisect_left(self.bookings, now - LONGEST, key=lambda booking: booking.begins)
+        soon = bisect_right(self.bookings, now + SOON, key=lambda booking: booking.begins)
+        return near(self.bookings[over:soon], now)
 
     def commitments(self, now: datetime) -> Commitments:
         """What this Headroom has promised and begun."""

@@ -8,6 +8,7 @@ from headroom.adapters.ec2 import Ec2, Ec2Error
 from headroom.adapters.ledger import Event, Ledger, Record, SupersededError, token_for
 from headroom.adapters.workflows import Workflows
 from headroom.domain.fleet import OURS, Fleet, Instance, NodeState, Observation, match_up
+from headroom.domain.forecasting import Outlook, near, quarter_of
 from headroom.domain.lifecycle import Commitments, LifetimeEnded, reconcile_lifetimes
 from headroom.domain.planning import Plan, plan
 from headroom.domain.policy import Mode, Policy
@@ -24,6 +25,8 @@ class Decider:
     ec2: Ec2
     workflows: Workflows
     policy: Policy
+    quarter: datetime | None = None  # that the outlooks are for
+    outlooks: tuple[Outlook, ...] = ()
 
     def decide(self, *, since: datetime | None, now: datetime) -> Plan | None:
         """Plan on the newest reading, keep the plan and begin its workflows.
@@ -45,6 +48,8 @@ class Decider:
             instances=instances,
             unreachable=problem or trouble,
             trail=last.plan.trail if last else (),
+            outlooks=self._outlooks(now),
+            bookings=near(self.ledger.bookings()[0], now),
         )
         commitments = self._settle(observation, now)
         decision = plan(observation, commitments, self.policy, now)
@@ -66,6 +71,7 @@ class Decider:
         except SupersededError:
             logger.info("superseded", snapshot=str(since))
             return None
+        self.ledger.keep_samples(decision)
         for change, token in begun:
             self.ledger.tell(
                 Event(at=now, kind=f"{change.action} wanted", node=change.node, reason=change.reason, by=ME)
@@ -75,6 +81,13 @@ class Decider:
                 self.workflows.begin(change, token)
         self._tell_issues(last.plan if last else None, decision, now)
         return decision
+
+    def _outlooks(self, now: datetime) -> tuple[Outlook, ...]:
+        """What past days did around now; read once a quarter of an hour, and cut if nobody has."""
+        if (quarter := quarter_of(now)) != self.quarter or not self.outlooks:
+            self.outlooks = tuple(self.ledger.outlooks(quarter) or self.ledger.cut_outlooks(quarter))
+            self.quarter = quarter
+        return self.outlooks
 
     def _instances(self) -> tuple[tuple[Instance, ...], str]:
         try:

@@ -31,6 +31,11 @@ class Settings:
     boot_limit_minutes: str
     replication_seconds: str
     check_registrations: str
+    time_zone: str
+    forecasting: str
+    confidence: str
+    max_forecast_nodes: str
+    meeting_size: str
     start_node_arn: str
     set_open_arn: str
     retire_node_arn: str
@@ -52,6 +57,11 @@ class Settings:
         return self.tag_value
 
     @property
+    def expected_meeting(self) -> float:
+        """HD connections that a booked meeting is expected to need until past instances say more."""
+        return float(self.meeting_size)
+
+    @property
     def policy(self) -> Policy:
         """The operator's policy; an empty threshold or minimum lifetime means Pexip's own."""
         try:
@@ -60,6 +70,7 @@ class Settings:
             raise SettingsError(f'LOCATION_THRESHOLDS must look like {{"Stockholm": 12}}: {error}') from error
         return Policy(
             mode=Mode(self.mode),
+            zone=self.time_zone,
             threshold=int(self.threshold) if self.threshold else None,
             thresholds=thresholds,
             minimum_lifetime=(
@@ -68,4 +79,7 @@ class Settings:
             max_nodes=int(self.max_nodes),
             boot_limit=timedelta(minutes=int(self.boot_limit_minutes)),
             replication=timedelta(seconds=int(self.replication_seconds)),
+            forecasting=self.forecasting == "true",
+            confidence=float(self.confidence),
+            max_forecast_nodes=int(self.max_forecast_nodes),
         )

@@ -58,10 +58,19 @@ DOCUMENTED = {
     "configuration/v1/system_location": "id name description overflow_location1 overflow_location2 "
     "transcoding_location dns_servers ntp_servers syslog_servers mtu media_qos signalling_qos policy_server "
     "event_sinks resource_uri",
+    "configuration/v1/conference": "id name",
+    "status/v1/mjx_meeting": "id meeting_id alias start_time end_time endpoint_name room_email organizer_email subject "
+    "mjx_integration_name last_modified_time worker_id",
     "configuration/v1/scheduled_conference": "id conference start_time end_time subject ews_item_id ews_item_uid "
     "recurring_conference scheduled_alias resource_uri",
 }
-MAY_BE_EMPTY = {"status/v1/alarm", "history/v1/conference", "configuration/v1/scheduled_conference"}
+MAY_BE_EMPTY = {
+    "status/v1/alarm",
+    "status/v1/mjx_meeting",
+    "history/v1/conference",
+    "configuration/v1/conference",
+    "configuration/v1/scheduled_conference",
+}
 
 
 def platform(*, bursting: bool = True, switches: Switches | None = None) -> ManagementNode:

@@ -2,23 +2,28 @@
 
 One table, every question answered by key (P is the platform, all times UTC):
 
-    now#P                  reading | plan | pause | lease#NAME      the newest of each
+    now#P                  reading | plan | bookings | pause | lease#NAME    the newest of each
     snapshot#P             TIME                                     every reading; its INSERT has `decide` plan
     plan#P                 TIME                                     observation, commitments, policy and plan
     nodes#P                NODE                                     wanted state and version, claim, what is remembered
     holds#P                ID                                       promises of capacity
     lifetimes#P#NODE       LAUNCHED                                 power-on to power-off
     events#P#DAY           TIME#ID      (index by_node: P#NODE)     what happened, why, who
-    samples#P#LOCATION     TIME                                     load of a location
+    samples#P#LOCATION     TIME                                     load of a location, and what was booked there
+    profiles#P             LOCATION                                 its past days, learned every night
+    outlooks#P             QUARTER#LOCATION                         what past days did around that quarter of an hour
+    series#P               ID                                       how large past instances of a meeting were
 """
 
 import hashlib
 import uuid
 import zlib
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from functools import cached_property
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 import boto3
@@ -27,9 +32,10 @@ from boto3.dynamodb.conditions import Attr, Key
 from botocore.config import Config
 from botocore.exceptions import ClientError
 
+from headroom.domain.bookings import Series
 from headroom.domain.fleet import Observation, Reading
+from headroom.domain.forecasting import Booking, Outlook, Profile, Sample, outlook, quarter_of
 from headroom.domain.lifecycle import Action, Claim, Commitments, Hold, Memory, Wanted
-from headroom.domain.load import Load
 from headroom.domain.planning import Change, Plan
 from headroom.domain.policy import Policy
 
@@ -88,6 +94,7 @@ class Record:
     commitments: Commitments
     policy: Policy
     plan: Plan
+    foreseen: bool = False  # the observation's outlooks are kept once a quarter of an hour, beside the plans
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -107,6 +114,11 @@ class Event:
     reason: str
     by: str
     node: str = ""
+
+
+def _without_outlooks(record: Record) -> Record:
+    seen = record.observation
+    return replace(record, observation=replace(seen, outlooks=()), foreseen=bool(seen.outlooks))
 
 
 def token_for(change: Change, version: int, now: datetime) -> str:
@@ -138,21 +150,10 @@ class Ledger:
 
     # Readings
 
-    def keep_reading(self, reading: Reading, loads: Iterable[Load]) -> None:
-        """Keep a reading, and the load of each location; its arrival has `decide` plan."""
+    def keep_reading(self, reading: Reading) -> None:
+        """Keep a reading; its arrival has `decide` plan."""
         body, at = pack(reading), stamp(reading.read_at)
         self._put(f"now#{self.platform}", "reading", {"body": body, "at": at})
-        with self.table.batch_writer() as batch:
-            for load in loads:
-                key = {"pk": f"samples#{self.platform}#{load.location}", "sk": at}
-                batch.put_item(
-                    Item=key
-                    | {
-                        "hd": load.hd,
-                        "used": load.used,
-                        "expires_at": self._expiry(reading.read_at, HISTORY_KEPT),
-                    }
-                )
         self._put(
             f"snapshot#{self.platform}",
             at,
@@ -217,7 +218,7 @@ class Ledger:
         at = stamp(record.plan.at)
         kept = {"expires_at": self._expiry(record.plan.at, RECORDS_KEPT), "reason": record.plan.reason}
         planned: list[Any] = [
-            self._put_request(f"plan#{self.platform}", at, {"body": pack(record), **kept}),
+            self._put_request(f"plan#{self.platform}", at, {"body": pack(_without_outlooks(record)), **kept}),
             self._put_request(
                 f"now#{self.platform}",
                 "plan",
@@ -298,6 +299,82 @@ class Ledger:
                 "ConditionExpression": condition,
             }
         }
+
+    def records(self, since: datetime, until: datetime) -> Iterator[Record]:
+        """Yield what every plan of a stretch of time was made from, the oldest first."""
+        between = Key("sk").between(stamp(since), stamp(until))
+        for item in self._pages(Key("pk").eq(f"plan#{self.platform}") & between, ScanIndexForward=True):
+            record = unpack(item["body"], Record)
+            quarter = quarter_of(record.plan.at)
+            outlooks = tuple(self.outlooks(quarter)) if record.foreseen else ()
+            yield replace(record, observation=replace(record.observation, outlooks=outlooks))
+
+    # What is known of the load
+
+    def keep_samples(self, plan: Plan) -> None:
+        """Keep the load of every principal location that a plan saw, and how much of it was booked."""
+        expires, loads = self._expiry(plan.read_at, HISTORY_KEPT), {load.location: load for load in plan.principals}
+        with self.table.batch_writer() as batch:
+            for demand in plan.trail:
+                if demand.at == plan.at and (load := loads.get(demand.location)):
+                    key = {"pk": f"samples#{self.platform}#{load.location}", "sk": stamp(plan.read_at)}
+                    facts: dict[str, int | Decimal] = {"hd": load.hd, "used": load.used, "expires_at": expires}
+                    facts |= {"demand": _decimal(demand.used), "booked": _decimal(demand.booked)}
+                    batch.put_item(Item=key | facts)
+
+    def samples(self, location: str, since: datetime, until: datetime) -> Iterator[Sample]:
+        """Yield the load samples of a principal location over a stretch of time, the oldest first."""
+        key = Key("pk").eq(f"samples#{self.platform}#{location}") & Key("sk").between(stamp(since), stamp(until))
+        for item in self._pages(key, ScanIndexForward=True):
+            yield Sample(
+                at=datetime.fromisoformat(item["sk"]),
+                location=location,
+                used=float(item.get("demand", item["used"])),
+                booked=float(item.get("booked", 0)),
+            )
+
+    def keep_profile(self, profile: Profile) -> None:
+        """Keep what was learned of a location."""
+        self._put(f"profiles#{self.platform}", profile.location, {"body": pack(profile)})
+
+    def profile(self, location: str) -> Profile | None:
+        """Return what was learned of a location."""
+        item = self._get(f"profiles#{self.platform}", location)
+        return unpack(item["body"], Profile) if item else None
+
+    def outlooks(self, quarter: datetime) -> list[Outlook]:
+        """Return the outlooks that were cut for a quarter of an hour."""
+        key = Key("pk").eq(f"outlooks#{self.platform}") & Key("sk").begins_with(f"{stamp(quarter)}#")
+        return [unpack(item["body"], Outlook) for item in self._pages(key, ScanIndexForward=True)]
+
+    def cut_outlooks(self, quarter: datetime) -> list[Outlook]:
+        """Cut an outlook out of every profile for a quarter of an hour, once, and keep it as long as its plans."""
+        for item in self._query(f"profiles#{self.platform}"):
+            made = outlook(unpack(item["body"], Profile), quarter)
+            kept = {"body": pack(made), "expires_at": self._expiry(quarter, RECORDS_KEPT)}
+            self._put_new(f"outlooks#{self.platform}", f"{stamp(quarter)}#{made.location}", kept)
+        return self.outlooks(quarter)
+
+    def keep_bookings(self, bookings: Iterable[Booking], now: datetime) -> None:
+        """Keep the meetings known beforehand, in place of those known before."""
+        self._put(f"now#{self.platform}", "bookings", {"body": pack(tuple(bookings)), "at": stamp(now)})
+
+    def bookings(self) -> tuple[tuple[Booking, ...], datetime | None]:
+        """Return the meetings known beforehand, and since when."""
+        item = self._get(f"now#{self.platform}", "bookings")
+        return (unpack(item["body"], tuple[Booking, ...]), moment(item["at"])) if item else ((), None)
+
+    def keep_series(self, changed: Iterable[Series], now: datetime) -> None:
+        """Keep how large meetings were."""
+        with self.table.batch_writer() as batch:
+            for series in changed:
+                kept = {"body": pack(series), "expires_at": self._expiry(now, HISTORY_KEPT)}
+                batch.put_item(Item={"pk": f"series#{self.platform}", "sk": series.id, **kept})
+
+    def series(self) -> dict[str, Series]:
+        """Return how large past instances of each series were."""
+        found = (unpack(item["body"], Series) for item in self._query(f"series#{self.platform}"))
+        return {series.id: series for series in found}
 
     # One node
 
@@ -467,15 +544,15 @@ class Ledger:
         return self.table.get_item(Key={"pk": pk, "sk": sk}, ConsistentRead=True).get("Item")
 
     def _query(self, pk: str, newest: int | None = None) -> list[dict[str, Any]]:
-        more: dict[str, Any] = {"Limit": newest} if newest else {}
-        found: list[dict[str, Any]] = []
+        pages = self._pages(Key("pk").eq(pk), ScanIndexForward=False, **({"Limit": newest} if newest else {}))
+        return list(islice(pages, newest))
+
+    def _pages(self, key: Any, **more: Any) -> Iterator[dict[str, Any]]:
         while True:
-            page = self.table.query(
-                KeyConditionExpression=Key("pk").eq(pk), ScanIndexForward=False, ConsistentRead=True, **more
-            )
-            found += page["Items"]
-            if "LastEvaluatedKey" not in page or (newest and len(found) >= newest):
-                return found
+            page = self.table.query(KeyConditionExpression=key, ConsistentRead=True, **more)
+            yield from page["Items"]
+            if "LastEvaluatedKey" not in page:
+                return
             more["ExclusiveStartKey"] = page["LastEvaluatedKey"]
 
     def _update(self, node: str, values: dict[str, Any], condition: Any) -> dict[str, Any]:
@@ -499,6 +576,10 @@ class Ledger:
             if is_refusal(error):
                 raise ClaimLostError(f"The claim on {node} is not ours any more, or its plan has changed") from error
             raise
+
+
+def _decimal(number: float) -> Decimal:
+    return Decimal(str(round(number, 1)))
 
 
 def _memory(item: dict[str, Any]) -> Memory:

@@ -7,6 +7,7 @@ Every error is a PexipError whose message says what to do:
     ├── PexipRefusedError       the credentials or their role do not suffice
     ├── PexipBusyError          too many requests, or an error of the node's own
     └── PexipAnswerError        an answer that the Management API would not give
+        └── PexipUnknownError   this version has no such resource or filter
 """
 
 import re
@@ -27,7 +28,9 @@ from requests.adapters import HTTPAdapter
 from urllib3.util.retry import Retry
 
 from headroom import clock
+from headroom.domain.bookings import Meeting
 from headroom.domain.fleet import Location, PexipSettings, Reading, Worker
+from headroom.domain.forecasting import JUST_OVER
 from headroom.domain.safety import EmptyCheck
 
 TIMEOUT = (3.05, 10)  # seconds to connect, seconds between two bytes of the answer
@@ -54,6 +57,10 @@ class PexipBusyError(PexipError):
 
 class PexipAnswerError(PexipError):
     """An answer that the Management API would not give."""
+
+
+class PexipUnknownError(PexipAnswerError):
+    """This version of Pexip has no such resource, or does not filter it so."""
 
 
 class Credentials(msgspec.Struct, forbid_unknown_fields=True, rename="lower"):
@@ -154,6 +161,36 @@ class GlobalSettings(msgspec.Struct):
     bursting_threshold: int = 5
     bursting_min_lifetime: int = 50
     cloud_provider: str | None = "AWS"
+
+
+class ScheduledConference(msgspec.Struct):
+    """configuration/v1/scheduled_conference: a meeting booked through Exchange; never its subject."""
+
+    start_time: str
+    end_time: str
+    conference: str | None = None
+    recurring_conference: str | None = None
+
+
+class MjxMeeting(msgspec.Struct):
+    """status/v1/mjx_meeting: one room system's part in a meeting (One-Touch Join); never an address."""
+
+    meeting_id: str | int
+    start_time: str
+    end_time: str
+
+
+class ConferenceConfiguration(msgspec.Struct):
+    """configuration/v1/conference; its name only joins it to its participants, and is not kept."""
+
+    resource_uri: str
+    name: str
+
+
+class Present(msgspec.Struct):
+    """status/v1/participant: only which conference."""
+
+    conference: str
 
 
 class Meta(msgspec.Struct):
@@ -321,6 +358,56 @@ class ManagementNode:
             problems=tuple(problems),
         )
 
+    def meetings(self, now: datetime, ahead: timedelta) -> tuple[list[Meeting], list[str]]:
+        """Return the meetings that are booked from now on, those in progress with who is there, and what was unreadable.
+
+        Two requests, and two more while a meeting is in progress. A Pexip without one of the lists, or that will not
+        filter it, has none of that kind, or sends all.
+        """
+        problems: list[str] = []
+        booked = self._between("configuration/v1/scheduled_conference", ScheduledConference, now, ahead, problems)
+        joins = self._between("status/v1/mjx_meeting", MjxMeeting, now, ahead, problems)
+        present = self._present(problems) if any(begins <= now for _, begins, _ in booked) else {}
+        meetings = [
+            Meeting(
+                begins=begins,
+                ends=ends,
+                series=_series(one.recurring_conference or one.conference),
+                present=present.get(one.conference or "") if begins <= now else None,
+            )
+            for one, begins, ends in booked
+        ]
+        rooms = Counter((join.meeting_id, begins, ends) for join, begins, ends in joins)
+        meetings += [Meeting(begins=begins, ends=ends, hd=number) for (_, begins, ends), number in rooms.items()]
+        return meetings, problems
+
+    def _between[T: (ScheduledConference, MjxMeeting)](
+        self, path: str, kind: type[T], now: datetime, ahead: timedelta, problems: list[str]
+    ) -> list[tuple[T, datetime, datetime]]:
+        """Return the meetings of a list that are not over and begin within `ahead`."""
+        until = now + ahead
+        where = f"&end_time__gte={_naive(now - JUST_OVER)}&start_time__lt={_naive(until)}"
+        try:
+            found = self._all(path, kind, problems, where)
+        except PexipUnknownError:  # no such filter, or no such list
+            try:
+                found = self._all(path, kind, problems)
+            except PexipUnknownError as error:
+                problems.append(str(error))
+                return []
+        timed = [(one, utc(one.start_time), utc(one.end_time)) for one in found]
+        return [
+            (one, begins, ends)
+            for one, begins, ends in timed
+            if begins and ends and begins < until and ends > now - JUST_OVER
+        ]
+
+    def _present(self, problems: list[str]) -> dict[str, int]:
+        """Return how many participants each configured conference has, by its address."""
+        names = self._all("configuration/v1/conference", ConferenceConfiguration, problems)
+        there = Counter(one.conference for one in self._all("status/v1/participant", Present, problems))
+        return {conference.resource_uri: there[conference.name] for conference in names}
+
     def look_at(self, worker: Worker, *, registrations: bool, now: datetime) -> EmptyCheck:
         """Look whether anything is on a node: six live, filtered requests (seven with registrations)."""
         try:
@@ -359,9 +446,9 @@ class ManagementNode:
         """Have Pexip start a node itself, as its Start button does."""
         self._request("POST", "command/v1/platform/start_cloudnode", json={"instance_id": instance_id})
 
-    def _all[T](self, path: str, kind: type[T], problems: list[str]) -> list[T]:
+    def _all[T](self, path: str, kind: type[T], problems: list[str], where: str = "") -> list[T]:
         found: list[T] = []
-        address: str | None = f"{self.url}/api/admin/{path}/?limit={PAGE}"
+        address: str | None = f"{self.url}/api/admin/{path}/?limit={PAGE}{where}"
         while address:
             page = self._decode(self._request("GET", path, address=address), Page)
             for thing in page.objects:
@@ -446,10 +533,21 @@ class ManagementNode:
             raise PexipBusyError(
                 f"Pexip answers {status} ({_brief(response)}): look at the Management Node's support log."
             )
-        raise PexipAnswerError(
+        unknown = status in {HTTPStatus.BAD_REQUEST, HTTPStatus.NOT_FOUND}
+        raise (PexipUnknownError if unknown else PexipAnswerError)(
             f"Pexip answers {status} to {response.request.method} {response.request.path_url} ({_brief(response)}): is "
             f"{self.url} the Management Node, and its version one that has this resource?"
         )
+
+
+def _naive(moment: datetime) -> str:
+    """Write a time as Pexip's filters take it: UTC, without a zone."""
+    return f"{moment.astimezone(UTC):%Y-%m-%dT%H:%M:%S}"
+
+
+def _series(uri: str | None) -> str:
+    """Return the last two parts of an object's address: `recurring_conference/12`."""
+    return "/".join((uri or "").strip("/").split("/")[-2:])
 
 
 def _worker(status: WorkerStatus, configuration: WorkerConfiguration, shards: int, alarms: list[Alarm]) -> Worker:

@@ -27,6 +27,7 @@ MEAN_CALL = timedelta(minutes=45)
 PRIOR_DAYS = 3.0  # how many past days the noise of independent calls weighs as much as
 JOINING = (-2.0, 5.0)  # minutes, when people join a booked meeting, around its start
 LEAVING = (-3.0, 1.0)  # minutes, when they leave, around its end
+SOON, JUST_OVER = timedelta(minutes=40), timedelta(minutes=10)  # how far away a meeting may be to matter to a plan
 ATTENDANCE_SPREAD = 0.3  # standard deviation of a meeting's attendance, as a share of what is booked
 
 
@@ -42,12 +43,16 @@ class Sample:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Demand:
-    """The load of a principal location at a moment, `overflowed` of it on overflow nodes: counted, or inferred."""
+    """The load of a principal location at a moment, `overflowed` of it on overflow nodes: counted, or inferred.
+
+    `booked` is what meetings were booked to have in use there.
+    """
 
     at: datetime
     location: str
     used: float
     overflowed: float = 0.0
+    booked: float = 0.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -184,10 +189,14 @@ def _attendance(days: Sequence[PastDay]) -> float:
 # Looking ahead, once a tick
 
 
+def quarter_of(now: datetime) -> datetime:
+    """Return the beginning of the quarter of an hour for which an outlook is cut."""
+    return now - timedelta(minutes=now.minute % 15, seconds=now.second, microseconds=now.microsecond)
+
+
 def outlook(profile: Profile, now: datetime) -> Outlook:
-    """Cut the hour around now out of a profile, with each past day's weight."""
-    quarter = now - timedelta(minutes=now.minute % 15, seconds=now.second, microseconds=now.microsecond)
-    begins = quarter - BEFORE * MINUTE
+    """Cut the hour around now out of a profile, with each past day's weight; it is good for a quarter of an hour."""
+    begins = quarter_of(now) - BEFORE * MINUTE
     local = begins.astimezone(ZoneInfo(profile.zone))
     first = 60 * local.hour + local.minute
     windows = tuple(
@@ -199,10 +208,16 @@ def outlook(profile: Profile, now: datetime) -> Outlook:
 
 def _cut(past: PastDay, first: int, attendance: float) -> tuple[float, ...]:
     """Return the minutes from `first`; the end of the day goes on with its own beginning, as nights are alike."""
-    minutes = [(first + minute) % DAY_MINUTES for minute in range(BEFORE + 15 + AFTER)]
+    used = _stretch_of(past.used, first)
     if not past.booked:
-        return tuple(past.used[minute] for minute in minutes)
-    return tuple(round(past.used[minute] - attendance * past.booked[minute], 1) for minute in minutes)
+        return used
+    booked = _stretch_of(past.booked, first)
+    return tuple(round(load - attendance * announced, 1) for load, announced in zip(used, booked, strict=True))
+
+
+def _stretch_of(minutes: tuple[float, ...], first: int) -> tuple[float, ...]:
+    last = first + BEFORE + 15 + AFTER
+    return minutes[first:last] + minutes[: max(0, last - DAY_MINUTES)]
 
 
 def _weighted(days: Sequence[PastDay], today: date) -> list[tuple[PastDay, float]]:
@@ -239,12 +254,12 @@ class Foresight:
         for booking in bookings:
             self._announce(booking, now)
         self.weights: list[float] = []
-        self.highest: list[list[float]] = []  # for each past day, the highest until each minute
+        self.rises: list[list[float]] = []  # for each past day, how much more than now, at each minute
         start = (now - outlook.begins) / MINUTE if outlook else -1.0
         if outlook and 0 <= start < BEFORE + 15 + AFTER - self.minutes - 1:
             for window in outlook.windows:
                 self.weights.append(window.weight)
-                self.highest.append(self._follow(window, start, stretched=not bookings))
+                self.rises.append(self._follow(window, start, stretched=not bookings))
 
     def _announce(self, booking: Booking, now: datetime) -> None:
         begins, ends = (booking.begins - now) / MINUTE, (booking.ends - now) / MINUTE
@@ -268,11 +283,10 @@ class Foresight:
         stretch = 1.0
         if stretched:
             stretch = min(RATIO[1], max(RATIO[0], (self.level + NEW_GROUND) / (max(was, 0.0) + NEW_GROUND)))
-        highest, most = [0.0], float("-inf")
-        for announced, (earlier, later) in zip(self.announced[1:], pairwise(loads[1:]), strict=True):
-            most = max(most, announced + stretch * (earlier + part * (later - earlier) - was))
-            highest.append(most)
-        return highest
+        return [
+            announced + stretch * (earlier + part * (later - earlier) - was)
+            for announced, (earlier, later) in zip(self.announced[1:], pairwise(loads[1:]), strict=True)
+        ]
 
     @property
     def informed(self) -> bool:
@@ -290,7 +304,7 @@ class Foresight:
         weights = sum(self.weights)
         if not weights:
             return Rise(mean=announced, deviation=sqrt(variance), announced=announced)
-        rises = [highest[last] for highest in self.highest]
+        rises = [max(rises[:last]) for rises in self.rises]
         mean = sumprod(self.weights, rises) / weights
         days = weights * weights / sumprod(self.weights, self.weights)
         seen = sumprod(self.weights, [(each - mean) ** 2 for each in rises]) / weights * days / max(days - 1, 1.0)
@@ -313,7 +327,12 @@ def rise(outlook: Outlook | None, level: float, bookings: Sequence[Booking], now
 
 def expected(bookings: Iterable[Booking], moment: datetime) -> float:
     """HD connections that meetings are booked to have in use at a moment."""
-    return sum(booking.at(moment) for booking in bookings)
+    return sum((booking.at(moment) for booking in bookings), 0.0)
+
+
+def near(bookings: Iterable[Booking], now: datetime) -> tuple[Booking, ...]:
+    """Return the meetings that matter to a plan: those in progress, just over, or about to begin."""
+    return tuple(booking for booking in bookings if booking.begins <= now + SOON and booking.ends > now - JUST_OVER)
 
 
 def by_location(outlooks: Iterable[Outlook]) -> Mapping[str, Outlook]:

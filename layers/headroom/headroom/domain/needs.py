@@ -15,7 +15,7 @@ from headroom.domain.situation import LATER, Situation
 
 TREND_OVER = timedelta(minutes=5)
 TREND_READINGS = 4  # of the last ones must rise on the whole before a trend is believed
-TREND_SIGMAS = 2.0  # how far beyond the usual a rise must be to be called a trend
+TREND_SIGMAS = 1.0  # how far beyond the usual a rise must be to be called a trend
 LATER_CONFIDENCE = 0.6
 
 
@@ -134,18 +134,16 @@ def _forecast_for(situation: Situation, name: str, ahead: timedelta, confidence:
     unusual = _trend(situation, name, ahead)
     leaving = situation.carried_of(name) * foresight.leavers(ahead)
     hd = max(most, unusual) + leaving - load.free
-    by, sure = situation.now + ahead, f"{100 * confidence:.3g} % sure"
+    by, sure = situation.on_the_clock(situation.now + ahead), f"{100 * confidence:.3g} % sure"
     has = f"{load.free} are free there"
     if unusual > most:
-        reason = f"the load of {name} rises faster than usual, by {unusual:.0f} more until {by:%H:%M} UTC; {has}"
+        reason = f"the load of {name} rises faster than usual, by {unusual:.0f} more until {by}; {has}"
         return Ask(rule="trend", hd=hd, reason=reason)
     if foreseen.announced > most / 2:
-        reason = (
-            f"meetings booked in {name} bring {most:.0f} HD connections at most until {by:%H:%M} UTC ({sure}); {has}"
-        )
+        reason = f"meetings booked in {name} bring {most:.0f} HD connections at most until {by} ({sure}); {has}"
         return Ask(rule="bookings", hd=hd, reason=reason)
     days = f"as on {foreseen.days:.0f} days like this, {sure}"
-    reason = f"the load of {name} rises by {most:.0f} at most until {by:%H:%M} UTC ({days}); {has}"
+    reason = f"the load of {name} rises by {most:.0f} at most until {by} ({days}); {has}"
     return Ask(rule="profile", hd=hd, reason=reason)
 
 

@@ -21,10 +21,12 @@ class Policy:
     means no limit. `minimum_lifetime` None means Pexip's own `bursting_min_lifetime`. `confidence` is the probability
     with which what is forecast shall be enough; `forecasting` False leaves the threshold rule and holds alone.
     `reserve` has nodes that are started for later come up closed until they are needed. `max_forecast_nodes` is how
-    many nodes' worth a forecast may ask for in a location beyond them, 0 any number.
+    many nodes' worth a forecast may ask for in a location beyond them, 0 any number. `zone` is the IANA time zone in
+    which reasons give times of day.
     """
 
     mode: Mode = Mode.OBSERVE
+    zone: str = "UTC"
     threshold: int | None = None
     thresholds: dict[str, int] = field(default_factory=dict)
     hysteresis: int = 2

@@ -1,10 +1,12 @@
 """Everything one plan is made from, with the questions that its rules ask of it."""
 
+from dataclasses import replace
 from datetime import datetime, timedelta
 from statistics import quantiles
+from zoneinfo import ZoneInfo
 
 from headroom.domain.fleet import ON, Fleet, Node, NodeState, Observation
-from headroom.domain.forecasting import Booking, Foresight, by_location
+from headroom.domain.forecasting import Booking, Foresight, by_location, expected
 from headroom.domain.lifecycle import Commitments, Hold, Memory, Wanted
 from headroom.domain.load import follow, overflow_loads, principal_loads
 from headroom.domain.policy import Mode, Policy
@@ -49,7 +51,11 @@ class Situation:
         self.outlooks = by_location(observation.outlooks)
         self._foresights: dict[str, Foresight] = {}
         overflowed = {name: load.used + load.carried for name, load in self.overflows.items()}
-        self.trail = follow(observation.trail, self.principals, overflowed, self.overflow_of, now)
+        trail = follow(observation.trail, self.principals, overflowed, self.overflow_of, now)
+        self.trail = tuple(
+            replace(each, booked=round(expected(self.bookings_of(each.location), now), 1)) if each.at == now else each
+            for each in trail
+        )
 
     def memory(self, node: Node) -> Memory:
         """What is remembered of a node, which may be nothing."""
@@ -207,6 +213,10 @@ class Situation:
             and self.now - memory.wanted_at < self.policy.calm_before_closing
             for memory in map(self.memory, self.nodes[location])
         )
+
+    def on_the_clock(self, moment: datetime) -> str:
+        """Write a time of day as the operator's clock shows it."""
+        return f"{moment.astimezone(ZoneInfo(self.policy.zone)):%H:%M} {'UTC' if self.policy.zone == 'UTC' else ''}".rstrip()
 
     @property
     def on(self) -> int:

@@ -1,0 +1,42 @@
+"""Every five minutes: read the meetings that are booked, and count who is in those that are in progress."""
+
+from datetime import timedelta
+from typing import Any
+
+from aws_lambda_powertools.metrics import MetricUnit
+from aws_lambda_powertools.utilities.typing import LambdaContext
+
+from headroom import clock
+from headroom.adapters.ledger import Ledger
+from headroom.adapters.pexip import PexipError, PexipRefusedError
+from headroom.adapters.secret import Pexip
+from headroom.domain.bookings import look, sized
+from headroom.observability import logger, metrics
+from headroom.settings import Settings
+
+AHEAD = timedelta(hours=3)  # so that an hour without Pexip is an hour with yesterday's knowledge, not with none
+settings = Settings.from_env()
+ledger = Ledger(settings.table_name, settings.platform)
+pexip = Pexip(settings)
+
+
+@logger.inject_lambda_context
+@metrics.log_metrics
+def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, int]:
+    """Keep what is booked for the next hours; what was known stays if Pexip cannot be read."""
+    now = clock.now()
+    try:
+        meetings, problems = pexip.connect().meetings(now, AHEAD)
+    except PexipError as error:
+        logger.error("could not read bookings", reason=str(error))
+        metrics.add_metric("BookingsFailed", MetricUnit.Count, 1)
+        if isinstance(error, PexipRefusedError):
+            pexip.forget()
+        return {"meetings": 0}
+    known = ledger.series()
+    changed = look(meetings, known)
+    ledger.keep_series(changed.values(), now)
+    ledger.keep_bookings(sized(meetings, known | changed, default=settings.expected_meeting, now=now), now)
+    metrics.add_metric("Meetings", MetricUnit.Count, len(meetings))
+    logger.info("read bookings", meetings=len(meetings), problems=problems)
+    return {"meetings": len(meetings)}

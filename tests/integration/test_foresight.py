@@ -1,0 +1,236 @@
+"""What is known beforehand reaches a plan: booked meetings through Pexip, past days through the ledger."""
+
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+import requests
+
+from headroom import clock
+from headroom.adapters.ledger import pack
+from headroom.adapters.secret import Pexip
+from headroom.domain.forecasting import Demand, Sample
+from headroom.domain.load import Load
+from headroom.domain.planning import Plan, plan
+from headroom.domain.policy import Mode
+from headroom.learning import Learner
+from headroom_lab.pexip import resources
+from headroom_lab.pexip.world import Call
+from tests.integration.conftest import CONTEXT, Desk
+
+MINUTE, HOUR, DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
+ROOM = "Anna's room"
+
+
+class Exchange:
+    """Books meetings as VMR Scheduling for Exchange does: through Pexip's own API."""
+
+    def __init__(self, desk: Desk, ca: Path) -> None:
+        assert desk.serving
+        access = desk.node.access
+        ca.write_text(desk.serving.ca)
+        self.root = f"{desk.serving.url}/api/admin/configuration/v1"
+        self.session = requests.Session()
+        self.session.trust_env = False
+        self.session.verify, self.session.auth = str(ca), (access.username, access.password)
+        self.room = self._post("conference", name=ROOM)
+
+    def _post(self, resource: str, **row: Any) -> str:
+        answer = self.session.post(f"{self.root}/{resource}/", json=row, timeout=5)
+        assert answer.status_code == 201, answer.text
+        return answer.headers["Location"]
+
+    def book(self, begins: datetime, ends: datetime, series: int | None = None) -> None:
+        recurring = f"/api/admin/configuration/v1/recurring_conference/{series}/" if series else None
+        times = {"start_time": f"{begins:%Y-%m-%dT%H:%M:%S}", "end_time": f"{ends:%Y-%m-%dT%H:%M:%S}"}
+        self._post(
+            "scheduled_conference", conference=self.room, subject="Salaries", recurring_conference=recurring, **times
+        )
+
+
+def read_bookings(desk: Desk) -> int:
+    from functions.read_bookings import app  # noqa: PLC0415 - it reads its settings at import
+
+    if app.pexip.node:
+        app.pexip.node.close()
+    app.settings, app.pexip, app.ledger = desk.settings, Pexip(desk.settings), desk.ledger
+    try:
+        read: int = app.handler({}, CONTEXT)["meetings"]
+        return read
+    finally:
+        if app.pexip.node:
+            app.pexip.node.close()
+
+
+@pytest.fixture
+def exchange(desk: Desk, tmp_path: Path) -> Iterator[Exchange]:
+    made = Exchange(desk, tmp_path / "ca.pem")
+    yield made
+    made.session.close()
+
+
+def test_a_large_meeting_that_is_booked_has_nodes_started_before_it_begins(desk: Desk, exchange: Exchange) -> None:
+    now = clock.now()
+    for _ in range(8):
+        exchange.book(now + 2 * MINUTE, now + HOUR)
+
+    assert read_bookings(desk) == 8
+    made = desk.tick()
+
+    assert [change.action.starts for change in made.changes] == [True, True]
+    assert "meetings booked in Oslo bring 4" in made.changes[0].reason
+
+
+def test_a_series_is_expected_to_draw_what_it_drew(desk: Desk, exchange: Exchange) -> None:
+    now = clock.now()
+    desk.world.expect(Call(desk.world.now + n / 10, ROOM, "Oslo", 5000) for n in range(1, 10))
+    desk.world.advance(desk.world.now + 10)
+    exchange.book(now - 20 * MINUTE, now + 20 * MINUTE, series=7)
+    exchange.book(now + 2 * HOUR, now + 3 * HOUR, series=7)
+
+    read_bookings(desk)
+
+    assert [booking.hd for booking in desk.ledger.bookings()[0]] == [9, 9]
+
+
+def test_nothing_of_a_meeting_is_kept_but_its_times_and_its_size(desk: Desk, exchange: Exchange) -> None:
+    now = clock.now()
+    exchange.book(now - 20 * MINUTE, now + 20 * MINUTE)
+    read_bookings(desk)
+    kept = [desk.ledger.bookings()[0], list(desk.ledger.series().values())]
+    text = repr(kept)
+    assert "conference/1" in text
+    assert "Salaries" not in text
+    assert "Anna" not in text
+    assert pack(kept)
+
+
+def test_room_systems_that_will_be_made_to_join_are_expected(desk: Desk) -> None:
+    begins, ends = (f"{clock.now() + ahead:%Y-%m-%dT%H:%M:%S}" for ahead in (HOUR, 2 * HOUR))
+    row = dict.fromkeys(resources.STATUS["mjx_meeting"], "") | {"start_time": begins, "end_time": ends}
+    desk.world.room_joins += [row | {"meeting_id": "AAMk1"}] * 3
+    read_bookings(desk)
+    assert [booking.hd for booking in desk.ledger.bookings()[0]] == [3]
+
+
+def test_a_pexip_that_knows_no_meetings_has_none(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delitem(resources.STATUS, "mjx_meeting")
+    monkeypatch.delitem(resources.CONFIGURATION, "scheduled_conference")
+    assert read_bookings(desk) == 0
+    assert desk.ledger.bookings()[0] == ()
+
+
+def test_a_pexip_that_will_not_filter_by_time_sends_all(
+    desk: Desk, exchange: Exchange, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = clock.now()
+    exchange.book(now + HOUR, now + 2 * HOUR)
+    exchange.book(now - 9 * HOUR, now - 8 * HOUR)
+    monkeypatch.setattr(type(desk.node), "_filterable", staticmethod(lambda *_: ["id"]))
+    assert read_bookings(desk) == 1
+
+
+def test_what_was_booked_stays_known_while_pexip_cannot_be_read(desk: Desk, exchange: Exchange) -> None:
+    now = clock.now()
+    exchange.book(now + HOUR, now + 2 * HOUR)
+    read_bookings(desk)
+    before = desk.ledger.bookings()
+    desk.node.trouble = "html"
+    assert read_bookings(desk) == 0
+    assert desk.ledger.bookings() == before
+
+
+def keep_a_rush(desk: Desk, at: datetime, height: int) -> None:
+    """A day whose load leaps at that time of day, sampled every minute for an hour around it."""
+    for minutes in range(-30, 30):
+        moment = at + minutes * MINUTE
+        demand = Demand(at=moment, location="Oslo", used=float(height if minutes >= 0 else 2))
+        load = Load(location="Oslo", hd=20, used=2)
+        desk.ledger.keep_samples(
+            Plan(
+                at=moment,
+                read_at=moment,
+                mode=Mode.CONTROL,
+                changes=(),
+                needs=(),
+                issues=(),
+                frozen="",
+                reason="",
+                nodes=(),
+                principals=(load,),
+                overflows=(),
+                trail=(demand,),
+            )
+        )
+
+
+def learner(desk: Desk) -> Learner:
+    return Learner(ledger=desk.ledger, zone="UTC")
+
+
+def test_what_past_days_did_at_this_time_has_nodes_ready_for_it(desk: Desk) -> None:
+    desk.tick()
+    soon = clock.now() + 4 * MINUTE
+    for back in (7, 14, 21):
+        keep_a_rush(desk, soon - back * DAY, height=45)
+
+    assert learner(desk).learn(clock.now()) == {"Oslo": 3}
+    made = desk.tick()
+
+    assert [change.action.starts for change in made.changes] == [True, True]
+    assert "as on 3 days like this" in made.changes[0].reason
+
+
+def test_learning_again_changes_nothing_and_a_missed_night_is_made_good(desk: Desk) -> None:
+    desk.tick()
+    now = clock.now()
+    for back in (3, 2):
+        keep_a_rush(desk, now - back * DAY, height=30)
+    assert learner(desk).learn(now - DAY) == {"Oslo": 2}
+    once = desk.ledger.profile("Oslo")
+    learner(desk).learn(now - DAY)
+    assert desk.ledger.profile("Oslo") == once
+    keep_a_rush(desk, now - DAY, height=30)
+    assert learner(desk).learn(now) == {"Oslo": 3}
+
+
+def test_a_sample_remembers_demand_and_bookings(desk: Desk, exchange: Exchange) -> None:
+    now = clock.now()
+    exchange.book(now - 5 * MINUTE, now + HOUR)
+    read_bookings(desk)
+    desk.world.expect([Call(desk.world.now + 1, "c", "Oslo", 5000)])
+    desk.world.advance(desk.world.now + 10)
+    made = desk.tick()
+    assert list(desk.ledger.samples("Oslo", now - HOUR, now + HOUR)) == [
+        Sample(at=made.read_at, location="Oslo", used=1.0, booked=5.0)
+    ]
+
+
+def test_every_plan_kept_is_made_again_from_its_record_bit_for_bit(desk: Desk) -> None:
+    desk.tick()
+    for back in (7, 14):
+        keep_a_rush(desk, clock.now() + 4 * MINUTE - back * DAY, height=45)
+    learner(desk).learn(clock.now())
+    desk.tick()
+    desk.tick()
+
+    records = list(desk.ledger.records(clock.now() - HOUR, clock.now()))
+
+    assert len(records) == 3
+    assert records[-1].observation.outlooks
+    for record in records:
+        again = plan(record.observation, record.commitments, record.policy, record.plan.at)
+        assert pack(again) == pack(record.plan)
+
+
+def test_two_functions_that_wake_up_in_the_same_quarter_of_an_hour_see_the_same_past(desk: Desk) -> None:
+    desk.tick()
+    now = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
+    keep_a_rush(desk, now - 7 * DAY, height=45)
+    learner(desk).learn(now)
+    first = desk.ledger.cut_outlooks(now)
+    keep_a_rush(desk, now - DAY, height=99)
+    learner(desk).learn(now)
+    assert desk.ledger.cut_outlooks(now) == first == desk.ledger.outlooks(now)
