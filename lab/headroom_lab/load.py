@@ -27,10 +27,23 @@ class TraceError(Exception):
     """The trace cannot be played; the message says what is wrong with it."""
 
 
-def meetings_day(day: date, zone: ZoneInfo, location: str, seed: int, scale: float = 1.0) -> list[Call]:
-    """Return a weekday's calls: meetings on the hour and half-hour, and ad-hoc calls between."""
+@dataclass(frozen=True, slots=True)
+class Booked:
+    """A meeting that was booked, whether or not anybody comes: its room, when it is, how many are invited."""
+
+    room: str
+    begins: float
+    ends: float
+    size: int
+
+
+def meetings_day(
+    day: date, zone: ZoneInfo, location: str, seed: int, scale: float = 1.0
+) -> tuple[list[Call], list[Booked]]:
+    """Return a weekday's calls, meetings on the hour and half-hour and ad-hoc calls between, and the bookings of those."""
     dice = random.Random(f"{seed} {day}")
     calls: list[Call] = []
+    booked: list[Booked] = []
     for slot, people in MEETINGS.items():
         begin = datetime.combine(day, time.fromisoformat(slot), zone).timestamp()
         left, number = people * scale * dice.uniform(0.9, 1.1), 0
@@ -38,14 +51,16 @@ def meetings_day(day: date, zone: ZoneInfo, location: str, seed: int, scale: flo
             size = min(max(2, round(dice.lognormvariate(1.6, 0.6))), 28)
             left -= size
             number += 1
+            name, minutes = f"meeting {slot} #{number}", LENGTHS[0][0]
             if dice.random() >= NO_SHOWS:
-                calls += _meeting(dice, begin, f"meeting {slot} #{number}", location, size)
+                [minutes] = dice.choices([length for length, _ in LENGTHS], [share for _, share in LENGTHS])
+                calls += _meeting(dice, begin, minutes, name, location, size)
+            booked.append(Booked(name, begin, begin + 60 * minutes, size))
     calls += _ad_hoc(dice, day, zone, location, scale)
-    return sorted(calls, key=lambda call: call.at)
+    return sorted(calls, key=lambda call: call.at), booked
 
 
-def _meeting(dice: random.Random, begin: float, name: str, location: str, size: int) -> Iterator[Call]:
-    [minutes] = dice.choices([length for length, _ in LENGTHS], [share for _, share in LENGTHS])
+def _meeting(dice: random.Random, begin: float, minutes: int, name: str, location: str, size: int) -> Iterator[Call]:
     end = begin + 60 * minutes + dice.gauss(-60, 120)
     for _ in range(size):
         joins = begin + 60 * dice.triangular(-2, 6, 0.5)

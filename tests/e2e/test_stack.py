@@ -29,7 +29,7 @@ ROOT = Path(__file__).parents[2]
 
 @pytest.fixture(scope="module")
 def stage() -> Iterator[Stage]:
-    quiet = replace(bundled(clock_time(8, 28), clock_time(23)), calls=())
+    quiet = replace(bundled(clock_time(8, 28), clock_time(23)), calls=(), booked=(), past=())
     with ExitStack() as stack:
         made = set_stage(quiet, stack, tell=print, PrewarmState="DISABLED", MinimumLifetimeMinutes="5")
         made.clock.jump(quiet.at(clock_time(8, 28)), SPEED)

@@ -11,10 +11,8 @@ import requests
 from headroom import clock
 from headroom.adapters.ledger import pack
 from headroom.adapters.secret import Pexip
-from headroom.domain.forecasting import Demand, Sample
-from headroom.domain.load import Load
-from headroom.domain.planning import Plan, plan
-from headroom.domain.policy import Mode
+from headroom.domain.forecasting import Sample
+from headroom.domain.planning import plan
 from headroom.learning import Learner
 from headroom_lab.pexip import resources
 from headroom_lab.pexip.world import Call
@@ -144,26 +142,8 @@ def test_what_was_booked_stays_known_while_pexip_cannot_be_read(desk: Desk, exch
 
 def keep_a_rush(desk: Desk, at: datetime, height: int) -> None:
     """A day whose load leaps at that time of day, sampled every minute for an hour around it."""
-    for minutes in range(-30, 30):
-        moment = at + minutes * MINUTE
-        demand = Demand(at=moment, location="Oslo", used=float(height if minutes >= 0 else 2))
-        load = Load(location="Oslo", hd=20, used=2)
-        desk.ledger.keep_samples(
-            Plan(
-                at=moment,
-                read_at=moment,
-                mode=Mode.CONTROL,
-                changes=(),
-                needs=(),
-                issues=(),
-                frozen="",
-                reason="",
-                nodes=(),
-                principals=(load,),
-                overflows=(),
-                trail=(demand,),
-            )
-        )
+    moments = ((at + minutes * MINUTE, height if minutes >= 0 else 2) for minutes in range(-30, 30))
+    desk.ledger.keep_samples(Sample(at=moment, location="Oslo", used=float(used)) for moment, used in moments)
 
 
 def learner(desk: Desk) -> Learner:
@@ -204,7 +184,7 @@ def test_a_sample_remembers_demand_and_bookings(desk: Desk, exchange: Exchange) 
     desk.world.advance(desk.world.now + 10)
     made = desk.tick()
     assert list(desk.ledger.samples("Oslo", now - HOUR, now + HOUR)) == [
-        Sample(at=made.read_at, location="Oslo", used=1.0, booked=5.0)
+        Sample(at=made.read_at, location="Oslo", used=1.0, booked=5.0, hd=20)
     ]
 
 

@@ -10,6 +10,7 @@ import time as real_time
 from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +30,7 @@ HOURS_BEFORE = 3  # setting up happens on the morning's clock, too, but long bef
 FAILING_NODE = "burst-03"  # EC2 has no room for it, longer than its workflow tries
 REFUSALS = 6
 PLATFORM_STARTS_WITHIN = 20.0
+LOOKS_AGAIN = 0.2
 
 
 class DemoError(Exception):
@@ -89,6 +91,7 @@ class Stage:
             "bursting_min_lifetime": self.scenario.minimum_lifetime,
         }
         world.expect(scenes.in_progress(self.scenario))
+        scenes.book(world, self.scenario)
         self.home.keep(world)
 
     def _states(self, ids: list[str]) -> list[str]:
@@ -152,6 +155,21 @@ class Stage:
             SecretId=self.outputs["PexipCredentials"], SecretString=msgspec.json.encode(secret).decode()
         )
 
+    def remember_the_past(self) -> None:
+        """Put the weeks before into the ledger, and have the deployed function learn from them."""
+        ledger, morning = self.ledger, datetime.fromtimestamp(self.scenario.at(self.scenario.begins), UTC)
+        ledger.keep_samples(self.scenario.past)
+        ledger.keep_series(scenes.series_of(self.scenario), morning)
+        self.clock.run(SETUP_SPEED)  # the first reading, which names the locations, comes with the first minute
+        until = real_time.monotonic() + PLATFORM_STARTS_WITHIN
+        while ledger.last_reading() is None:
+            if real_time.monotonic() > until:
+                raise DemoError("Headroom has not read the simulated platform: nothing can be learned.")
+            real_time.sleep(LOOKS_AGAIN)
+        said = self.aws.client("lambda").invoke(FunctionName=self.outputs["Learn"], Payload=b"{}")
+        if said.get("FunctionError") or not all(msgspec.json.decode(said["Payload"].read()).values()):
+            raise DemoError("Headroom has learned nothing from the weeks before.")
+
     def executions(self) -> list[dict[str, Any]]:
         """Return every execution of every workflow, newest first."""
         states = self.aws.client("stepfunctions")
@@ -192,4 +210,7 @@ def set_stage(scenario: Scenario, stack: ExitStack, *, tell: Callable[[str], Non
     stage.deploy(say=lambda _: None, **parameters)
     tell("Warming up the functions")
     stage.aws.warm_up()
+    if scenario.past:
+        tell("Learning from the weeks before")
+        stage.remember_the_past()
     return stage

@@ -32,6 +32,7 @@ class Morning:
     lifetimes: dict[str, list[dict[str, Any]]]
     executions: list[dict[str, Any]]
     native: Outcome
+    oracle: Outcome
     wall_seconds: float
 
     def happened(self, what: str) -> list[dict[str, Any]]:
@@ -60,8 +61,10 @@ def numbers(morning: Morning) -> dict[str, Any]:
         "calls_rejected": len(morning.happened("rejected")),
         "calls_cut": len(morning.happened("cut")),
         "native_calls_rejected": morning.native.rejected,
+        "oracle_calls_rejected": morning.oracle.rejected,
         "node_hours": round(last["node_seconds"] / 3600, 2),
         "native_node_hours": round(morning.native.node_hours, 2),
+        "oracle_node_hours": round(morning.oracle.node_hours, 2),
         "nodes_started": len(morning.happened("powered on")),
         "nodes_serving_at_0900": _serving_at(morning.journal, nine),
         "nodes_stopped": len(morning.happened("powered off")),
@@ -170,11 +173,13 @@ svg { max-width: 100%; height: auto; background: #fff; } .scroll { overflow-x: a
 <h1>{{ title }}</h1>
 <p>{{ found.calls_offered }} calls were offered. Headroom turned away {{ found.calls_rejected }} of them, Pexip's own rule
 would have turned away {{ found.native_calls_rejected }} on the same morning. {{ found.calls_cut }} calls were cut.</p>
-<table><tr><th></th><th>Headroom</th><th>Pexip's own rule</th></tr>
-<tr><td>Calls turned away</td><td>{{ found.calls_rejected }}</td><td>{{ found.native_calls_rejected }}</td></tr>
-<tr><td>Overflow node-hours</td><td>{{ found.node_hours }}</td><td>{{ found.native_node_hours }}</td></tr>
-<tr><td>Nodes started</td><td>{{ found.nodes_started }}</td><td>{{ native_starts }}</td></tr>
-<tr><td>Stops refused or reversed because of a call or a need</td><td>{{ found.stops_refused_or_reversed }}</td><td></td></tr>
+<table><tr><th></th><th>Headroom</th><th>Pexip's own rule</th><th>Knowing every call beforehand</th></tr>
+<tr><td>Calls turned away</td><td>{{ found.calls_rejected }}</td><td>{{ found.native_calls_rejected }}</td>
+<td>{{ found.oracle_calls_rejected }}</td></tr>
+<tr><td>Overflow node-hours</td><td>{{ found.node_hours }}</td><td>{{ found.native_node_hours }}</td>
+<td>{{ found.oracle_node_hours }}</td></tr>
+<tr><td>Nodes started</td><td>{{ found.nodes_started }}</td><td>{{ native_starts }}</td><td>{{ oracle_starts }}</td></tr>
+<tr><td>Stops refused or reversed because of a call or a need</td><td>{{ found.stops_refused_or_reversed }}</td><td></td><td></td></tr>
 </table>
 <h2>Load against capacity</h2>{{ chart }}
 <h2>What happened, and why</h2><div class="scroll"><table><tr><th>Time</th><th>Node</th><th>Event</th><th>Reason</th><th>By</th></tr>
@@ -220,6 +225,7 @@ def write(morning: Morning, folder: Path) -> dict[str, Any]:
         title=f"Headroom on {morning.scenario.title}",
         found=found,
         native_starts=morning.native.starts,
+        oracle_starts=morning.oracle.starts,
         events=morning.events,
         zone=ZONE,
         chart=Markup(chart(morning)),  # noqa: S704 - matplotlib's drawing of our own numbers

@@ -13,7 +13,7 @@ from rich.table import Table
 
 from headroom_lab.demo import report
 from headroom_lab.demo.play import Stage, set_stage
-from headroom_lab.demo.scenario import BURST_NODES, ZONE, Outcome, Scenario, with_pexips_own_rule
+from headroom_lab.demo.scenario import BURST_NODES, ZONE, Outcome, Scenario, with_foresight, with_pexips_own_rule
 from headroom_lab.demo.screen import View, draw, say_briefly
 
 LOOKS_EVERY = 0.3  # real seconds
@@ -33,13 +33,13 @@ def run(scenario: Scenario, speed: float, console: Console, folder: Path) -> int
             tell: Callable[[str], None] = status.update
         else:
             status, tell = None, console.print
-        native = with_pexips_own_rule(scenario)
+        native, oracle = with_pexips_own_rule(scenario), with_foresight(scenario)
         stage = set_stage(scenario, stack, tell=tell)
         if status:
             status.stop()
         play(stage, speed, console)
-        found = report.write(_morning(stage, native, real_time.monotonic() - began), folder)
-    _summarise(found, native, console, folder)
+        found = report.write(_morning(stage, native, oracle, real_time.monotonic() - began), folder)
+    _summarise(found, native, oracle, console, folder)
     problems = report.failures(found)
     for problem in problems:
         console.print(f"[bold red]{problem}")
@@ -103,7 +103,7 @@ def look(stage: Stage) -> View:
     )
 
 
-def _morning(stage: Stage, native: Outcome, wall_seconds: float) -> report.Morning:
+def _morning(stage: Stage, native: Outcome, oracle: Outcome, wall_seconds: float) -> report.Morning:
     begin, end = (
         datetime.fromtimestamp(stage.scenario.at(at), UTC) for at in (stage.scenario.begins, stage.scenario.ends)
     )
@@ -121,21 +121,25 @@ def _morning(stage: Stage, native: Outcome, wall_seconds: float) -> report.Morni
         lifetimes=lifetimes,
         executions=executions,
         native=native,
+        oracle=oracle,
         wall_seconds=wall_seconds,
     )
 
 
-def _summarise(found: dict[str, object], native: Outcome, console: Console, folder: Path) -> None:
+def _summarise(found: dict[str, object], native: Outcome, oracle: Outcome, console: Console, folder: Path) -> None:
     table = Table(title="The morning", title_justify="left")
-    table.add_column("")
-    table.add_column("Headroom", justify="right")
-    table.add_column("Pexip's own rule", justify="right")
-    table.add_row("calls offered", str(found["calls_offered"]), str(native.offered))
-    table.add_row("calls turned away", str(found["calls_rejected"]), str(native.rejected))
-    table.add_row("calls cut", str(found["calls_cut"]), str(native.cut))
-    table.add_row("overflow node-hours", str(found["node_hours"]), str(found["native_node_hours"]))
-    table.add_row("nodes started", str(found["nodes_started"]), str(native.starts))
-    table.add_row("nodes serving at 09:00", str(found["nodes_serving_at_0900"]), "")
-    table.add_row("stops refused or reversed", str(found["stops_refused_or_reversed"]), "")
+    for title in ("", "Headroom", "Pexip's own rule", "knowing every call beforehand"):
+        table.add_column(title, justify="right" if title else "left")
+    rows = (
+        ("calls offered", found["calls_offered"], native.offered, oracle.offered),
+        ("calls turned away", found["calls_rejected"], native.rejected, oracle.rejected),
+        ("calls cut", found["calls_cut"], native.cut, oracle.cut),
+        ("overflow node-hours", found["node_hours"], found["native_node_hours"], found["oracle_node_hours"]),
+        ("nodes started", found["nodes_started"], native.starts, oracle.starts),
+        ("nodes serving at 09:00", found["nodes_serving_at_0900"], "", ""),
+        ("stops refused or reversed", found["stops_refused_or_reversed"], "", ""),
+    )
+    for row in rows:
+        table.add_row(*map(str, row))
     console.print(table)
     console.print(f"{folder / 'report.html'} shows the morning, {folder / 'report.json'} has its numbers.")

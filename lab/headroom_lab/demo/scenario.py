@@ -1,15 +1,22 @@
 """The morning that is played: who meets when, on which platform."""
 
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime, time
+from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
-from headroom_lab.load import meetings_day, read_trace, trace_day
+from headroom.domain.bookings import Series
+from headroom.domain.forecasting import Booking, Sample
+from headroom_lab.load import Booked, calls_of_day, meetings_day, read_trace, scale_of, trace_day
 from headroom_lab.pexip.bursting import Bursting
 from headroom_lab.pexip.power import OwnInstances
+from headroom_lab.pexip.resources import when
 from headroom_lab.pexip.switches import Switches
 from headroom_lab.pexip.world import Call, Location, Node, World
+from headroom_lab.replay.oracle import schedule
+from headroom_lab.replay.work import PRINCIPAL as ORACLES_PRINCIPAL
+from headroom_lab.replay.work import Platform, Work, samples_of
 
 ZONE = ZoneInfo("Europe/Stockholm")
 BUNDLED_DAY = date(2026, 3, 2)  # a Monday
@@ -19,6 +26,7 @@ BURST_NODES, BURST_HD = 12, 15
 NAT_NODE = "burst-07"  # its public address changes at every start
 HOSTNAME = "manager.example.com"
 SEED = 7
+PAST_DAYS, SATURDAY, UNTIL = 40, 5, time(12)
 STEP = 5.0  # seconds between two looks of the comparison's world
 
 
@@ -31,9 +39,11 @@ class Scenario:
     begins: time
     ends: time
     calls: tuple[Call, ...]
+    booked: tuple[Booked, ...] = ()  # what Pexip knows of the day's meetings
+    past: tuple[Sample, ...] = ()  # the load of the weeks before, as Headroom has seen it
     threshold: int = 12  # 15 % of always-on, as Pexip's guide advises
     minimum_lifetime: int = 50  # minutes, Pexip's default
-    prewarm_count: int = 11  # one node is left as a replacement
+    prewarm_count: int = 6  # promised at 08:50; what else is needed the forecast asks for
 
     def at(self, moment: time) -> float:
         """Return the epoch second of a local time that day."""
@@ -41,17 +51,53 @@ class Scenario:
 
 
 def bundled(begins: time, ends: time) -> Scenario:
-    """The synthetic morning that ships with Headroom."""
-    calls = meetings_day(BUNDLED_DAY, ZONE, PRINCIPAL, SEED)
-    return Scenario(day=BUNDLED_DAY, title="a busy Monday of meetings", begins=begins, ends=ends, calls=tuple(calls))
+    """The synthetic morning that ships with Headroom, and the weeks before it."""
+    calls, booked = meetings_day(BUNDLED_DAY, ZONE, PRINCIPAL, SEED)
+    past = (meetings_day(day, ZONE, PRINCIPAL, SEED) for day in weekdays_before(BUNDLED_DAY))
+    return Scenario(
+        day=BUNDLED_DAY,
+        title="a busy Monday of meetings",
+        begins=begins,
+        ends=ends,
+        calls=tuple(calls),
+        booked=tuple(booked),
+        past=tuple(sample for calls, booked in past for sample in mornings_of(calls, booked)),
+    )
 
 
 def from_trace(path: Path, day: date, begins: time, ends: time) -> Scenario:
-    """A day of a trace."""
+    """A day of a trace, and the weeks before it; its calls were not booked."""
     trace = read_trace(path)
     always_on = sum(hd for _, hd in ALWAYS_ON)
     calls = trace_day(trace, day, ZONE, PRINCIPAL, SEED, always_on)
-    return Scenario(day=day, title=f"{day} of {path.name}", begins=begins, ends=ends, calls=tuple(calls))
+    scale = scale_of(trace, SEED, always_on)
+    earlier = [before for before in trace.days if before < day][-PAST_DAYS:]
+    past = (calls_of_day(trace, before, ZONE, PRINCIPAL, SEED, scale) for before in earlier)
+    return Scenario(
+        day=day,
+        title=f"{day} of {path.name}",
+        begins=begins,
+        ends=ends,
+        calls=tuple(calls),
+        past=tuple(sample for calls in past for sample in mornings_of(calls, ())),
+    )
+
+
+def weekdays_before(day: date) -> list[date]:
+    """Return the weekdays of the weeks before."""
+    earlier = (day - timedelta(days=number) for number in range(7 * PAST_DAYS // 5, 0, -1))
+    return [before for before in earlier if before.weekday() < SATURDAY]
+
+
+def mornings_of(calls: Sequence[Call], booked: Iterable[Booked]) -> Iterator[Sample]:
+    """Yield a day's load by the minute, as far as the demo plays."""
+    bookings = (
+        Booking(begins=datetime.fromtimestamp(one.begins, UTC), ends=datetime.fromtimestamp(one.ends, UTC), hd=one.size)
+        for one in booked
+    )
+    for sample in samples_of(calls, bookings, PRINCIPAL):
+        if sample.at.astimezone(ZONE).time() < UNTIL:
+            yield sample
 
 
 def platform_of(addresses: dict[str, str] | None = None) -> tuple[list[Location], list[Node]]:
@@ -82,6 +128,29 @@ def in_progress(scenario: Scenario) -> list[Call]:
     ]
 
 
+def book(world: World, scenario: Scenario) -> None:
+    """Have Pexip know the day's meetings, as VMR Scheduling for Exchange would tell it."""
+    world.rooms += [one.room for one in scenario.booked]
+    for number, one in enumerate(scenario.booked, 1):
+        world.scheduled[number] = {
+            "conference": f"/api/admin/configuration/v1/conference/{number}/",
+            "start_time": when(one.begins, fine=False),
+            "end_time": when(one.ends, fine=False),
+            "subject": one.room,
+            "ews_item_id": f"item {number}",
+            "ews_item_uid": f"uid {number}",
+            "recurring_conference": f"/api/admin/configuration/v1/recurring_conference/{number}/",
+            "scheduled_alias": None,
+        }
+
+
+def series_of(scenario: Scenario) -> Iterator[Series]:
+    """Yield what Headroom has seen of these meetings: last week as many came as are invited now."""
+    for number, one in enumerate(scenario.booked, 1):
+        last_week = datetime.fromtimestamp(one.begins, UTC) - timedelta(weeks=1)
+        yield Series(id=f"recurring_conference/{number}", begins=last_week, most=one.size)
+
+
 @dataclass(frozen=True, slots=True)
 class Outcome:
     """What a controller achieved."""
@@ -91,6 +160,19 @@ class Outcome:
     cut: int
     node_hours: float
     starts: int
+
+
+def with_foresight(scenario: Scenario) -> Outcome:
+    """Play the same morning to the oracle, which knows every call beforehand."""
+    end = scenario.at(scenario.ends)
+    calls = tuple(
+        Call(call.at, call.conference, ORACLES_PRINCIPAL, min(call.seconds, end - call.at))
+        for call in sorted(in_progress(scenario), key=lambda call: call.at)
+    )
+    size = Platform(always_on=sum(hd for _, hd in ALWAYS_ON), nodes=BURST_NODES, node_hd=BURST_HD)
+    work = Work(name=scenario.title, zone=str(ZONE), platform=size, calls=calls, bookings=(), history=())
+    best = schedule(work, SEED)
+    return Outcome(len(calls), best.rejected, 0, best.node_hours, best.starts)
 
 
 def with_pexips_own_rule(scenario: Scenario) -> Outcome:

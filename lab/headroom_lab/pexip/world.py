@@ -193,20 +193,26 @@ class World:
         self._let_strays_dial()
 
     def _let_strays_dial(self) -> None:
-        """Someone dials the address of a node that has been closed and empty for a while, as if to test its controller."""
+        """Someone dials a node that has had its lifetime and is closed and empty for a while, as if to test its controller."""
         if not self.strays or not self.switches.closed_takes_direct_calls:
             return
         for node in self.nodes.values():
             quiet_since = max(
                 node.emptied_at, node.closed.changed_at + self.switches.configuration_delay + STRAY_MARGIN
             )
-            if node.closed.now and node.ready(self.now) and not node.calls and self.now - quiet_since >= STRAY_AFTER:
+            spent = node.launched_at is not None and self.now - node.launched_at >= self._minimum_lifetime
+            quiet = node.closed.now and node.ready(self.now) and not node.calls
+            if spent and quiet and self.now - quiet_since >= STRAY_AFTER:
                 self.strays -= 1
                 self.tally.offered += 1
                 call = Call(self.now, "direct call", node.location, STRAY_STAYS)
                 self.note("direct call", node=node.name)
                 self._join(call, node, node.address)
                 return
+
+    @property
+    def _minimum_lifetime(self) -> float:
+        return 60.0 * self.settings["bursting_min_lifetime"]
 
     def _sample(self, at: float) -> None:
         """Note how things stand, once a minute."""

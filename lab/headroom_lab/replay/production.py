@@ -79,11 +79,7 @@ class Headroom:
         self._learn_at_night()
         made = plan(self.observe(now), self.commitments(now), self.policy, now)
         self.last, self.trail = made, made.trail
-        self.samples += [
-            Sample(at=now, location=demand.location, used=demand.used, booked=demand.booked)
-            for demand in made.trail
-            if demand.at == now
-        ]
+        self.samples += made.samples()
         for change in made.changes:
             self.begin(change, now)
 

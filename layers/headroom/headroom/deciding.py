@@ -71,7 +71,7 @@ class Decider:
         except SupersededError:
             logger.info("superseded", snapshot=str(since))
             return None
-        self.ledger.keep_samples(decision)
+        self.ledger.keep_samples(decision.samples())
         for change, token in begun:
             self.ledger.tell(
                 Event(at=now, kind=f"{change.action} wanted", node=change.node, reason=change.reason, by=ME)

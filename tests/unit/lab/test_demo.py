@@ -55,6 +55,7 @@ MORNING = report.Morning(
     lifetimes={"burst-01": [LIFETIME]},
     executions=[{"name": "a", "status": "SUCCEEDED"}],
     native=Outcome(100, 9, 0, 1.0, 2),
+    oracle=Outcome(100, 0, 0, 2.0, 3),
     wall_seconds=100,
 )
 

@@ -311,16 +311,14 @@ class Ledger:
 
     # What is known of the load
 
-    def keep_samples(self, plan: Plan) -> None:
-        """Keep the load of every principal location that a plan saw, and how much of it was booked."""
-        expires, loads = self._expiry(plan.read_at, HISTORY_KEPT), {load.location: load for load in plan.principals}
+    def keep_samples(self, samples: Iterable[Sample]) -> None:
+        """Keep load samples."""
         with self.table.batch_writer() as batch:
-            for demand in plan.trail:
-                if demand.at == plan.at and (load := loads.get(demand.location)):
-                    key = {"pk": f"samples#{self.platform}#{load.location}", "sk": stamp(plan.read_at)}
-                    facts: dict[str, int | Decimal] = {"hd": load.hd, "used": load.used, "expires_at": expires}
-                    facts |= {"demand": _decimal(demand.used), "booked": _decimal(demand.booked)}
-                    batch.put_item(Item=key | facts)
+            for sample in samples:
+                facts = {"used": _decimal(sample.used), "booked": _decimal(sample.booked), "hd": sample.hd}
+                expires = self._expiry(sample.at, HISTORY_KEPT)
+                key = {"pk": f"samples#{self.platform}#{sample.location}", "sk": stamp(sample.at)}
+                batch.put_item(Item=key | facts | {"expires_at": expires})
 
     def samples(self, location: str, since: datetime, until: datetime) -> Iterator[Sample]:
         """Yield the load samples of a principal location over a stretch of time, the oldest first."""
@@ -329,8 +327,9 @@ class Ledger:
             yield Sample(
                 at=datetime.fromisoformat(item["sk"]),
                 location=location,
-                used=float(item.get("demand", item["used"])),
-                booked=float(item.get("booked", 0)),
+                used=float(item["used"]),
+                booked=float(item["booked"]),
+                hd=int(item["hd"]),
             )
 
     def keep_profile(self, profile: Profile) -> None:

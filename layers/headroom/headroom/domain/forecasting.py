@@ -33,12 +33,16 @@ ATTENDANCE_SPREAD = 0.3  # standard deviation of a meeting's attendance, as a sh
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sample:
-    """The load of a principal location at a moment: `used` HD connections, of which `booked` were announced."""
+    """The load of a principal location at a moment: `used` HD connections, wherever their media was.
+
+    `booked` is what meetings were booked to have in use, `hd` the location's own capacity.
+    """
 
     at: datetime
     location: str
     used: float
     booked: float = 0.0
+    hd: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from headroom.domain.fleet import ON, Node, NodeState, Observation, match_up
-from headroom.domain.forecasting import Demand
+from headroom.domain.forecasting import Demand, Sample
 from headroom.domain.lifecycle import Action, Commitments, Wanted
 from headroom.domain.load import Load
 from headroom.domain.needs import Need, needs_of
@@ -61,6 +61,13 @@ class Plan:
     principals: tuple[Load, ...]
     overflows: tuple[Load, ...]
     trail: tuple[Demand, ...] = ()  # how the load went lately: the next observation's `trail`
+
+    def samples(self) -> Iterator[Sample]:
+        """Yield the load of each principal location as this plan saw it: what `learn` learns from."""
+        for demand in self.trail:
+            if demand.at == self.at:
+                hd = next((load.hd for load in self.principals if load.location == demand.location), 0)
+                yield Sample(at=self.read_at, location=demand.location, used=demand.used, booked=demand.booked, hd=hd)
 
 
 def plan(observation: Observation, commitments: Commitments, policy: Policy, now: datetime) -> Plan:
