@@ -212,7 +212,7 @@ class World:
 
     @property
     def _minimum_lifetime(self) -> float:
-        return 60.0 * self.settings["bursting_min_lifetime"]
+        return 60.0 * float(self.settings["bursting_min_lifetime"])
 
     def _sample(self, at: float) -> None:
         """Note how things stand, once a minute."""
