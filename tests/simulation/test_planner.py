@@ -198,6 +198,7 @@ def test_a_morning_with_a_nonsensical_past_costs_its_cap_at_most_and_cuts_nothin
     alone = play(work, replace(policy, forecasting=False), reliable=True)
     capped = play(work, replace(policy, max_forecast_nodes=cap), reliable=True)
     lasts = (work.ends - work.begins) / 3600
+    assert capped.site.world.tally.rejected <= alone.site.world.tally.rejected
     assert capped.node_hours <= alone.node_hours + cap * lasts
     assert capped.site.world.tally.cut == 0
 

@@ -117,6 +117,15 @@ def test_a_day_learned_twice_counts_once_and_old_days_are_forgotten() -> None:
     assert learned.days[0].day == MONDAY + timedelta(days=DAYS_KEPT + 4)
 
 
+def test_a_day_on_which_all_were_in_use_says_that_more_would_have_come() -> None:
+    at = datetime(2026, 2, 23, 9, tzinfo=ZoneInfo(ZONE))
+    free, full = (
+        learn(profile(), [Sample(at=at, location="Stockholm", used=20, full=full)], at.date()) for full in (False, True)
+    )
+    assert free.days[0].used[540] == 20
+    assert full.days[0].used[540] == 30
+
+
 def test_a_day_without_samples_teaches_nothing() -> None:
     assert learn(profile(), [], MONDAY) == profile()
 

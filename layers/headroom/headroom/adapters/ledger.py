@@ -316,6 +316,7 @@ class Ledger:
         with self.table.batch_writer() as batch:
             for sample in samples:
                 facts = {"used": _decimal(sample.used), "booked": _decimal(sample.booked), "hd": sample.hd}
+                facts |= {"full": True} if sample.full else {}
                 expires = self._expiry(sample.at, HISTORY_KEPT)
                 key = {"pk": f"samples#{self.platform}#{sample.location}", "sk": stamp(sample.at)}
                 batch.put_item(Item=key | facts | {"expires_at": expires})
@@ -330,6 +331,7 @@ class Ledger:
                 used=float(item["used"]),
                 booked=float(item["booked"]),
                 hd=int(item["hd"]),
+                full=bool(item.get("full")),
             )
 
     def keep_profile(self, profile: Profile) -> None:

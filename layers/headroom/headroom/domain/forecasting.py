@@ -21,6 +21,7 @@ HALF_LIFE = 28.0  # days after which a past day counts half
 OTHER_WEEKDAY = 0.25  # what a day of another weekday counts, beside 1 for the same
 ALIKE = (0.6, 1.6)  # another weekday counts only if its load is so many times this weekday's
 ODD = 0.4  # a day with less than this share of its weekday's usual load was a holiday
+TURNED_AWAY = 1.5  # where all were in use others were turned away: so many times as many may have wanted to come
 NEW_GROUND = 10.0  # HD connections added before two levels are compared, so that an empty morning has no say
 RATIO = (0.25, 3.0)  # how far today's level may stretch a past day's rises
 MEAN_CALL = timedelta(minutes=45)
@@ -35,7 +36,8 @@ ATTENDANCE_SPREAD = 0.3  # standard deviation of a meeting's attendance, as a sh
 class Sample:
     """The load of a principal location at a moment: `used` HD connections, wherever their media was.
 
-    `booked` is what meetings were booked to have in use, `hd` the location's own capacity.
+    `booked` is what meetings were booked to have in use, `hd` the location's own capacity. `full` says that nothing was
+    free anywhere: how many more would have come nobody knows.
     """
 
     at: datetime
@@ -43,13 +45,14 @@ class Sample:
     used: float
     booked: float = 0.0
     hd: int = 0
+    full: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Demand:
     """The load of a principal location at a moment, `overflowed` of it on overflow nodes: counted, or inferred.
 
-    `booked` is what meetings were booked to have in use there.
+    `booked` is what meetings were booked to have in use there; `full` says that nothing was free, here or in the overflow.
     """
 
     at: datetime
@@ -57,6 +60,7 @@ class Demand:
     used: float
     overflowed: float = 0.0
     booked: float = 0.0
+    full: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -159,7 +163,8 @@ def learn(profile: Profile, samples: Iterable[Sample], day: date) -> Profile:
         local = sample.at.astimezone(here)
         if local.date() == day:
             minute = 60 * local.hour + local.minute
-            used[minute] = max(sample.used, used[minute] or 0.0)
+            wanted = sample.used * (TURNED_AWAY if sample.full else 1.0)
+            used[minute] = max(wanted, used[minute] or 0.0)
             booked[minute] = max(sample.booked, booked[minute])
     if all(load is None for load in used):
         return profile

@@ -67,7 +67,14 @@ class Plan:
         for demand in self.trail:
             if demand.at == self.at:
                 hd = next((load.hd for load in self.principals if load.location == demand.location), 0)
-                yield Sample(at=self.read_at, location=demand.location, used=demand.used, booked=demand.booked, hd=hd)
+                yield Sample(
+                    at=self.read_at,
+                    location=demand.location,
+                    used=demand.used,
+                    booked=demand.booked,
+                    hd=hd,
+                    full=demand.full,
+                )
 
 
 def plan(observation: Observation, commitments: Commitments, policy: Policy, now: datetime) -> Plan:

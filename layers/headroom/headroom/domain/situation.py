@@ -6,7 +6,7 @@ from statistics import quantiles
 from zoneinfo import ZoneInfo
 
 from headroom.domain.fleet import ON, Fleet, Node, NodeState, Observation
-from headroom.domain.forecasting import Booking, Foresight, by_location, expected
+from headroom.domain.forecasting import Booking, Demand, Foresight, by_location, expected
 from headroom.domain.lifecycle import Commitments, Hold, Memory, Wanted
 from headroom.domain.load import follow, overflow_loads, principal_loads
 from headroom.domain.policy import Mode, Policy
@@ -52,10 +52,13 @@ class Situation:
         self._foresights: dict[str, Foresight] = {}
         overflowed = {name: load.used + load.carried for name, load in self.overflows.items()}
         trail = follow(observation.trail, self.principals, overflowed, self.overflow_of, now)
-        self.trail = tuple(
-            replace(each, booked=round(expected(self.bookings_of(each.location), now), 1)) if each.at == now else each
-            for each in trail
-        )
+        self.trail = tuple(self._described(demand) if demand.at == now else demand for demand in trail)
+
+    def _described(self, demand: Demand) -> Demand:
+        """Add to a load what was booked, and whether anything was free."""
+        booked = round(expected(self.bookings_of(demand.location), self.now), 1)
+        overflow = self.overflows[self.overflow_of[demand.location] or ""]
+        return replace(demand, booked=booked, full=self.principals[demand.location].free <= 0 and overflow.free <= 0)
 
     def memory(self, node: Node) -> Memory:
         """What is remembered of a node, which may be nothing."""
