@@ -2,9 +2,11 @@
 
 import json
 import sys
-from datetime import date, time
-from functools import partial
+from collections.abc import Callable, Sequence
+from dataclasses import asdict
+from datetime import date, time, timedelta
 from pathlib import Path
+from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import boto3
@@ -15,17 +17,27 @@ from rich.progress import Progress
 import headroom
 from headroom import clock
 from headroom_lab.demo.scenario import bundled, from_trace, platform_of
-from headroom_lab.load import TraceError, read_trace
+from headroom_lab.load import TraceError
 from headroom_lab.pexip.alone import Home
 from headroom_lab.pexip.alone import run as run_platform
 from headroom_lab.pexip.server import Serving
 from headroom_lab.pexip.world import World
-from headroom_lab.replay.run import NAMES, Job, play_all
+from headroom_lab.replay.run import NAMES, Changes, Job, play_all
 from headroom_lab.replay.score import Result
+from headroom_lab.replay.sources import maker_of
 from headroom_lab.replay.suite import cases_of
-from headroom_lab.replay.work import Platform, of_counts, of_meetings
+from headroom_lab.replay.work import Platform
 
 BEGINS, ENDS = time(8, 28), time(10, 30)
+WHATIF: dict[str, Callable[[str], Any]] = {
+    "threshold": int,
+    "minimum_lifetime": lambda text: timedelta(minutes=float(text)),
+    "max_nodes": int,
+    "confidence": float,
+    "max_forecast_nodes": int,
+    "forecasting": lambda text: {"true": True, "false": False}[text],
+    "reserve": lambda text: {"true": True, "false": False}[text],
+}
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -68,21 +80,74 @@ def demo(speed: float, trace: Path | None, day: date | None, until: str, out: Pa
         sys.exit(130)
 
 
+def _size_options[F: Callable[..., Any]](command: F) -> F:
+    """Which load, on how large a platform: what every command that replays asks for."""
+    options = [
+        click.argument("trace", type=click.Path(dir_okay=False, path_type=Path)),
+        click.option(
+            "--seeds", default=1, show_default=True, type=click.IntRange(1), help="So many draws of the load."
+        ),
+        click.option(
+            "--days", default=28, show_default=True, type=click.IntRange(1), help="The last days of the load."
+        ),
+        click.option("--meetings", is_flag=True, help="Derive meetings with bookings from counted arrivals."),
+        click.option("--zone", default="UTC", show_default=True, callback=_zone, help="Time zone of the days."),
+        click.option("--always-on", default=80, show_default=True, type=click.IntRange(1), help="HD connections."),
+        click.option("--nodes", default=13, show_default=True, type=click.IntRange(1), help="Overflow nodes."),
+        click.option(
+            "--node-hd", default=15, show_default=True, type=click.IntRange(1), help="HD connections of each."
+        ),
+        click.option(
+            "--fill-up", is_flag=True, help="Calls fill one node before the next, instead of the least loaded."
+        ),
+        click.option("--json", "wants_json", is_flag=True, help="Every run's figures, for a program."),
+    ]
+    for option in reversed(options):
+        command = option(command)
+    return command
+
+
+def _zone(_context: object, _parameter: object, name: str) -> str:
+    try:
+        ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError) as error:
+        raise click.BadParameter(f"{name} is no time zone; write one like Europe/Oslo.") from error
+    return name
+
+
+def _changes(_context: object, _parameter: object, given: tuple[str, ...]) -> Changes:
+    """Read `threshold=15` and its like, in the types that the policy has."""
+    changes: dict[str, Any] = {}
+    for pair in given:
+        name, _, text = pair.partition("=")
+        if name not in WHATIF:
+            raise click.BadParameter(f"{name} cannot be changed; {', '.join(WHATIF)} can.")
+        try:
+            changes[name] = WHATIF[name](text)
+        except (KeyError, ValueError) as error:
+            raise click.BadParameter(f"{pair} cannot be read: {error}.") from error
+    return tuple(changes.items())
+
+
+def _replayed(jobs: Sequence[Job]) -> list[Result]:
+    """Play, with progress; a load that cannot be replayed is said in a sentence."""
+    results: list[Result] = []
+    with Progress(console=Console(stderr=True), transient=True) as progress:
+        for found in progress.track(play_all(jobs), total=len(jobs), description="Replaying"):
+            results += found
+    return results
+
+
 @main.command()
-@click.argument("trace", type=click.Path(dir_okay=False, path_type=Path))
+@_size_options
 @click.option("--policy", "policies", multiple=True, type=click.Choice(NAMES), help="Only these; all if left out.")
-@click.option("--seeds", default=1, show_default=True, type=click.IntRange(1), help="So many draws of the same load.")
-@click.option("--days", default=28, show_default=True, type=click.IntRange(1), help="The last days of the trace.")
-@click.option("--meetings", is_flag=True, help="Derive meetings with bookings from the trace's daily curve.")
-@click.option("--zone", default="UTC", show_default=True, help="Time zone of the trace.")
-@click.option("--always-on", default=80, show_default=True, type=click.IntRange(1), help="HD connections.")
-@click.option("--nodes", default=13, show_default=True, type=click.IntRange(1), help="Overflow nodes.")
-@click.option("--node-hd", default=15, show_default=True, type=click.IntRange(1), help="HD connections of each.")
+@click.option(
+    "--whatif", multiple=True, callback=_changes, metavar="NAME=VALUE", help="Headroom with this changed, too."
+)
 @click.option("--price", type=click.FloatRange(0), help="What a node costs an hour, to have costs shown.")
-@click.option("--json", "wants_json", is_flag=True, help="Every run's figures, for a program.")
+@click.option("--html", type=click.Path(dir_okay=False, path_type=Path), help="Leave a report there, with charts.")
 def replay(
     trace: Path,
-    policies: tuple[str, ...],
     seeds: int,
     days: int,
     meetings: bool,
@@ -90,33 +155,94 @@ def replay(
     always_on: int,
     nodes: int,
     node_hd: int,
-    price: float | None,
+    fill_up: bool,
     wants_json: bool,
+    policies: tuple[str, ...],
+    whatif: Changes,
+    price: float | None,
+    html: Path | None,
 ) -> None:
-    """Play TRACE, a file of timestamp,arrivals, to Headroom, to Pexip's own rule, and to others, and compare them.
+    """Play TRACE to Headroom, to Pexip's own rule, and to others, and compare them.
 
-    The trace is scaled until the always-on nodes alone would turn away 40 % of its calls (of meetings 27 %).
+    TRACE is a file of timestamp,arrivals (scaled until the always-on nodes alone would turn away 40 % of the calls, of
+    meetings 27 %), of meetings as begins,ends,size[,booked], or a load history that `headroom export` wrote.
     """
     from headroom_lab.replay.show import as_json, table_of  # noqa: PLC0415 - only this command shows them
 
-    size = Platform(always_on=always_on, nodes=nodes, node_hd=node_hd)
-    results: list[Result] = []
+    size = Platform(always_on=always_on, nodes=nodes, node_hd=node_hd, fill_up=fill_up)
+    chosen = policies or (("headroom",) if whatif else NAMES)
+    changed = ", ".join(f"{name}={_said(value)}" for name, value in whatif)
+    variants = ((f"headroom with {changed}", whatif),) if whatif else ()
     try:
-        ZoneInfo(zone)
-    except (ZoneInfoNotFoundError, ValueError) as error:
-        raise click.BadParameter(f"{zone} is no time zone; write one like Europe/Oslo.", param_hint="--zone") from error
-    try:
-        make = partial(of_meetings if meetings else of_counts, read_trace(trace), size, days=days, zone=zone)
-        jobs = [Job(make=make, seed=seed, names=(name,)) for name in policies or NAMES for seed in range(1, seeds + 1)]
-        with Progress(console=Console(stderr=True), transient=True) as progress:
-            for found in progress.track(play_all(jobs), total=len(jobs), description="Replaying"):
-                results += found
+        make = maker_of(trace, size, meetings=meetings, days=days, zone=zone)
+        each = [((name,), ()) for name in chosen] + [((), (variant,)) for variant in variants]
+        results = _replayed(
+            [
+                Job(make=make, seed=seed, names=names, variants=more, watch=html is not None)
+                for names, more in each
+                for seed in range(1, seeds + 1)
+            ]
+        )
     except TraceError as error:
         raise click.ClickException(str(error)) from error
+    if html:
+        from headroom_lab.replay.page import page_of  # noqa: PLC0415 - charts take a second to import
+
+        html.write_text(page_of(results, zone, price))
+        click.echo(f"{html} shows it.", err=True)
     if wants_json:
         click.echo(json.dumps(as_json(results), indent=2))
     else:
         Console().print(table_of(results, price))
+
+
+def _said(value: object) -> object:
+    return f"{value.total_seconds() / 60:g}" if isinstance(value, timedelta) else value
+
+
+@main.command()
+@_size_options
+def tune(
+    trace: Path,
+    seeds: int,
+    days: int,
+    meetings: bool,
+    zone: str,
+    always_on: int,
+    nodes: int,
+    node_hd: int,
+    fill_up: bool,
+    wants_json: bool,
+) -> None:
+    """Try settings on a site's own load, and recommend one.
+
+    TRACE is what `headroom replay` takes, best a load history that `headroom export` wrote. Shown are the settings that no
+    other beats in calls turned away, node-hours and starts, and how the thresholds that Pexip's guide advises do here.
+    """
+    from headroom_lab.replay import tune as tuner  # noqa: PLC0415 - only this command needs it
+
+    size = Platform(always_on=always_on, nodes=nodes, node_hd=node_hd, fill_up=fill_up)
+    try:
+        make = maker_of(trace, size, meetings=meetings, days=days, zone=zone)
+        measured = make(seed=1).platform
+        results = _replayed(
+            [
+                Job(make=make, seed=seed, names=(), variants=(variant,))
+                for variant in tuner.settings_of(measured).items()
+                for seed in range(1, seeds + 1)
+            ]
+        )
+    except TraceError as error:
+        raise click.ClickException(str(error)) from error
+    points = tuner.points_of(results)
+    if wants_json:
+        best = tuner.recommended(points)
+        unbeaten = tuner.front(points)
+        rows = [asdict(point) | {"front": point in unbeaten, "recommended": point == best} for point in points]
+        click.echo(json.dumps(rows, indent=2))
+    else:
+        Console().print(tuner.table_of(points))
+        Console().print(tuner.sentence(points))
 
 
 @main.command()

@@ -1,6 +1,5 @@
 """What the morning came to: numbers, the comparison with Pexip's own rule, and whether history and world agree."""
 
-import io
 import json
 from collections import Counter
 from dataclasses import dataclass
@@ -8,14 +7,11 @@ from datetime import datetime, time, timedelta
 from pathlib import Path
 from typing import Any
 
-import jinja2
-import matplotlib as mpl
 from markupsafe import Markup
-from matplotlib.dates import DateFormatter
-from matplotlib.figure import Figure
 
 from headroom.adapters.ledger import Event, Ledger, moment
 from headroom_lab.demo.scenario import ZONE, Outcome, Scenario
+from headroom_lab.drawing import BLUE, ORANGE, STYLE, TEMPLATES, VERMILION, drawing
 
 LAUNCHES_AGREE = 2.0  # seconds
 STOPS_AGREE = 120.0
@@ -160,16 +156,9 @@ def failures(found: dict[str, Any]) -> list[str]:
     return problems
 
 
-PAGE = jinja2.Environment(autoescape=True).from_string("""<!DOCTYPE html>
-<html lang="en"><head><meta charset="utf-8"><title>Headroom: {{ title }}</title>
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<style>
-body { font: 16px/1.5 system-ui, sans-serif; margin: 2rem auto; max-width: 62rem; padding: 0 1rem; color-scheme: light dark; }
-table { border-collapse: collapse; width: 100%; } td, th { padding: .3rem .8rem .3rem 0; text-align: left; vertical-align: top; }
-th { border-bottom: 1px solid; } td.number { text-align: right; font-variant-numeric: tabular-nums; }
-.scroll td:not(:nth-child(4)) { white-space: nowrap; }
-svg { max-width: 100%; height: auto; background: #fff; } .scroll { overflow-x: auto; }
-</style></head><body>
+PAGE = TEMPLATES.from_string("""<!DOCTYPE html>
+<html lang="en"><head><title>Headroom: {{ title }}</title>{{ style }}
+<style>.scroll td:not(:nth-child(4)) { white-space: nowrap; }</style></head><body>
 <h1>{{ title }}</h1>
 <p>{{ found.calls_offered }} calls were offered. Headroom turned away {{ found.calls_rejected }} of them, Pexip's own rule
 would have turned away {{ found.native_calls_rejected }} on the same morning. {{ found.calls_cut }} calls were cut.</p>
@@ -188,32 +177,21 @@ would have turned away {{ found.native_calls_rejected }} on the same morning. {{
 </body></html>""")  # noqa: E501
 
 
-def chart(morning: Morning) -> str:
-    """Draw load against capacity over the morning, rejected calls marked, as SVG."""
+def chart(morning: Morning) -> Markup:
+    """Draw load against capacity over the morning, rejected calls marked."""
     begin = morning.scenario.at(morning.scenario.begins)
     samples = [line for line in morning.happened("sample") if line["at"] >= begin]
     times: Any = [datetime.fromtimestamp(line["at"], ZONE) for line in samples]
-    with mpl.rc_context({"svg.hashsalt": "headroom", "svg.fonttype": "none", "timezone": str(ZONE)}):
-        figure = Figure(figsize=(10, 4))
-        axes = figure.subplots()
-        axes.step(
-            times,
-            [line["capacity"] for line in samples],
-            where="post",
-            label="HD connections that serve",
-            color="#0072B2",
-        )
-        axes.fill_between(times, [line["used"] for line in samples], alpha=0.4, label="in use", color="#E69F00")
+    with drawing("HD connections in use and serving over the morning", zone=ZONE) as made:
+        capacity = [line["capacity"] for line in samples]
+        made.axes.step(times, capacity, where="post", label="HD connections that serve", color=BLUE)
+        made.axes.fill_between(times, [line["used"] for line in samples], alpha=0.4, label="in use", color=ORANGE)
         rejected: Any = [datetime.fromtimestamp(line["at"], ZONE) for line in morning.happened("rejected")]
         if rejected:
-            axes.plot(rejected, [0] * len(rejected), "x", label="call turned away", color="#D55E00")
-        axes.xaxis.set_major_formatter(DateFormatter("%H:%M", tz=ZONE))
-        axes.legend(loc="upper left")
-        axes.set_ylabel("HD connections")
-        out = io.StringIO()
-        figure.savefig(out, format="svg", bbox_inches="tight")
-    text = out.getvalue()
-    return text[text.index("<svg") :]
+            made.axes.plot(rejected, [0] * len(rejected), "x", label="call turned away", color=VERMILION)
+        made.axes.legend(loc="upper left")
+        made.axes.set_ylabel("HD connections")
+    return made.svg
 
 
 def write(morning: Morning, folder: Path) -> dict[str, Any]:
@@ -228,7 +206,8 @@ def write(morning: Morning, folder: Path) -> dict[str, Any]:
         oracle_starts=morning.oracle.starts,
         events=morning.events,
         zone=ZONE,
-        chart=Markup(chart(morning)),  # noqa: S704 - matplotlib's drawing of our own numbers
+        chart=chart(morning),
+        style=STYLE,
     )
     (folder / "report.html").write_text(page)
     return found

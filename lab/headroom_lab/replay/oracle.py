@@ -16,7 +16,7 @@ from itertools import chain
 
 from headroom_lab.pexip.switches import Switches
 from headroom_lab.pexip.world import Node
-from headroom_lab.replay.site import Site
+from headroom_lab.replay.site import Moment, Site
 from headroom_lab.replay.work import Work
 
 BOOT = 300.0
@@ -58,17 +58,23 @@ class Schedule:
     node_hours: float
     starts: int
     rejected: int
+    course: tuple[Moment, ...] = ()
 
 
-def schedule(work: Work, seed: int) -> Schedule:
-    """Return the best feasible schedule found."""
+def schedule(work: Work, seed: int, watch: tuple[float, float] | None = None) -> Schedule:
+    """Return the best feasible schedule found, with its course over what is watched."""
     found = []
     for patience in PATIENCE:
         site = oracle_site(work, seed)
-        site.run(oracle(site, patience), CELL)
+        site.run(oracle(site, patience), CELL, watch)
         tally = site.world.tally
         found.append(
-            Schedule(node_hours=site.world.node_seconds() / 3600, starts=tally.starts, rejected=tally.rejected)
+            Schedule(
+                node_hours=site.world.node_seconds() / 3600,
+                starts=tally.starts,
+                rejected=tally.rejected,
+                course=tuple(site.tally.course),
+            )
         )
     return min(found, key=lambda one: one.node_hours + 3 * one.rejected)
 

@@ -6,7 +6,7 @@ from statistics import quantiles
 from typing import Any
 
 from headroom_lab.replay.oracle import Schedule
-from headroom_lab.replay.site import Site
+from headroom_lab.replay.site import Moment, Site
 
 REJECTED_COSTS = 3.0  # node-hours that a call turned away counts as
 
@@ -29,6 +29,7 @@ class Result:
     starts: int
     failed_starts: int
     without_headroom: float
+    course: tuple[Moment, ...] = ()
 
     @property
     def rejected_per_10k(self) -> float:
@@ -51,7 +52,8 @@ class Result:
     def as_json(self) -> dict[str, Any]:
         """All figures, derived ones included."""
         derived = {"rejected_per_10k": self.rejected_per_10k, "ratio": self.ratio, "score": self.score}
-        return asdict(self) | {name: round(value, 4) for name, value in derived.items()}
+        facts = {name: value for name, value in asdict(self).items() if name != "course"}
+        return facts | {name: round(value, 4) for name, value in derived.items()}
 
 
 def result_of(site: Site, policy: str, best: Schedule) -> Result:
@@ -73,6 +75,7 @@ def result_of(site: Site, policy: str, best: Schedule) -> Result:
         starts=tally.starts,
         failed_starts=counted.refused_starts + counted.slow_starts,
         without_headroom=quantiles(days, n=100, method="inclusive")[-1] if len(days) > 1 else days[0],
+        course=tuple(counted.course),
     )
 
 

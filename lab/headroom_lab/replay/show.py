@@ -5,6 +5,7 @@ from itertools import groupby
 from statistics import mean
 from typing import Any
 
+from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
 from headroom_lab.replay.run import NAMES
@@ -13,7 +14,8 @@ from headroom_lab.replay.score import Result, geometric_mean
 
 def in_order(results: Iterable[Result]) -> list[Result]:
     """Sort by work, then as the policies are listed, then by seed: runs end in any order."""
-    return sorted(results, key=lambda each: (each.work, NAMES.index(each.policy), each.seed))
+    listed = {name: number for number, name in enumerate(NAMES)}
+    return sorted(results, key=lambda each: (each.work, listed.get(each.policy, len(listed)), each.policy, each.seed))
 
 
 def table_of(results: Sequence[Result], price: float | None = None) -> Table:
@@ -21,11 +23,12 @@ def table_of(results: Sequence[Result], price: float | None = None) -> Table:
     results = in_order(results)
     works = {each.work for each in results}
     seeds = sorted({each.seed for each in results})
-    table = Table(title=f"{', '.join(sorted(works))}; means over {len(seeds)} seeds" if works else "Nothing replayed")
+    drawn = f"{', '.join(sorted(works))}; means over {len(seeds)} seeds" if works else "Nothing replayed"
+    table = Table(title=drawn, box=SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
     if len(works) > 1:
         table.add_column("work")
-    table.add_column("policy")
-    titles = ["rejected per 10,000", "node-hours", "× oracle", "starts", "p99 s a day with none free", "calls cut"]
+    table.add_column("policy", no_wrap=True)
+    titles = ["rejected\nof 10⁴", "node-\nhours", "×\noracle", "starts", "s a day\nfull (p99)", "calls\ncut"]
     for title in [*titles, *(["cost"] if price is not None else []), "score"]:
         table.add_column(title, justify="right")
     for (work, policy), group in groupby(results, key=lambda each: (each.work, each.policy)):

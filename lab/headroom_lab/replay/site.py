@@ -15,6 +15,17 @@ EVERY_NODE = 10_000  # no limit of nodes for one conference, so that a rejection
 QUIET = 3600.0  # with nothing on and no call within this, ticks are skipped
 
 
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """How things stand: epoch seconds, HD connections in use and serving, calls turned away so far, nodes on."""
+
+    at: float
+    used: int
+    capacity: int
+    rejected: int
+    nodes: int
+
+
 @dataclass(slots=True)
 class Tally:
     """What is counted beside what the world counts."""
@@ -22,6 +33,7 @@ class Tally:
     refused_starts: int = 0
     slow_starts: int = 0
     without_headroom: dict[int, float] = field(default_factory=dict)  # seconds a day with no connection free
+    course: list["Moment"] = field(default_factory=list)  # of the day that is watched
 
 
 class Site:
@@ -52,7 +64,10 @@ class Site:
             [self.principal, *self.overflow],
             now=work.begins,
             switches=replace(
-                switches or Switches(), refused_calls_in_history=False, media_nodes_per_location=EVERY_NODE
+                switches or Switches(),
+                least_loaded=not size.fill_up,
+                refused_calls_in_history=False,
+                media_nodes_per_location=EVERY_NODE,
             ),
             seed=seed,
         )
@@ -89,8 +104,14 @@ class Site:
         """Ask EC2 to start a node, whatever it answers."""
         self.start(node)
 
-    def run(self, step: Callable[[], None], every: float = TICK) -> None:
-        """Let the whole work happen, with the controller's step at every tick."""
+    def moment(self) -> Moment:
+        """How things stand now."""
+        world = self.world
+        capacity = world.capacity(PRINCIPAL) + world.capacity(OVERFLOW)
+        return Moment(self.now, self.used(), capacity, world.tally.rejected, sum(node.on for node in self.overflow))
+
+    def run(self, step: Callable[[], None], every: float = TICK, watch: tuple[float, float] | None = None) -> None:
+        """Let the whole work happen, with the controller's step at every tick; note the course of what is watched."""
         world, arrivals = self.world, [call.at for call in self.work.calls]
         upcoming, tick = 0, world.now
         while tick < self.work.ends:
@@ -100,6 +121,8 @@ class Site:
                 errand()
             world.advance(tick)
             step()
+            if watch and watch[0] <= tick < watch[1]:
+                self.tally.course.append(self.moment())
             if world.free(PRINCIPAL) + world.free(OVERFLOW) <= 0:
                 day = int(world.now // 86400)
                 self.tally.without_headroom[day] = self.tally.without_headroom.get(day, 0.0) + every

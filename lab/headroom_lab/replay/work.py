@@ -22,11 +22,15 @@ DAY = timedelta(days=1)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Platform:
-    """How large the platform is: HD connections that are always on, and overflow nodes."""
+    """How large the platform is: HD connections that are always on, and overflow nodes.
+
+    `fill_up` has calls fill one node before the next, instead of the least loaded.
+    """
 
     always_on: int = 80
     nodes: int = 13
     node_hd: int = 15
+    fill_up: bool = False
 
     @property
     def threshold(self) -> int:
