@@ -23,6 +23,8 @@ ENVIRONMENT = {
     "CONFIDENCE": "0.99",
     "MAX_FORECAST_NODES": "0",
     "MEETING_SIZE": "5",
+    "CAPACITY_REASONS": "capacity exceeded",
+    "LICENCE_REASONS": "licen[cs]e",
     "START_NODE_ARN": "arn:aws:states:eu-central-1:123456789012:stateMachine:headroom-start-node",
     "SET_OPEN_ARN": "arn:aws:states:eu-central-1:123456789012:stateMachine:headroom-set-open",
     "RETIRE_NODE_ARN": "arn:aws:states:eu-central-1:123456789012:stateMachine:headroom-retire-node",

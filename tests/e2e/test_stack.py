@@ -236,6 +236,21 @@ def running(stage: Stage, machine: str) -> bool:
     return any(machine in one["executionArn"] and one["status"] == "RUNNING" for one in stage.executions())
 
 
+def test_the_command_line_finds_the_stack_and_says_where_there_is_none(stage: Stage) -> None:
+    def headroom(*arguments: str) -> subprocess.CompletedProcess[str]:
+        environment = os.environ | stage.aws.environment | {"HEADROOM_CLOCK": str(stage.clock.path)}
+        command = [sys.executable, "-m", "headroom_lab.cli.main", *arguments]
+        return subprocess.run(command, env=environment, capture_output=True, text=True, check=False, timeout=120)
+
+    exported = headroom("export", "--days", "2")
+    assert exported.stdout.startswith("at,location,used,booked,hd"), exported.stderr
+    assert "Stockholm" in exported.stdout
+    missing = headroom("export", "--stack", "headrom")
+    assert missing.returncode == 1
+    assert "headrom" in missing.stderr
+    assert "Traceback" not in missing.stderr
+
+
 def test_nothing_is_left_behind_when_the_demo_is_interrupted(tmp_path: Path) -> None:
     environment = os.environ | {"TMPDIR": str(tmp_path), "PYTHONUNBUFFERED": "1"}
     demo = subprocess.Popen(

@@ -93,7 +93,11 @@ def test_functions_that_talk_to_pexip_reach_nothing_else_but_the_ledger_and_thei
         for folder, properties in stack.functions().items()
         if any("secretsmanager:GetSecretValue" in stack.actions_of(one) for one in stack.statements(properties))
     }
-    assert inside == reading == {"observe", "read_bookings", "start_cloudnode", "set_maintenance", "check_empty"}
+    assert (
+        inside
+        == reading
+        == {"observe", "read_bookings", "count_refused", "start_cloudnode", "set_maintenance", "check_empty"}
+    )
     for folder in inside:
         services = {
             action.partition(":")[0]

@@ -1,10 +1,11 @@
 """The `headroom` command: what an operator or a developer does with Headroom at a desk."""
 
+import csv
 import json
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
-from datetime import date, time, timedelta
+from datetime import date, datetime, time, timedelta
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -16,6 +17,7 @@ from rich.progress import Progress
 
 import headroom
 from headroom import clock
+from headroom_lab.cli.stack import ledger_of, spoken
 from headroom_lab.demo.scenario import bundled, from_trace, platform_of
 from headroom_lab.load import TraceError
 from headroom_lab.pexip.alone import Home
@@ -243,6 +245,64 @@ def tune(
     else:
         Console().print(tuner.table_of(points))
         Console().print(tuner.sentence(points))
+
+
+def _since(days: int) -> tuple[datetime, datetime]:
+    now = clock.now()
+    return now - timedelta(days=days), now
+
+
+_stack = click.option(
+    "--stack", default="headroom", show_default=True, help="The deployed stack; AWS_PROFILE chooses where."
+)
+
+
+@main.command()
+@_stack
+@click.option("--location", help="The principal location; may be left out if there is one.")
+@click.option("--days", default=56, show_default=True, type=click.IntRange(1, 400))
+def export(stack: str, location: str | None, days: int) -> None:
+    """Write the load that Headroom has recorded, as `headroom replay` and `headroom tune` read it: CSV, by the minute."""
+    ledger = ledger_of(stack)
+    with spoken():
+        reading = ledger.last_reading()
+        known = [place.name for place in reading.locations if place.overflow_location] if reading else []
+        if not known:
+            raise click.ClickException("Headroom has recorded nothing yet: come back after some days.")
+        if location not in known and (location or len(known) > 1):
+            raise click.UsageError(f"Choose a --location: {', '.join(known)}.")
+        writer = csv.writer(sys.stdout)
+        writer.writerow(["at", "location", "used", "booked", "hd"])
+        for sample in ledger.samples(location or known[0], *_since(days)):
+            writer.writerow([sample.at.isoformat(), sample.location, sample.used, sample.booked, sample.hd])
+
+
+@main.command()
+@_stack
+@click.option("--days", default=28, show_default=True, type=click.IntRange(1, 400))
+@click.option("--zone", default="UTC", show_default=True, callback=_zone, help="Time zone of the days.")
+@click.option("--price", type=click.FloatRange(0), help="What a node costs an hour, to have costs shown.")
+@click.option("--json", "wants_json", is_flag=True, help="The same for a program.")
+def report(stack: str, days: int, zone: str, price: float | None, wants_json: bool) -> None:
+    """Compare what was done over the recorded days with what Headroom would have done, and Pexip's own rule.
+
+    Made for observe mode: run it beside Pexip's bursting for a week or more, and read this before you switch over. Calls that
+    Pexip recorded as turned away are counted; as it may not record them, they are estimated from the load, too.
+    """
+    from headroom_lab.replay import compare, show  # noqa: PLC0415 - only this command needs them
+
+    ledger = ledger_of(stack)
+    try:
+        with spoken():
+            recorded = compare.recorded_days(ledger, *_since(days))
+        compared = [(each, compare.lines_of(each, _replayed(compare.jobs_of(each, zone)))) for each in recorded]
+    except TraceError as error:
+        raise click.ClickException(str(error)) from error
+    if wants_json:
+        click.echo(json.dumps([compare.as_json(each, lines, price) for each, lines in compared], indent=2))
+        return
+    for each, lines in compared:
+        Console().print(show.comparison(each, lines, price))
 
 
 @main.command()

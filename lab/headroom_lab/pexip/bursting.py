@@ -44,7 +44,7 @@ class Bursting:
             return bool(principal_short)
         overflow_short = self.world.free(overflow) <= threshold
         if self.world.switches.bursting_overflow_rule == "either":
-            return bool(overflow_short or (principal_short and not on))
+            return bool(overflow_short or principal_short)
         return bool(overflow_short)
 
     def _start_next(self, overflow: str, principal: str) -> None:

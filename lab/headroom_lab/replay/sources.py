@@ -134,22 +134,30 @@ def read_history(path: Path) -> list[Sample]:
 
 
 def of_history(path: Path, platform: Platform, *, seed: int, days: int, zone: str) -> Work:
-    """Return the last `days` days of a recorded load: calls are drawn so that as many are in progress as there were.
+    """Return the last `days` days of what `headroom export` wrote."""
+    return of_samples(read_history(path), platform, name=path.stem, seed=seed, days=days, zone=zone)
+
+
+def of_samples(samples: Sequence[Sample], platform: Platform, *, name: str, seed: int, days: int, zone: str) -> Work:
+    """Return the last `days` days of a recorded load, 0 for all: as many calls are drawn to be in progress as there were.
 
     The always-on capacity is the recorded one. Bookings are in the history as sums only, so none are announced.
     """
-    samples, here = read_history(path), ZoneInfo(zone)
-    chosen = _last_days((sample.at.astimezone(here).date() for sample in samples if sample.used), days, path)
+    here = ZoneInfo(zone)
+    busy = {sample.at.astimezone(here).date() for sample in samples if sample.used}
+    chosen = _last_days(busy, days or len(busy), name)
+    if not chosen:
+        raise TraceError(f"Nobody called in all of {name}.")
     calls = calls_of(samples, seed)
-    wanted = [call for call in calls if chosen[0] <= datetime.fromtimestamp(call.at, here).date() <= chosen[-1]]
-    always_on = max((sample.hd for sample in samples), default=0) or platform.always_on
     return Work(
-        name=path.stem,
+        name=name,
         zone=zone,
-        platform=replace(platform, always_on=always_on),
-        calls=tuple(wanted),
+        platform=replace(platform, always_on=max(sample.hd for sample in samples) or platform.always_on),
+        calls=tuple(call for call in calls if datetime.fromtimestamp(call.at, here).date() >= chosen[0]),
         bookings=(),
-        history=tuple(sample for sample in samples if sample.at.astimezone(here).date() < chosen[0]),
+        history=tuple(
+            replace(sample, location=PRINCIPAL) for sample in samples if sample.at.astimezone(here).date() < chosen[0]
+        ),
     )
 
 

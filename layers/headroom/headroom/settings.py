@@ -36,6 +36,8 @@ class Settings:
     confidence: str
     max_forecast_nodes: str
     meeting_size: str
+    capacity_reasons: str
+    licence_reasons: str
     start_node_arn: str
     set_open_arn: str
     retire_node_arn: str

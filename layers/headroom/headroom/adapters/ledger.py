@@ -12,6 +12,7 @@ One table, every question answered by key (P is the platform, all times UTC):
     samples#P#LOCATION     TIME                                     load of a location, and what was booked there
     profiles#P             LOCATION                                 its past days, learned every night
     outlooks#P             QUARTER#LOCATION                         what past days did around that quarter of an hour
+    refused#P              TIME                                     calls that Pexip recorded as turned away until then
     series#P               ID                                       how large past instances of a meeting were
 """
 
@@ -38,6 +39,7 @@ from headroom.domain.forecasting import Booking, Outlook, Profile, Sample, outlo
 from headroom.domain.lifecycle import Action, Claim, Commitments, Hold, Memory, Wanted
 from headroom.domain.planning import Change, Plan
 from headroom.domain.policy import Policy
+from headroom.domain.turned_away import Refused
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb.service_resource import Table
@@ -333,6 +335,28 @@ class Ledger:
                 hd=int(item["hd"]),
                 full=bool(item.get("full")),
             )
+
+    def keep_refused(self, refused: Refused) -> None:
+        """Keep how many calls Pexip recorded as turned away."""
+        facts = {"since": stamp(refused.since), "capacity": refused.capacity, "licences": refused.licences}
+        expires = self._expiry(refused.until, HISTORY_KEPT)
+        self._put(f"refused#{self.platform}", stamp(refused.until), facts | {"expires_at": expires})
+
+    def refused(self, since: datetime, until: datetime) -> Iterator[Refused]:
+        """Yield how many calls Pexip recorded as turned away over a stretch of time, the oldest first."""
+        key = Key("pk").eq(f"refused#{self.platform}") & Key("sk").between(stamp(since), stamp(until))
+        for item in self._pages(key, ScanIndexForward=True):
+            yield Refused(
+                since=datetime.fromisoformat(item["since"]),
+                until=datetime.fromisoformat(item["sk"]),
+                capacity=int(item["capacity"]),
+                licences=int(item["licences"]),
+            )
+
+    def refused_until(self) -> datetime | None:
+        """Return until when they have been counted."""
+        newest = self._query(f"refused#{self.platform}", 1)
+        return moment(newest[0]["sk"]) if newest else None
 
     def keep_profile(self, profile: Profile) -> None:
         """Keep what was learned of a location."""

@@ -32,6 +32,7 @@ from headroom.domain.bookings import Meeting
 from headroom.domain.fleet import Location, PexipSettings, Reading, Worker
 from headroom.domain.forecasting import JUST_OVER
 from headroom.domain.safety import EmptyCheck
+from headroom.domain.turned_away import Refused
 
 TIMEOUT = (3.05, 10)  # seconds to connect, seconds between two bytes of the answer
 PAGE = 1000
@@ -408,6 +409,18 @@ class ManagementNode:
         there = Counter(one.conference for one in self._all("status/v1/participant", Present, problems))
         return {conference.resource_uri: there[conference.name] for conference in names}
 
+    def refused(self, since: datetime, until: datetime, *, capacity: str, licences: str) -> Refused:
+        """Count the calls that ended refused between two moments, by what their disconnect reason says: two requests.
+
+        Pexip may keep no record of a refused call at all: none counted does not say that none was turned away.
+        """
+        when = {"end_time__gte": _naive(since), "end_time__lt": _naive(until)}
+        for_capacity, for_licences = (
+            self._count("participant", kind="history", **when, disconnect_reason__iregex=words)
+            for words in (capacity, licences)
+        )
+        return Refused(since=since, until=until, capacity=for_capacity, licences=for_licences)
+
     def look_at(self, worker: Worker, *, registrations: bool, now: datetime) -> EmptyCheck:
         """Look whether anything is on a node: six live, filtered requests (seven with registrations)."""
         try:
@@ -471,8 +484,8 @@ class ManagementNode:
     def _one[T](self, path: str, kind: type[T]) -> T:
         return self._decode(self._request("GET", path), kind)
 
-    def _count(self, resource: str, **where: str) -> int:
-        response = self._request("GET", f"status/v1/{resource}", params={"limit": "1", **where})
+    def _count(self, resource: str, *, kind: str = "status", **where: str) -> int:
+        response = self._request("GET", f"{kind}/v1/{resource}", params={"limit": "1", **where})
         page = self._decode(response, Page)
         counted = page.meta.total_count
         if counted is None or counted < len(page.objects):

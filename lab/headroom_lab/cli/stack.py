@@ -1,0 +1,48 @@
+"""A deployed stack, found by its name with the operator's own AWS profile."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import boto3
+import click
+from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError, NoRegionError, ProfileNotFound
+
+from headroom.adapters.ledger import Ledger
+
+ADVICE = {
+    "AccessDenied": "ask for a role that may describe the stack and read its table.",
+    "ExpiredToken": "sign in again (`aws sso login`).",
+    "ExpiredTokenException": "sign in again (`aws sso login`).",
+    "InvalidClientTokenId": "the access key is not valid: check AWS_PROFILE.",
+}
+
+
+@contextmanager
+def spoken() -> Iterator[None]:
+    """Say what went wrong with AWS in a sentence that says what to do."""
+    try:
+        yield
+    except ProfileNotFound as error:
+        raise click.ClickException(f"{error}: choose one of `aws configure list-profiles` with AWS_PROFILE.") from error
+    except NoCredentialsError as error:
+        raise click.ClickException("There are no AWS credentials: set AWS_PROFILE, or sign in.") from error
+    except NoRegionError as error:
+        raise click.ClickException("No region is set: set AWS_REGION to where Headroom is deployed.") from error
+    except ClientError as error:
+        said = error.response["Error"]
+        message = said.get("Message", str(error))
+        raise click.ClickException(f"AWS says: {message}. {ADVICE.get(said['Code'], '')}".strip()) from error
+    except BotoCoreError as error:
+        raise click.ClickException(f"AWS cannot be reached: {error}.") from error
+
+
+def ledger_of(stack: str) -> Ledger:
+    """Return the ledger of a deployed stack; raise ClickException if there is no such stack, or no way to it."""
+    with spoken():
+        [found] = boto3.client("cloudformation").describe_stacks(StackName=stack)["Stacks"]
+        outputs = {output["OutputKey"]: output["OutputValue"] for output in found.get("Outputs", [])}
+        given = {parameter["ParameterKey"]: parameter["ParameterValue"] for parameter in found.get("Parameters", [])}
+        if "Ledger" not in outputs or "TagValue" not in given:
+            raise click.ClickException(f"{stack} is no stack of Headroom: name the one that `make deploy` made.")
+        table = boto3.resource("dynamodb").Table(outputs["Ledger"])
+        return Ledger(outputs["Ledger"], given["TagValue"], table)

@@ -1,0 +1,154 @@
+"""Calls turned away: what Pexip records is counted, the rest estimated, and Headroom's own figures stand beside them."""
+
+import csv
+import io
+import json
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+import pytest
+import time_machine
+from click.testing import CliRunner, Result
+
+from headroom import clock
+from headroom.adapters.secret import Pexip
+from headroom.domain.forecasting import Sample
+from headroom_lab.cli import main as cli
+from headroom_lab.pexip.world import Call
+from tests.integration.conftest import CONTEXT, Desk
+
+MINUTE, DAY = timedelta(minutes=1), timedelta(days=1)
+
+
+def count(desk: Desk, minutes: int = 5) -> dict[str, int]:
+    """Count so many minutes from now."""
+    from functions.count_refused import app  # noqa: PLC0415 - it reads its settings at import
+
+    app.settings, app.pexip, app.ledger = desk.settings, Pexip(desk.settings), desk.ledger
+    try:
+        with time_machine.travel(clock.now() + minutes * MINUTE):
+            counted: dict[str, int] = app.handler({}, CONTEXT)
+            return counted
+    finally:
+        if app.pexip.node:
+            app.pexip.node.close()
+
+
+def refuse(desk: Desk, number: int, reason: str = "Call failed: capacity exceeded") -> None:
+    """So many calls more than there is room for."""
+    desk.world.switches.refused_reason = reason
+    now = desk.world.now
+    desk.world.expect(
+        Call(now + 1 + n / 100, f"c{n}", "Oslo", 5000) for n in range(20 + number - len(desk.world.history))
+    )
+    desk.world.advance(now + 2)
+
+
+def test_what_pexip_recorded_as_refused_is_counted_once_by_its_reason(desk: Desk) -> None:
+    refuse(desk, 3)
+    assert count(desk) == {"capacity": 3, "licences": 0}
+    assert count(desk, 10) == {"capacity": 0, "licences": 0}
+    [first, second] = desk.ledger.refused(clock.now() - DAY, clock.now() + DAY)
+    assert first.until == second.since
+
+
+def test_a_call_without_a_licence_is_told_apart(desk: Desk) -> None:
+    refuse(desk, 2, "Call failed: out of licenses")
+    assert count(desk) == {"capacity": 0, "licences": 2}
+
+
+def test_an_hour_without_pexip_is_made_good(desk: Desk) -> None:
+    count(desk, 1)
+    refuse(desk, 4)
+    desk.node.trouble = "html"
+    assert count(desk, 5) == {}
+    desk.node.trouble = ""
+    assert count(desk, 65)["capacity"] == 4
+
+
+def test_a_pexip_that_records_no_refused_call_has_none_to_count(desk: Desk) -> None:
+    desk.world.switches.refused_calls_in_history = False
+    refuse(desk, 5)
+    assert count(desk) == {"capacity": 0, "licences": 0}
+
+
+# The recorded days, exported and compared
+
+RUSH_AT, RUSH = 60, 30  # minutes after the first sample; HD connections
+
+
+@pytest.fixture
+def recorded(desk: Desk) -> Desk:
+    """Three days on which a rush met full nodes: all 20 connections in use from one minute to the next."""
+    desk.tick()
+    begins = (clock.now() - 3 * DAY).replace(second=0, microsecond=0)
+    for day in range(3):
+        desk.ledger.keep_samples(
+            Sample(
+                at=begins + day * DAY + minute * MINUTE,
+                location="Oslo",
+                used=float(min(20, max(2, 2 + 4 * (minute - RUSH_AT)))) if minute < 2 * RUSH_AT else 2.0,
+                hd=20,
+                full=RUSH_AT + 5 <= minute < 2 * RUSH_AT,
+            )
+            for minute in range(180)
+        )
+    launched = begins + RUSH_AT * MINUTE
+    desk.ledger.lifetime_began("burst-1", launched, "someone else", "Pexip's own bursting")
+    desk.ledger.lifetime_note("burst-1", launched, stopped_at=launched + 90 * MINUTE)
+    return desk
+
+
+@pytest.fixture
+def run(recorded: Desk, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Result]:
+    monkeypatch.setattr(cli, "ledger_of", lambda _: recorded.ledger)
+
+    def invoke(*arguments: str) -> Result:
+        return CliRunner(env={"COLUMNS": "120"}).invoke(cli.main, list(arguments))
+
+    return invoke
+
+
+def test_the_recorded_load_is_exported_by_the_minute(run: Callable[..., Result]) -> None:
+    said = run("export", "--days", "5")
+    rows = list(csv.DictReader(io.StringIO(said.stdout)))
+    assert len(rows) == 3 * 180 + 1  # and the tick's own
+    assert {row["location"] for row in rows} == {"Oslo"}
+    assert max(float(row["used"]) for row in rows) == 20
+
+
+def test_a_location_that_is_not_there_is_named_with_those_there_are(run: Callable[..., Result]) -> None:
+    said = run("export", "--location", "Bergen")
+    assert said.exit_code == 2
+    assert "Choose a --location: Oslo." in said.output
+
+
+def test_what_was_done_stands_beside_what_headroom_would_have_done(run: Callable[..., Result]) -> None:
+    said = run("report", "--days", "5", "--json", "--price", "2")
+    assert said.exit_code == 0, said.output
+    found: list[dict[str, Any]] = json.loads(said.stdout)
+    [was, headroom, native] = found[0]["lines"]
+    assert (was["who"], headroom["who"], native["who"]) == (
+        "as it was",
+        "Headroom, replayed",
+        "Pexip's own rule, replayed",
+    )
+    assert was["turned_away_recorded"] == 0
+    assert was["turned_away_estimated"] > 20  # four a minute, for as long again as the rise had lasted, on three days
+    assert (was["node_hours"], was["cost"], was["starts"]) == (1.5, 3.0, 1)
+    assert headroom["turned_away_recorded"] is None
+
+
+def test_the_comparison_is_a_table_for_people(run: Callable[..., Result]) -> None:
+    text = run("report", "--days", "5").stdout
+    words = ("as it was", "Headroom, replayed", "Pexip's own rule, replayed", "(recorded)", "(estimated)")
+    assert [word for word in words if word not in text] == []
+
+
+def test_a_stack_that_has_recorded_nothing_yet_says_so(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cli, "ledger_of", lambda _: desk.ledger)
+    for command in ("export", "report"):
+        said = CliRunner().invoke(cli.main, [command])
+        assert said.exit_code == 1
+        assert "come back after some days" in said.output
