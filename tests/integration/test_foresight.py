@@ -11,8 +11,8 @@ import requests
 from headroom import clock
 from headroom.adapters.ledger import pack
 from headroom.adapters.secret import Pexip
-from headroom.domain.forecasting import Sample
 from headroom.domain.planning import plan
+from headroom.domain.turned_away import Sample
 from headroom.learning import Learner
 from headroom_lab.pexip import resources
 from headroom_lab.pexip.world import Call

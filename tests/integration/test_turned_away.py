@@ -13,7 +13,7 @@ from click.testing import CliRunner, Result
 
 from headroom import clock
 from headroom.adapters.secret import Pexip
-from headroom.domain.forecasting import Sample
+from headroom.domain.turned_away import Sample
 from headroom_lab.cli import main as cli
 from headroom_lab.pexip.world import Call
 from tests.integration.conftest import CONTEXT, Desk

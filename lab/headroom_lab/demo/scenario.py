@@ -7,7 +7,8 @@ from pathlib import Path
 from zoneinfo import ZoneInfo
 
 from headroom.domain.bookings import Series
-from headroom.domain.forecasting import Booking, Sample
+from headroom.domain.forecasting import Booking
+from headroom.domain.turned_away import Sample
 from headroom_lab.load import Booked, calls_of_day, meetings_day, read_trace, scale_of, trace_day
 from headroom_lab.pexip.bursting import Bursting
 from headroom_lab.pexip.power import OwnInstances

@@ -8,8 +8,7 @@ from typing import Any
 
 from headroom.adapters.ledger import Ledger, moment
 from headroom.domain.fleet import Reading
-from headroom.domain.forecasting import Sample
-from headroom.domain.turned_away import estimate
+from headroom.domain.turned_away import Sample, estimate
 from headroom_lab.load import TraceError
 from headroom_lab.replay.run import NATIVE, Job
 from headroom_lab.replay.score import Result

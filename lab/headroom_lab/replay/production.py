@@ -16,7 +16,6 @@ from headroom.domain.forecasting import (
     Demand,
     Outlook,
     Profile,
-    Sample,
     Window,
     learn,
     near,
@@ -26,6 +25,7 @@ from headroom.domain.lifecycle import Action, Claim, Commitments, Hold, Memory, 
 from headroom.domain.planning import Change, Plan, plan
 from headroom.domain.policy import Mode, Policy
 from headroom.domain.safety import GAP
+from headroom.domain.turned_away import Sample
 from headroom_lab.pexip.world import TOKENS_PER_HD, Node
 from headroom_lab.replay.site import Site
 from headroom_lab.replay.work import OVERFLOW, PRINCIPAL, Work, samples_of

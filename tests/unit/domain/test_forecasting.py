@@ -15,11 +15,11 @@ from headroom.domain.forecasting import (
     Outlook,
     PastDay,
     Profile,
-    Sample,
     learn,
     outlook,
     rise,
 )
+from headroom.domain.turned_away import Sample
 
 ZONE = "Europe/Stockholm"
 MONDAY = date(2026, 3, 2)
@@ -77,7 +77,7 @@ def test_a_quiet_monday_rises_less_than_a_busy_one() -> None:
 
 def test_people_join_a_booked_meeting_around_its_start_and_leave_around_its_end() -> None:
     meeting = Booking(begins=BEFORE_NINE, ends=BEFORE_NINE + timedelta(hours=1), hd=20)
-    expected = [meeting.at(BEFORE_NINE + timedelta(minutes=m)) for m in (-5, 1.5, 10, 70)]
+    expected = [meeting.at(BEFORE_NINE + timedelta(minutes=m)) for m in (-5, 0.75, 10, 70)]
     assert expected == [0, 10, 20, 0]
 
 
@@ -117,13 +117,35 @@ def test_a_day_learned_twice_counts_once_and_old_days_are_forgotten() -> None:
     assert learned.days[0].day == MONDAY + timedelta(days=DAYS_KEPT + 4)
 
 
-def test_a_day_on_which_all_were_in_use_says_that_more_would_have_come() -> None:
+def leap(full: bool) -> list[Sample]:
+    """Eight more a minute until forty are in use, which may be all there are."""
+    nine = datetime(2026, 2, 23, 9, tzinfo=ZoneInfo(ZONE))
+    loads = [0, 8, 16, 24, 32, *[40] * 30]
+    return [
+        Sample(at=nine + minute * MINUTE, location="Stockholm", used=load, full=full and load == 40)
+        for minute, load in enumerate(loads)
+    ]
+
+
+def test_where_a_rise_met_full_nodes_it_is_learned_as_if_it_had_gone_on() -> None:
+    free, full = (learn(profile(), leap(full), date(2026, 2, 23)).days[0].used for full in (False, True))
+    assert max(free) == 40
+    assert max(full) == pytest.approx(40 + 5 * 8)
+
+
+def test_a_single_full_minute_of_a_steady_load_is_no_spike() -> None:
+    nine = datetime(2026, 2, 23, 9, tzinfo=ZoneInfo(ZONE))
+    samples = [
+        Sample(at=nine + minute * MINUTE, location="Stockholm", used=110 + minute % 2, full=minute == 31)
+        for minute in range(60)
+    ]
+    assert max(learn(profile(), samples, nine.date()).days[0].used) < 115
+
+
+def test_the_samples_of_another_location_teach_nothing() -> None:
     at = datetime(2026, 2, 23, 9, tzinfo=ZoneInfo(ZONE))
-    free, full = (
-        learn(profile(), [Sample(at=at, location="Stockholm", used=20, full=full)], at.date()) for full in (False, True)
-    )
-    assert free.days[0].used[540] == 20
-    assert full.days[0].used[540] == 30
+    samples = [Sample(at=at, location=name, used=used) for name, used in (("Stockholm", 50), ("Oslo", 500))]
+    assert max(learn(profile(), samples, at.date()).days[0].used) == 50
 
 
 def test_a_day_without_samples_teaches_nothing() -> None:

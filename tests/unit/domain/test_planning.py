@@ -147,6 +147,23 @@ def test_the_emptiest_node_is_closed_first_and_what_stays_open_is_enough() -> No
     assert actions(plan(seen, promised(), CONTROL, NOW)) == {"burst-2": Action.CLOSE}
 
 
+def test_a_node_is_not_stopped_when_the_next_call_would_start_it_again() -> None:
+    """Six are needed at the threshold of five: with eight left it may go, with seven it stays."""
+    eight, seven = (
+        plan(observe(node(1, Power.RUNNING, used=used), closed(2), free=0), promised(), CONTROL, NOW) for used in (7, 8)
+    )
+    assert actions(eight) == {"burst-2": Action.STOP}
+    assert actions(seven) == {}
+
+
+def test_what_a_booked_meeting_is_likely_to_need_within_a_boot_is_not_closed_before_it() -> None:
+    soon = Booking(begins=NOW + timedelta(minutes=4), ends=NOW + timedelta(hours=1), hd=101)
+    nodes = [node(number, Power.RUNNING, used=3) for number in (1, 2, 3)]
+    quiet = observe(*nodes, free=40)
+    assert set(actions(plan(quiet, promised(), CONTROL, NOW)).values()) == {Action.CLOSE}
+    assert actions(plan(replace(quiet, bookings=(soon,)), promised(), CONTROL, NOW)) == {}
+
+
 def test_nothing_is_closed_soon_after_more_was_needed() -> None:
     lately = Memory(node="burst-2", wanted=Wanted.OPEN, wanted_at=NOW - timedelta(minutes=2))
     seen = observe(node(1, Power.RUNNING), node(2, Power.RUNNING))

@@ -4,8 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from headroom.domain.forecasting import Sample
-from headroom.domain.turned_away import estimate
+from headroom.domain.turned_away import Sample, estimate
 from headroom_lab.replay import controllers
 from headroom_lab.replay.site import Site
 from headroom_lab.replay.suite import cases_of

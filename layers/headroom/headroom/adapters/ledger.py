@@ -35,11 +35,11 @@ from botocore.exceptions import ClientError
 
 from headroom.domain.bookings import Series
 from headroom.domain.fleet import Observation, Reading
-from headroom.domain.forecasting import Booking, Outlook, Profile, Sample, outlook, quarter_of
+from headroom.domain.forecasting import Booking, Outlook, Profile, outlook, quarter_of
 from headroom.domain.lifecycle import Action, Claim, Commitments, Hold, Memory, Wanted
 from headroom.domain.planning import Change, Plan
 from headroom.domain.policy import Policy
-from headroom.domain.turned_away import Refused
+from headroom.domain.turned_away import Refused, Sample
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb.service_resource import Table

@@ -13,6 +13,8 @@ from math import ceil, exp, sqrt, sumprod
 from statistics import NormalDist, median
 from zoneinfo import ZoneInfo
 
+from headroom.domain.turned_away import Sample, with_turned_away
+
 MINUTE = timedelta(minutes=1)
 DAY_MINUTES = 1440
 DAYS_KEPT = 56  # eight weeks: older habits are forgotten
@@ -21,31 +23,14 @@ HALF_LIFE = 28.0  # days after which a past day counts half
 OTHER_WEEKDAY = 0.25  # what a day of another weekday counts, beside 1 for the same
 ALIKE = (0.6, 1.6)  # another weekday counts only if its load is so many times this weekday's
 ODD = 0.4  # a day with less than this share of its weekday's usual load was a holiday
-TURNED_AWAY = 1.5  # where all were in use others were turned away: so many times as many may have wanted to come
 NEW_GROUND = 10.0  # HD connections added before two levels are compared, so that an empty morning has no say
 RATIO = (0.25, 3.0)  # how far today's level may stretch a past day's rises
 MEAN_CALL = timedelta(minutes=45)
 PRIOR_DAYS = 3.0  # how many past days the noise of independent calls weighs as much as
-JOINING = (-2.0, 5.0)  # minutes, when people join a booked meeting, around its start
+JOINING = (-2.0, 3.5)  # minutes, when people join a booked meeting, around its start; rather too early than too late
 LEAVING = (-3.0, 1.0)  # minutes, when they leave, around its end
 SOON, JUST_OVER = timedelta(minutes=40), timedelta(minutes=10)  # how far away a meeting may be to matter to a plan
 ATTENDANCE_SPREAD = 0.3  # standard deviation of a meeting's attendance, as a share of what is booked
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Sample:
-    """The load of a principal location at a moment: `used` HD connections, wherever their media was.
-
-    `booked` is what meetings were booked to have in use, `hd` the location's own capacity. `full` says that nothing was
-    free anywhere: how many more would have come nobody knows.
-    """
-
-    at: datetime
-    location: str
-    used: float
-    booked: float = 0.0
-    hd: int = 0
-    full: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -155,16 +140,20 @@ class Rise:
 
 
 def learn(profile: Profile, samples: Iterable[Sample], day: date) -> Profile:
-    """Return the profile with one more day, made from that day's samples in any order; an empty day adds nothing."""
+    """Return the profile with one more day, made from that day's samples of its location, in any order.
+
+    Samples of other days and locations are left out; a day without any adds nothing. Where nothing was free, those who
+    are estimated to have been turned away count as if they had come.
+    """
     here = ZoneInfo(profile.zone)
     used: list[float | None] = [None] * DAY_MINUTES
     booked = [0.0] * DAY_MINUTES
-    for sample in samples:
+    ordered = sorted((each for each in samples if each.location == profile.location), key=lambda each: each.at)
+    for sample, turned_away in with_turned_away(ordered):
         local = sample.at.astimezone(here)
         if local.date() == day:
             minute = 60 * local.hour + local.minute
-            wanted = sample.used * (TURNED_AWAY if sample.full else 1.0)
-            used[minute] = max(wanted, used[minute] or 0.0)
+            used[minute] = max(sample.used + turned_away, used[minute] or 0.0)
             booked[minute] = max(sample.booked, booked[minute])
     if all(load is None for load in used):
         return profile

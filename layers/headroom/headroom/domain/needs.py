@@ -8,15 +8,16 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import timedelta
 from itertools import pairwise
-from math import ceil
+from math import ceil, sqrt
+from statistics import NormalDist
 
-from headroom.domain.forecasting import MINUTE, rise
+from headroom.domain.forecasting import MEAN_CALL, MINUTE, rise
 from headroom.domain.situation import LATER, Situation
 
 TREND_OVER = timedelta(minutes=5)
 TREND_READINGS = 4  # of the last ones must rise on the whole before a trend is believed
-TREND_SIGMAS = 1.0  # how far beyond the usual a rise must be to be called a trend
-LATER_CONFIDENCE = 0.6
+TREND_MARGIN = 0.5  # of the margin that a forecast takes: a trend may end as suddenly as it began
+LIKELY = 0.6  # how sure a forecast must be for what is there to stay
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,8 +25,8 @@ class Need:
     """What an overflow location must have, and the rule that asks for the most.
 
     Free HD connections: `hd` by the time a node started now serves, `open_hd` by the time a closed node is open again;
-    `keep_hd` must be left when a node is stopped, `keep_open_hd` when one is closed. `nodes` and `names` are held, by
-    number and by name.
+    `keep_hd` must be left when a node is stopped, `keep_open_hd` when one is closed, each with what is likely soon.
+    `nodes` and `names` are held, by number and by name.
     """
 
     location: str
@@ -61,7 +62,8 @@ def _need(situation: Situation, location: str) -> Need:
     confidence = situation.policy.confidence
     forecast = _forecast(situation, location, to_boot, confidence)
     soon = _forecast(situation, location, to_open, confidence)
-    later = _forecast(situation, location, to_boot + LATER, LATER_CONFIDENCE)
+    likely = _forecast(situation, location, to_boot, LIKELY)
+    later = _forecast(situation, location, to_boot + LATER, LIKELY)
     most = max(threshold, forecast, key=lambda ask: ask.hd)
     names = situation.held_names(location)
     count, hold = situation.held_count(location)
@@ -72,12 +74,13 @@ def _need(situation: Situation, location: str) -> Need:
         rule, reason = "hold", f"{held} held: {why}" + (f"; {most.reason}" if most.hd > 0 else "")
     hd = ceil(most.hd)
     open_hd = min(hd, ceil(max(threshold.hd, soon.hd)))
+    keep_hd = ceil(max(hd, later.hd, nearly.hd))
     return Need(
         location=location,
         hd=hd,
         open_hd=open_hd,
-        keep_hd=ceil(max(hd, later.hd, nearly.hd)),
-        keep_open_hd=max(open_hd, ceil(nearly.hd)),
+        keep_hd=keep_hd + situation.policy.hysteresis if keep_hd else 0,
+        keep_open_hd=max(open_hd, ceil(nearly.hd), ceil(likely.hd)),
         nodes=count,
         names=names,
         rule=rule,
@@ -159,7 +162,9 @@ def _trend(situation: Situation, name: str, ahead: timedelta) -> float:
     if took < TREND_OVER / 2 or rises < len(lately) / 2:
         return 0.0
     usual = rise(situation.outlooks.get(name), first.used, situation.bookings_of(name), first.at, took)
-    beyond = last.used - first.used - max(0.0, usual.mean) - TREND_SIGMAS * usual.deviation
-    if beyond <= 0:
+    beyond = last.used - first.used - max(0.0, usual.mean)
+    if beyond <= usual.deviation:
         return 0.0
-    return max(0.0, situation.foresight(name).within(ahead).mean) + beyond * (ahead / took)
+    lasting = beyond * (1 - (usual.deviation / beyond) ** 2)  # shrunk by what chance may have done
+    chance = sqrt(2 * last.used * (ahead / MEAN_CALL)) * NormalDist().inv_cdf(situation.policy.confidence)
+    return max(0.0, situation.foresight(name).within(ahead).mean) + lasting * (ahead / took) + TREND_MARGIN * chance

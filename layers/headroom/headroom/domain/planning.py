@@ -6,12 +6,13 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from headroom.domain.fleet import ON, Node, NodeState, Observation, match_up
-from headroom.domain.forecasting import Demand, Sample
+from headroom.domain.forecasting import Demand
 from headroom.domain.lifecycle import Action, Commitments, Wanted
 from headroom.domain.load import Load
 from headroom.domain.needs import Need, needs_of
 from headroom.domain.policy import Mode, Policy
 from headroom.domain.situation import Situation
+from headroom.domain.turned_away import Sample
 
 FAILED_LATELY = timedelta(hours=1)
 

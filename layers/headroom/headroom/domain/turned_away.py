@@ -1,13 +1,27 @@
-"""How many calls were turned away for want of capacity: what Pexip recorded, and an estimate where it records nothing."""
+"""The load as it was sampled, and how many calls were turned away: what Pexip recorded, and an estimate from the load."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from headroom.domain.forecasting import Sample
-
 RISING_OVER = timedelta(minutes=10)  # how far back a rise may have begun
 GAP = timedelta(minutes=3)  # between two samples: nothing is known of a longer time
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sample:
+    """The load of a principal location at a moment: `used` HD connections, wherever their media was.
+
+    `booked` is what meetings were booked to have in use, `hd` the location's own capacity. `full` says that nothing was
+    free anywhere: how many more would have come nobody knows.
+    """
+
+    at: datetime
+    location: str
+    used: float
+    booked: float = 0.0
+    hd: int = 0
+    full: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,6 +67,16 @@ def estimate(samples: Iterable[Sample]) -> Iterator[Estimate]:
             if pace > 0 and sample.at - since_full <= max(lasted, GAP):
                 yield Estimate(at=sample.at, calls=pace * ((sample.at - before.at) / timedelta(minutes=1)))
         before = sample
+
+
+def with_turned_away(samples: Iterable[Sample]) -> Iterator[tuple[Sample, float]]:
+    """Yield each sample with those who were turned away since nothing was free: they would be in their calls now."""
+    ordered = list(samples)
+    found = {each.at: each.calls for each in estimate(ordered)}
+    missing = 0.0
+    for sample in ordered:
+        missing = missing + found.get(sample.at, 0.0) if sample.full else 0.0
+        yield sample, missing
 
 
 def _pace(rising: list[Sample]) -> tuple[float, timedelta]:
