@@ -17,6 +17,7 @@ from rich.progress import Progress
 
 import headroom
 from headroom import clock
+from headroom_lab.advice import Peak, nodes_for
 from headroom_lab.cli.stack import ledger_of, spoken
 from headroom_lab.demo.scenario import bundled, from_trace, platform_of
 from headroom_lab.load import TraceError
@@ -303,6 +304,33 @@ def report(stack: str, days: int, zone: str, price: float | None, wants_json: bo
         return
     for each, lines in compared:
         Console().print(show.comparison(each, lines, price))
+
+
+@main.command()
+@click.option("--hd", default=0, type=click.IntRange(0), help="HD calls at the peak.")
+@click.option("--full-hd", default=0, type=click.IntRange(0), help="Full HD calls at the peak.")
+@click.option("--sd", default=0, type=click.IntRange(0), help="SD calls at the peak.")
+@click.option("--audio", default=0, type=click.IntRange(0), help="Audio calls at the peak.")
+@click.option(
+    "--conferences", default=0, type=click.IntRange(0), help="Conferences at the peak: each reserves a backplane."
+)
+@click.option("--always-on", default=80, show_default=True, type=click.IntRange(0), help="HD connections.")
+@click.option(
+    "--node-hd", default=15, show_default=True, type=click.IntRange(1), help="HD connections of an overflow node."
+)
+@click.option("--json", "wants_json", is_flag=True, help="The same for a program.")
+def capacity(
+    hd: int, full_hd: int, sd: int, audio: int, conferences: int, always_on: int, node_hd: int, wants_json: bool
+) -> None:
+    """Say how many overflow nodes a forecast peak needs, and which threshold Pexip's guide advises.
+
+    By Pexip's weights an SD call is half an HD connection, an audio call a twelfth, a Full HD call two, and a conference
+    reserves one on each node that hosts it (one is counted here: large conferences take more).
+    """
+    found = nodes_for(
+        Peak(hd=hd, full_hd=full_hd, sd=sd, audio=audio, conferences=conferences), always_on=always_on, node_hd=node_hd
+    )
+    click.echo(json.dumps(asdict(found), indent=2) if wants_json else found.sentence)
 
 
 @main.command()
