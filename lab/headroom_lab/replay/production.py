@@ -173,7 +173,7 @@ class Headroom:
     def _start(self, node: Node, *, reserve: bool) -> None:
         asked = self.site.now
         if not self.site.start(node):
-            self._remember(node.name, failed_at=self.now, claim=None)
+            self._remember(node.name, failed_at=self.now, boots=self._boots(node, None), claim=None)
             return
         if reserve:
             self.site.world.set_closed(node, closed=True, reason=f"{OURS} reserve")
@@ -186,13 +186,16 @@ class Headroom:
         if node.closed.now and self.memories[node.name].wanted is Wanted.OPEN:
             self._open(node)
         if node.ready(self.site.now):
-            boots = (*self.memories[node.name].boots, self.site.now - asked)[-BOOTS_KEPT:]
-            self._remember(node.name, boots=boots, claim=None)
+            self._remember(node.name, boots=self._boots(node, self.site.now - asked), claim=None)
         elif self.site.now - asked > self.policy.boot_limit.total_seconds():
-            self._remember(node.name, failed_at=self.now, given_up_at=self.now, claim=None)
+            boots = self._boots(node, None)
+            self._remember(node.name, failed_at=self.now, given_up_at=self.now, boots=boots, claim=None)
         else:
             self._keep_claim(node)
             self.site.after(STATUS_AFTER, lambda: self._check_start(node, asked))
+
+    def _boots(self, node: Node, seconds: float | None) -> tuple[float | None, ...]:
+        return (*self.memories[node.name].boots, seconds)[-BOOTS_KEPT:]
 
     def _keep_claim(self, node: Node) -> None:
         claim = self.memories[node.name].claim

@@ -10,6 +10,7 @@ import msgspec
 from headroom import clock
 from headroom.adapters.ledger import ClaimLostError, Event, Ledger
 from headroom.adapters.notify import Notify
+from headroom.domain.lifecycle import Memory
 from headroom.working import ME
 
 BOOTS_KEPT = 20  # boot times of a node's last starts: what its next one is expected to take
@@ -36,6 +37,12 @@ def in_words(error: dict[str, str]) -> str:
         return str(msgspec.json.decode(error.get("Cause", ""))["errorMessage"])
     except (msgspec.DecodeError, KeyError, TypeError):
         return error.get("Cause") or error.get("Error", "no reason was given")
+
+
+def _with(memory: Memory, seconds: int | None) -> list[int | None]:
+    """Add a start to a node's last ones."""
+    known = [None if boot is None else round(boot) for boot in memory.boots]
+    return [*known, seconds][-BOOTS_KEPT:]
 
 
 @dataclass
@@ -68,8 +75,7 @@ class Finisher:
                 memory = self.ledger.remember(node, token, failed_at=None, given_up_at=None)
                 if memory.lifetime and asked_at:
                     booted = now - datetime.fromisoformat(asked_at)
-                    boots = (*memory.boots, booted.total_seconds())[-BOOTS_KEPT:]
-                    self.ledger.remember(node, token, boots=[round(boot) for boot in boots])
+                    self.ledger.remember(node, token, boots=_with(memory, round(booted.total_seconds())))
                     self.ledger.lifetime_note(
                         node,
                         memory.lifetime,
@@ -78,7 +84,9 @@ class Finisher:
                         hd=memory.hd or 0,
                     )
             case Outcome.GIVEN_UP | Outcome.FAILED:
-                self.ledger.remember(node, token, failed_at=now, given_up_at=now)
+                memory = self.ledger.remember(node, token, failed_at=now, given_up_at=now)
+                if asked_at:
+                    self.ledger.remember(node, token, boots=_with(memory, None))
             case Outcome.STOPPED | Outcome.REOPENED | Outcome.OPENED:
                 self.ledger.renew(node, token, now)
             case Outcome.UNWANTED | Outcome.CLOSED | Outcome.KEPT:

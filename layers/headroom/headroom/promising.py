@@ -11,7 +11,7 @@ from headroom.adapters.ledger import Event, Ledger, stamp
 from headroom.adapters.notify import Notify
 from headroom.domain.fleet import Reading
 from headroom.domain.policy import Mode, Policy
-from headroom.domain.promises import BadRequestError, Request, Terms, promise, report
+from headroom.domain.promises import ENOUGH_STARTS, BadRequestError, Request, Terms, chance, promise, report
 
 LATE = timedelta(seconds=60)
 BLIND = timedelta(minutes=3)
@@ -73,6 +73,7 @@ class Promiser:
             boot_time=self.policy.boot_time,
         )
         hold = promise(request, planned.plan.nodes, terms, name=execution, now=now)
+        sure = chance(hold, self.ledger.commitments(now).memories)
         is_new = self.ledger.promise(hold)
         there = hold if is_new else self.ledger.hold(hold.id)
         mine = there is not None and there.execution == execution  # also when an earlier answer to it got lost
@@ -81,7 +82,9 @@ class Promiser:
             asked = ", ".join(hold.nodes) or ", ".join(
                 f"{count} nodes in {place}" for place, count in hold.counts.items()
             )
-            told = f"{asked} until {hold.until:%H:%M} UTC: {hold.reason}" + (" (the schedule was late)" if late else "")
+            ready = f"ready by {hold.ready_by:%H:%M} UTC, {sure.sentence}"
+            told = f"{asked} until {hold.until:%H:%M} UTC: {hold.reason}; {ready}"
+            told += " (the schedule was late)" if late else ""
             self.ledger.tell(Event(at=now, kind="hold", reason=told, by=hold.by))
         return {
             "hold": hold.id,
@@ -89,7 +92,8 @@ class Promiser:
             "ready_by": stamp(hold.ready_by),
             "until": stamp(hold.until),
             "watch": mine and self.policy.mode is not Mode.OBSERVE,
-            "reason": hold.reason if mine else "This was promised already",
+            "sure": round(sure.sure, 3) if sure.starts >= ENOUGH_STARTS else None,
+            "reason": f"{hold.reason}: {sure.sentence}" if mine else "This was promised already",
         }
 
     def report(self, hold_id: str) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from headroom.domain.fleet import Power
 from headroom.domain.lifecycle import Memory
 from headroom.domain.planning import plan
 from headroom.domain.policy import Mode
-from headroom.domain.promises import BadRequestError, Request, Terms, promise, report
+from headroom.domain.promises import BadRequestError, Request, Terms, chance, promise, report
 from tests.support.builders import CONTROL, NOW, hold, node, observe, promised
 
 TERMS = Terms(mode=Mode.CONTROL, minimum_lifetime=timedelta(minutes=50), boot_time=timedelta(minutes=5))
@@ -84,3 +84,26 @@ def test_a_report_says_what_is_ready_and_what_is_not_and_why(asked: dict[str, An
     found = report(hold(**asked), decided, commitments)
     assert found.kept is kept
     assert ("burst-2 is stopped, its last start failed at 07:55 UTC" in found.reason) is not kept
+
+
+def sure_of(count: int, *boots: float | None) -> float:
+    asked = hold(counts={"AWS burst": count}, begins=NOW, ready_by=NOW + timedelta(minutes=10))
+    return chance(asked, [Memory(node="burst-1", boots=boots)]).sure
+
+
+def test_a_promise_is_the_surer_the_more_starts_served_in_time() -> None:
+    assert sure_of(1, *[300.0] * 5) < sure_of(1, *[300.0] * 50) < 1
+    assert sure_of(1, *[300.0] * 49, 700.0) < sure_of(1, *[300.0] * 50)
+    assert sure_of(1, *[300.0] * 49, None) == sure_of(1, *[300.0] * 49, 700.0)
+
+
+def test_more_nodes_are_promised_less_surely() -> None:
+    assert sure_of(6, *[300.0] * 50) == pytest.approx(sure_of(1, *[300.0] * 50) ** 6)
+
+
+def test_nobody_is_sure_of_anything_before_starts_were_measured() -> None:
+    asked = hold(counts={"AWS burst": 1})
+    assert "too few starts" in chance(asked, []).sentence
+    assert chance(asked, [Memory(node="burst-1", boots=(300.0,) * 19 + (None,))]).sentence == (
+        "93 % sure, as 19 of the last 20 starts served in time"
+    )

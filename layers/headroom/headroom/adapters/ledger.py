@@ -437,7 +437,7 @@ class Ledger:
         item = self._update(node, {"claim_until": stamp(now + LEASE)}, Attr("claim_token").eq(token))
         return _memory(item)
 
-    def remember(self, node: str, token: str, **facts: datetime | int | str | list[int] | None) -> Memory:
+    def remember(self, node: str, token: str, **facts: datetime | int | str | list[int | None] | None) -> Memory:
         """Note facts of a node while the claim is ours; None forgets."""
         values = {name: stamp(fact) if isinstance(fact, datetime) else fact for name, fact in facts.items()}
         return _memory(self._update(node, values, Attr("claim_token").eq(token)))
@@ -628,7 +628,7 @@ def _memory(item: dict[str, Any]) -> Memory:
         stop_asked_at=moment(item.get("stop_asked_at")),
         lifetime=moment(item.get("lifetime")),
         hd=int(item["hd"]) if item.get("hd") else None,
-        boots=tuple(float(boot) for boot in item.get("boots", ())),
+        boots=tuple(None if boot is None else float(boot) for boot in item.get("boots", ())),
     )
 
 

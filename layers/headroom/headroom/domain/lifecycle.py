@@ -79,7 +79,9 @@ class Memory:
     stop_asked_at: datetime | None = None  # and to stop it
     lifetime: datetime | None = None  # the launch time of the lifetime that is open
     hd: int | None = None  # HD connections it offered when it last served
-    boots: tuple[float, ...] = ()  # seconds from start command to serving, of its last starts, the newest last
+    boots: tuple[
+        float | None, ...
+    ] = ()  # its last starts: seconds from command to serving, None if it did not serve in time
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,14 +1,15 @@
 """Pre-warming: turn a request into a hold, and say later whether the promise was kept."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from headroom.domain.fleet import NodeState
-from headroom.domain.lifecycle import Commitments, Hold
+from headroom.domain.lifecycle import Commitments, Hold, Memory
 from headroom.domain.planning import NodeSummary, Plan
 from headroom.domain.policy import Mode
 
+ENOUGH_STARTS = 5  # measured, before they say anything
 FARTHEST = timedelta(hours=23)  # the prewarm workflow watches for a day at the most
 
 
@@ -112,6 +113,36 @@ def _counts(request: Request, nodes: Sequence[NodeSummary]) -> dict[str, int]:
         emptiest = min((place for place in has if counts[place] < has[place]), key=lambda place: counts[place])
         counts[emptiest] += 1
     return {place: count for place, count in counts.items() if count}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Chance:
+    """How sure a promise is: the probability that every node asked for serves in time, from how many starts."""
+
+    sure: float
+    in_time: int
+    starts: int
+
+    @property
+    def sentence(self) -> str:
+        """The same in an operator's words."""
+        if self.starts < ENOUGH_STARTS:
+            return "how sure that is nobody can say yet, as too few starts were measured"
+        return f"{100 * self.sure:.0f} % sure, as {self.in_time} of the last {self.starts} starts served in time"
+
+
+def chance(hold: Hold, memories: Iterable[Memory]) -> Chance:
+    """Say how sure it is that all nodes of a promise serve by its time, when all of them have to be started.
+
+    Each start is taken to serve in time as often as the measured ones would have (Jeffreys' estimate, so that a few good
+    starts are no certainty). A refused start that another node replaces in time makes it a little surer than said.
+    """
+    boots = [boot for memory in memories for boot in memory.boots]
+    lead = (hold.ready_by - hold.begins).total_seconds()
+    in_time = sum(boot is not None and boot <= lead for boot in boots)
+    each = (in_time + 0.5) / (len(boots) + 1)
+    asked = len(hold.nodes) or sum(hold.counts.values())
+    return Chance(sure=each**asked, in_time=in_time, starts=len(boots))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

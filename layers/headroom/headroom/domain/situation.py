@@ -1,5 +1,6 @@
 """Everything one plan is made from, with the questions that its rules ask of it."""
 
+from collections.abc import Iterable
 from dataclasses import replace
 from datetime import datetime, timedelta
 from statistics import quantiles
@@ -147,9 +148,9 @@ class Situation:
     def measured_boot_time(self, location: str) -> timedelta | None:
         """How long a start takes here, nineteen times out of twenty; None until enough were measured."""
         if location not in self._boot_times:
-            measured = [seconds for node in self.nodes[location] for seconds in self.memory(node).boots]
+            measured = _seconds(self.memory(node) for node in self.nodes[location])
             if len(measured) < ENOUGH_BOOTS:
-                measured = [seconds for memory in self.commitments.memories for seconds in memory.boots]
+                measured = _seconds(self.commitments.memories)
             p95 = quantiles(measured, n=20, method="inclusive")[-1] if len(measured) >= ENOUGH_BOOTS else None
             self._boot_times[location] = None if p95 is None else min(timedelta(seconds=p95), self.policy.boot_limit)
         return self._boot_times[location]
@@ -225,3 +226,7 @@ class Situation:
     def on(self) -> int:
         """Overflow nodes that are on, or as good as on."""
         return sum(node.state in ON or self.is_coming(node) for node in self.fleet.nodes)
+
+
+def _seconds(memories: Iterable[Memory]) -> list[float]:
+    return [seconds for memory in memories for seconds in memory.boots if seconds is not None]

@@ -1,0 +1,76 @@
+"""What a pre-warm calls 90 % sure is kept nine times of ten, where starts fail as they do in the world."""
+
+from datetime import UTC, datetime, timedelta
+from statistics import mean
+
+import pytest
+
+from headroom.domain.fleet import NodeState
+from headroom.domain.lifecycle import Hold
+from headroom.domain.promises import ENOUGH_STARTS, chance
+from headroom_lab.pexip.switches import Switches
+from headroom_lab.pexip.world import Call
+from headroom_lab.replay.production import Headroom, policy_for
+from headroom_lab.replay.site import Site
+from headroom_lab.replay.work import OVERFLOW, PRINCIPAL, Platform, Work
+
+DAYS, LEAD = 150, timedelta(minutes=10)
+FIRST = datetime(2026, 1, 1, 9, tzinfo=UTC)
+SIZE = Platform(always_on=10, nodes=8, node_hd=5)
+CHANCE = 0.05  # that a share of so many days may be off by chance alone
+
+
+def promised_every_morning(count: int, *, refused: float, slow: float, jitter: float) -> tuple[float, float]:
+    """Return how sure the promises were on average, and the share of them that was kept."""
+    nines = [FIRST + timedelta(days=day) for day in range(DAYS)]
+    calls = tuple(Call(nine.timestamp(), f"{nine:%j}", PRINCIPAL, 60.0) for nine in nines)
+    work = Work(name="mornings", zone="UTC", platform=SIZE, calls=calls, bookings=(), history=())
+    holds = [
+        Hold(
+            id=f"{nine:%j}",
+            begins=nine - LEAD,
+            ready_by=nine,
+            until=nine + timedelta(minutes=10),
+            reason="every morning",
+            by="the schedule",
+            counts={OVERFLOW: count},
+        )
+        for nine in nines
+    ]
+    site = Site(work, 1, Switches(boot_mean=400, boot_jitter=jitter), refused=refused, slow=slow)
+    headroom = Headroom(site, policy_for(work), holds=holds)
+    begins = {hold.begins: hold for hold in holds}
+    due = {hold.ready_by: hold for hold in holds}
+    said: list[float] = []
+    kept: list[bool] = []
+    sure: dict[str, float] = {}
+
+    def step() -> None:
+        if hold := begins.get(headroom.now):
+            found = chance(hold, headroom.memories.values())
+            if found.starts >= ENOUGH_STARTS:
+                sure[hold.id] = found.sure
+        headroom.step()
+        if (hold := due.get(headroom.now)) and hold.id in sure and headroom.last:
+            said.append(sure[hold.id])
+            serving = sum(node.state is NodeState.SERVING for node in headroom.last.nodes)
+            kept.append(serving >= count)
+
+    site.run(step)
+    assert len(kept) > DAYS * 0.9
+    return mean(said), mean(kept)
+
+
+@pytest.mark.parametrize(
+    ("count", "refused", "slow", "jitter"),
+    [
+        pytest.param(1, 0.0, 0.0, 25.0, id="one node that never fails"),
+        pytest.param(4, 0.01, 0.01, 25.0, id="four nodes of which 2 % fail"),
+        pytest.param(4, 0.0, 0.05, 25.0, id="four nodes of which 5 % are late"),
+        pytest.param(2, 0.0, 0.0, 100.0, id="two nodes whose boots vary"),
+    ],
+)
+def test_a_promise_is_kept_as_often_as_it_says(count: int, refused: float, slow: float, jitter: float) -> None:
+    said, kept = promised_every_morning(count, refused=refused, slow=slow, jitter=jitter)
+    assert kept >= said - CHANCE
+    assert refused or kept <= said + 2 * CHANCE  # a refused start that is replaced in time makes it surer than said
