@@ -4,8 +4,9 @@ import csv
 import json
 import sys
 from collections.abc import Callable, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass, fields
 from datetime import date, datetime, time, timedelta
+from functools import wraps
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -29,7 +30,7 @@ from headroom_lab.replay.run import NAMES, Changes, Job, play_all
 from headroom_lab.replay.score import Result
 from headroom_lab.replay.sources import maker_of
 from headroom_lab.replay.suite import cases_of
-from headroom_lab.replay.work import Platform
+from headroom_lab.replay.work import Platform, Work
 
 BEGINS, ENDS = time(8, 28), time(10, 30)
 WHATIF: dict[str, Callable[[str], Any]] = {
@@ -83,8 +84,28 @@ def demo(speed: float, trace: Path | None, day: date | None, until: str, out: Pa
         sys.exit(130)
 
 
-def _size_options[F: Callable[..., Any]](command: F) -> F:
-    """Which load, on how large a platform: what every command that replays asks for."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Load:
+    """Which load is replayed, on how large a platform: what every command that replays is told."""
+
+    trace: Path
+    seeds: int
+    days: int
+    meetings: bool
+    zone: str
+    always_on: int
+    nodes: int
+    node_hd: int
+    fill_up: bool
+
+    def maker(self) -> Callable[..., Work]:
+        """Return what draws it for a seed; raise TraceError if it cannot be read."""
+        size = Platform(always_on=self.always_on, nodes=self.nodes, node_hd=self.node_hd, fill_up=self.fill_up)
+        return maker_of(self.trace, size, meetings=self.meetings, days=self.days, zone=self.zone)
+
+
+def _of_a_load(command: Callable[..., None]) -> Callable[..., None]:
+    """Give a command the options of a `Load`, and the load."""
     options = [
         click.argument("trace", type=click.Path(dir_okay=False, path_type=Path)),
         click.option(
@@ -105,9 +126,16 @@ def _size_options[F: Callable[..., Any]](command: F) -> F:
         ),
         click.option("--json", "wants_json", is_flag=True, help="Every run's figures, for a program."),
     ]
+
+    @wraps(command)
+    def with_load(**given: Any) -> None:
+        load = Load(**{field.name: given.pop(field.name) for field in fields(Load)})
+        command(load=load, **given)
+
+    wrapped: Callable[..., None] = with_load
     for option in reversed(options):
-        command = option(command)
-    return command
+        wrapped = option(wrapped)
+    return wrapped
 
 
 def _zone(_context: object, _parameter: object, name: str) -> str:
@@ -142,7 +170,7 @@ def _replayed(jobs: Sequence[Job]) -> list[Result]:
 
 
 @main.command()
-@_size_options
+@_of_a_load
 @click.option("--policy", "policies", multiple=True, type=click.Choice(NAMES), help="Only these; all if left out.")
 @click.option(
     "--whatif", multiple=True, callback=_changes, metavar="NAME=VALUE", help="Headroom with this changed, too."
@@ -150,20 +178,12 @@ def _replayed(jobs: Sequence[Job]) -> list[Result]:
 @click.option("--price", type=click.FloatRange(0), help="What a node costs an hour, to have costs shown.")
 @click.option("--html", type=click.Path(dir_okay=False, path_type=Path), help="Leave a report there, with charts.")
 def replay(
-    trace: Path,
-    seeds: int,
-    days: int,
-    meetings: bool,
-    zone: str,
-    always_on: int,
-    nodes: int,
-    node_hd: int,
-    fill_up: bool,
-    wants_json: bool,
+    load: Load,
     policies: tuple[str, ...],
     whatif: Changes,
     price: float | None,
     html: Path | None,
+    wants_json: bool,
 ) -> None:
     """Play TRACE to Headroom, to Pexip's own rule, and to others, and compare them.
 
@@ -172,18 +192,17 @@ def replay(
     """
     from headroom_lab.replay.show import as_json, table_of  # noqa: PLC0415 - only this command shows them
 
-    size = Platform(always_on=always_on, nodes=nodes, node_hd=node_hd, fill_up=fill_up)
     chosen = policies or (("headroom",) if whatif else NAMES)
     changed = ", ".join(f"{name}={_said(value)}" for name, value in whatif)
     variants = ((f"headroom with {changed}", whatif),) if whatif else ()
     try:
-        make = maker_of(trace, size, meetings=meetings, days=days, zone=zone)
+        make = load.maker()
         each = [((name,), ()) for name in chosen] + [((), (variant,)) for variant in variants]
         results = _replayed(
             [
                 Job(make=make, seed=seed, names=names, variants=more, watch=html is not None)
                 for names, more in each
-                for seed in range(1, seeds + 1)
+                for seed in range(1, load.seeds + 1)
             ]
         )
     except TraceError as error:
@@ -191,7 +210,7 @@ def replay(
     if html:
         from headroom_lab.replay.page import page_of  # noqa: PLC0415 - charts take a second to import
 
-        html.write_text(page_of(results, zone, price))
+        html.write_text(page_of(results, load.zone, price))
         click.echo(f"{html} shows it.", err=True)
     if wants_json:
         click.echo(json.dumps(as_json(results), indent=2))
@@ -204,19 +223,8 @@ def _said(value: object) -> object:
 
 
 @main.command()
-@_size_options
-def tune(
-    trace: Path,
-    seeds: int,
-    days: int,
-    meetings: bool,
-    zone: str,
-    always_on: int,
-    nodes: int,
-    node_hd: int,
-    fill_up: bool,
-    wants_json: bool,
-) -> None:
+@_of_a_load
+def tune(load: Load, wants_json: bool) -> None:
     """Try settings on a site's own load, and recommend one.
 
     TRACE is what `headroom replay` takes, best a load history that `headroom export` wrote. Shown are the settings that no
@@ -224,15 +232,14 @@ def tune(
     """
     from headroom_lab.replay import tune as tuner  # noqa: PLC0415 - only this command needs it
 
-    size = Platform(always_on=always_on, nodes=nodes, node_hd=node_hd, fill_up=fill_up)
     try:
-        make = maker_of(trace, size, meetings=meetings, days=days, zone=zone)
+        make = load.maker()
         measured = make(seed=1).platform
         results = _replayed(
             [
                 Job(make=make, seed=seed, names=(), variants=(variant,))
                 for variant in tuner.settings_of(measured).items()
-                for seed in range(1, seeds + 1)
+                for seed in range(1, load.seeds + 1)
             ]
         )
     except TraceError as error:

@@ -249,6 +249,7 @@ class Foresight:
         self.leaving = [0.0] * (self.minutes + 1)
         self.surprise = [0.0] * (self.minutes + 1)  # the variance of what is announced
         self.in_meetings = 0.0
+        self._within: dict[int, Rise] = {}  # by minutes ahead: several rules ask the same
         for booking in bookings:
             self._announce(booking, now)
         self.weights: list[float] = []
@@ -297,6 +298,11 @@ class Foresight:
         Where past days are few, the noise of independent calls and of attendance stands in.
         """
         last = min(self.minutes, max(1, ceil(ahead / MINUTE)))
+        if last not in self._within:
+            self._within[last] = self._rise_within(last, ahead)
+        return self._within[last]
+
+    def _rise_within(self, last: int, ahead: timedelta) -> Rise:
         announced = max(self.announced[1 : last + 1])
         variance = 2 * self.level * (ahead / MEAN_CALL) + self.surprise[last]
         weights = sum(self.weights)

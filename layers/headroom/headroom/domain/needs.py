@@ -153,7 +153,7 @@ def _forecast_for(situation: Situation, name: str, ahead: timedelta, confidence:
 def _trend(situation: Situation, name: str, ahead: timedelta) -> float:
     """How far the load will rise if it goes on rising as fast beyond the usual as in the last minutes."""
     begin = situation.now - TREND_OVER - MINUTE / 2
-    lately = [demand for demand in situation.trail if demand.location == name and demand.at >= begin]
+    lately = [demand for demand in situation.trails[name] if demand.at >= begin]
     if len(lately) < TREND_READINGS:
         return 0.0
     first, last = lately[0], lately[-1]

@@ -51,9 +51,21 @@ class Situation:
         self.overflows = overflow_loads(fleet.nodes, [node for node in fleet.nodes if self.is_coming(node)])
         self.outlooks = by_location(observation.outlooks)
         self._foresights: dict[str, Foresight] = {}
+        self._sources: dict[str, list[str]] = {}
+        for name in self.principals:
+            self._sources.setdefault(self.overflow_of.get(name) or "", []).append(name)
+        self._capacity = sum(load.hd for load in self.principals.values())
+        self._booked: dict[str, list[Booking]] = {}
+        for booking in sorted(observation.bookings, key=lambda each: (each.begins, each.ends, each.hd)):
+            self._booked.setdefault(booking.location, []).append(booking)
         overflowed = {name: load.used + load.carried for name, load in self.overflows.items()}
         trail = follow(observation.trail, self.principals, overflowed, self.overflow_of, now)
         self.trail = tuple(self._described(demand) if demand.at == now else demand for demand in trail)
+
+        self.trails: dict[str, list[Demand]] = {}  # of each location, the oldest first
+        for demand in self.trail:
+            self.trails.setdefault(demand.location, []).append(demand)
+        self._overflowed = {demand.location: demand.overflowed for demand in self.trail}
 
     def _described(self, demand: Demand) -> Demand:
         """Add to a load what was booked, and whether anything was free."""
@@ -143,7 +155,7 @@ class Situation:
 
     def sources_of(self, overflow: str) -> list[str]:
         """The principal locations that overflow into this one and say something."""
-        return [name for name in self.principals if self.overflow_of.get(name) == overflow]
+        return self._sources.get(overflow, [])
 
     def measured_boot_time(self, location: str) -> timedelta | None:
         """How long a start takes here, nineteen times out of twenty; None until enough were measured."""
@@ -175,17 +187,14 @@ class Situation:
 
     def bookings_of(self, name: str) -> list[Booking]:
         """The meetings known for a principal location, and its share of those that name none."""
-        part = self.principals[name].hd / sum(load.hd for load in self.principals.values())
-        return [
-            booking if booking.location or part == 1 else booking.share(part)
-            for booking in self.observation.bookings
-            if booking.location in {"", name}
-        ]
+        part = self.principals[name].hd / self._capacity
+        anywhere = self._booked.get("", [])
+        return [*self._booked.get(name, []), *(anywhere if part == 1 else (each.share(part) for each in anywhere))]
 
     def foresight(self, name: str) -> Foresight:
         """How the load of a principal location may go on; made once a plan."""
         if name not in self._foresights:
-            level = max((demand.at, demand.used) for demand in self.trail if demand.location == name)[1]
+            level = self.trails[name][-1].used
             furthest = self.to_boot(self.overflow_of[name] or "") + LATER
             bookings = self.bookings_of(name)
             self._foresights[name] = Foresight(self.outlooks.get(name), level, bookings, self.now, furthest)
@@ -194,10 +203,10 @@ class Situation:
     def carried_of(self, name: str) -> float:
         """How many calls from this principal location the closed nodes carry: when they leave, nothing becomes free."""
         overflow = self.overflow_of[name] or ""
-        newest = {demand.location: demand.overflowed for demand in self.trail}
         others = self.sources_of(overflow)
-        total = sum(newest.get(other, 0.0) for other in others)
-        return self.overflows[overflow].carried * (newest.get(name, 0.0) / total if total else 1 / len(others))
+        total = sum(self._overflowed.get(other, 0.0) for other in others)
+        share = self._overflowed.get(name, 0.0) / total if total else 1 / len(others)
+        return self.overflows[overflow].carried * share
 
     def leavers_of(self, node: Node) -> float:
         """How many calls may be expected to leave a node while a closed one is opened."""
