@@ -259,6 +259,12 @@ def test_a_given_up_start_does_not_count_and_is_closed_in_case_it_comes_up() -> 
     assert any("does not serve" in issue.what for issue in decided.issues)
 
 
+def test_no_more_nodes_are_stopped_at_once_than_the_budget_allows() -> None:
+    many = [closed(number) for number in range(1, 20)]
+    decided = plan(observe(*many), promised(), replace(CONTROL, max_stops_per_plan=3), NOW)
+    assert list(actions(decided).values()) == [Action.STOP] * 3
+
+
 def test_there_are_never_more_nodes_on_than_allowed() -> None:
     limited = replace(CONTROL, max_nodes=2)
     decided = plan(observe(*(node(n) for n in range(1, 6))), promised(hold(counts={"AWS burst": 5})), limited, NOW)

@@ -123,7 +123,7 @@ def plan(observation: Observation, commitments: Commitments, policy: Policy, now
 
 def allowed(changes: Iterator[Change], situation: Situation) -> Iterator[Change]:
     """Leave out what the mode, the reading and the limits do not allow."""
-    policy, on, starts = situation.policy, situation.on, 0
+    policy, on, starts, stops = situation.policy, situation.on, 0, 0
     for change in changes:
         if change.action.starts:
             if (policy.max_nodes and on >= policy.max_nodes) or starts >= policy.max_starts_per_plan:
@@ -131,6 +131,10 @@ def allowed(changes: Iterator[Change], situation: Situation) -> Iterator[Change]
             on, starts = on + 1, starts + 1
         elif not situation.may_open:
             continue
+        elif change.action is Action.STOP:
+            if stops >= policy.max_stops_per_plan:
+                continue
+            stops += 1
         yield change
 
 

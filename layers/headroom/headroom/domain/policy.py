@@ -34,6 +34,7 @@ class Policy:
     max_nodes: int = 0
     max_starts_per_plan: int = 50
     max_closes_per_plan: int = 8
+    max_stops_per_plan: int = 10  # whatever went wrong, a minute undoes no more than this
     expected_hd: int = 10  # for a node that Pexip and the ledger know nothing about
     forecasting: bool = True
     reserve: bool = True
