@@ -82,8 +82,8 @@ class Promiser:
             asked = ", ".join(hold.nodes) or ", ".join(
                 f"{count} nodes in {place}" for place, count in hold.counts.items()
             )
-            ready = f"ready by {hold.ready_by:%H:%M} UTC, {sure.sentence}"
-            told = f"{asked} until {hold.until:%H:%M} UTC: {hold.reason}; {ready}"
+            ready = f"ready by {self.policy.on_the_clock(hold.ready_by)}, {sure.sentence}"
+            told = f"{asked} until {self.policy.on_the_clock(hold.until)}: {hold.reason}; {ready}"
             told += " (the schedule was late)" if late else ""
             self.ledger.tell(Event(at=now, kind="hold", reason=told, by=hold.by))
         return {
@@ -111,8 +111,8 @@ class Promiser:
         if due and not found.kept:
             self.notify.people(
                 "Headroom: promise missed",
-                f"{found.reason}\n\nPromised: {hold.reason}, ready by {hold.ready_by:%H:%M} UTC.\n\nHeadroom keeps trying until "
-                f"{hold.until:%H:%M} UTC. Look at the nodes named above in the history.",
+                f"{found.reason}\n\nPromised: {hold.reason}, ready by {self.policy.on_the_clock(hold.ready_by)}.\n\n"
+                f"Headroom keeps trying until {self.policy.on_the_clock(hold.until)}. Look at the nodes named above in the history.",
             )
         return {
             "kept": found.kept,

@@ -137,7 +137,7 @@ def _forecast_for(situation: Situation, name: str, ahead: timedelta, confidence:
     unusual = _trend(situation, name, ahead)
     leaving = situation.carried_of(name) * foresight.leavers(ahead)
     hd = max(most, unusual) + leaving - load.free
-    by, sure = situation.on_the_clock(situation.now + ahead), f"{100 * confidence:.3g} % sure"
+    by, sure = situation.policy.on_the_clock(situation.now + ahead), f"{100 * confidence:.3g} % sure"
     has = f"{load.free} are free there"
     if unusual > most:
         reason = f"the load of {name} rises faster than usual, by {unusual:.0f} more until {by}; {has}"

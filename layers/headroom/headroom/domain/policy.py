@@ -1,8 +1,9 @@
 """What the operator wants: mode, thresholds, lifetimes and limits."""
 
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
 from enum import StrEnum
+from zoneinfo import ZoneInfo
 
 
 class Mode(StrEnum):
@@ -51,3 +52,7 @@ class Policy:
     def lifetime_or(self, pexips_seconds: float) -> timedelta:
         """The minimum lifetime: ours if set, else Pexip's."""
         return timedelta(seconds=pexips_seconds) if self.minimum_lifetime is None else self.minimum_lifetime
+
+    def on_the_clock(self, moment: datetime) -> str:
+        """Write a time of day as the operator's clock shows it."""
+        return f"{moment.astimezone(ZoneInfo(self.zone)):%H:%M}" + (" UTC" if self.zone == "UTC" else "")

@@ -4,7 +4,6 @@ from collections.abc import Iterable
 from dataclasses import replace
 from datetime import datetime, timedelta
 from statistics import quantiles
-from zoneinfo import ZoneInfo
 
 from headroom.domain.fleet import ON, Fleet, Node, NodeState, Observation
 from headroom.domain.forecasting import Booking, Demand, Foresight, by_location, expected
@@ -226,10 +225,6 @@ class Situation:
             and self.now - memory.wanted_at < self.policy.calm_before_closing
             for memory in map(self.memory, self.nodes[location])
         )
-
-    def on_the_clock(self, moment: datetime) -> str:
-        """Write a time of day as the operator's clock shows it."""
-        return f"{moment.astimezone(ZoneInfo(self.policy.zone)):%H:%M} {'UTC' if self.policy.zone == 'UTC' else ''}".rstrip()
 
     @property
     def on(self) -> int:
