@@ -112,7 +112,8 @@ class Promiser:
             self.notify.people(
                 "Headroom: promise missed",
                 f"{found.reason}\n\nPromised: {hold.reason}, ready by {self.policy.on_the_clock(hold.ready_by)}.\n\n"
-                f"Headroom keeps trying until {self.policy.on_the_clock(hold.until)}. Look at the nodes named above in the history.",
+                f"Headroom keeps trying until {self.policy.on_the_clock(hold.until)}. Look at the nodes named above in "
+                "the history.",
             )
         return {
             "kept": found.kept,
