@@ -13,8 +13,8 @@ from headroom.adapters.secret import Pexip
 from headroom.observability import logger, metrics
 from headroom.settings import Settings
 
-FIRST, FARTHEST = timedelta(minutes=6), timedelta(days=1)  # Pexip keeps about 10,000 conferences
-LAG = timedelta(minutes=1)  # until then a call that ended is in Pexip's history
+LAG = timedelta(minutes=15)  # until then a call that ended is taken to be in Pexip's history
+FIRST, FARTHEST = LAG + timedelta(minutes=5), timedelta(days=1)  # Pexip keeps about 10,000 conferences
 settings = Settings.from_env()
 ledger = Ledger(settings.table_name, settings.platform)
 pexip = Pexip(settings)

@@ -33,7 +33,7 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, int]:
         if isinstance(error, PexipRefusedError):
             pexip.forget()
         return {"meetings": 0}
-    known = ledger.series()
+    known = ledger.series(meeting.series for meeting in meetings)
     changed = look(meetings, known)
     ledger.keep_series(changed.values(), now)
     ledger.keep_bookings(sized(meetings, known | changed, default=settings.expected_meeting, now=now), now)

@@ -27,7 +27,7 @@ BURST_NODES, BURST_HD = 12, 15
 NAT_NODE = "burst-07"  # its public address changes at every start
 HOSTNAME = "manager.example.com"
 SEED = 7
-PAST_DAYS, SATURDAY, UNTIL = 40, 5, time(12)
+PAST_DAYS, SATURDAY, SINCE, UNTIL = 40, 5, time(7), time(13)
 STEP = 5.0  # seconds between two looks of the comparison's world
 
 
@@ -96,8 +96,8 @@ def mornings_of(calls: Sequence[Call], booked: Iterable[Booked]) -> Iterator[Sam
         Booking(begins=datetime.fromtimestamp(one.begins, UTC), ends=datetime.fromtimestamp(one.ends, UTC), hd=one.size)
         for one in booked
     )
-    for sample in samples_of(calls, bookings, PRINCIPAL):
-        if sample.at.astimezone(ZONE).time() < UNTIL:
+    for sample in samples_of(calls, bookings, PRINCIPAL, str(ZONE)):
+        if SINCE <= sample.at.astimezone(ZONE).time() < UNTIL:
             yield sample
 
 

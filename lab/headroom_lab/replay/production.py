@@ -60,6 +60,7 @@ class Headroom:
         self.profile = profile_of(site.work)
         self.bookings = sorted(site.work.bookings, key=lambda booking: booking.begins)
         self.samples: list[Sample] = []
+        self.sampled_at: datetime | None = None
         self.today = self._local(site.now).date()
         self.outlook: Outlook | None = None
         self.nodes = {node.name: node for node in site.overflow}
@@ -79,9 +80,20 @@ class Headroom:
         self._learn_at_night()
         made = plan(self.observe(now), self.commitments(now), self.policy, now)
         self.last, self.trail = made, made.trail
-        self.samples += made.samples()
+        self._sample(made)
         for change in made.changes:
             self.begin(change, now)
+
+    def _sample(self, made: Plan) -> None:
+        """Remember the load; a night whose ticks are skipped has none."""
+        if self.sampled_at:
+            skipped = int((made.at - self.sampled_at) / MINUTE) - 1
+            self.samples += (
+                Sample(at=self.sampled_at + number * MINUTE, location=PRINCIPAL, used=0.0)
+                for number in range(1, skipped + 1)
+            )
+        self.samples += made.samples()
+        self.sampled_at = made.at
 
     def _learn_at_night(self) -> None:
         day = self._local(self.site.now).date()

@@ -89,7 +89,9 @@ def of_list(path: Path, platform: Platform, *, seed: int, days: int, zone: str) 
         calls=tuple(sorted(calls, key=lambda call: call.at)),
         bookings=tuple(bookings),
         history=tuple(
-            sample for people, known in past for sample in samples_of(sorted(people, key=lambda call: call.at), known)
+            sample
+            for people, known in past
+            for sample in samples_of(sorted(people, key=lambda call: call.at), known, zone=zone)
         ),
     )
 

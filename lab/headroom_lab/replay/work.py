@@ -90,7 +90,7 @@ def of_counts(
         platform=platform,
         calls=tuple(calls),
         bookings=(),
-        history=tuple(sample for day in past for sample in samples_of(day, ())),
+        history=tuple(sample for day in past for sample in samples_of(day, (), zone=zone)),
     )
 
 
@@ -123,7 +123,7 @@ def of_meetings(
         platform=platform,
         calls=tuple(call for calls, _ in drawn for call in calls),
         bookings=tuple(booking for _, bookings in drawn for booking in bookings),
-        history=tuple(sample for calls, bookings in past for sample in samples_of(calls, bookings)),
+        history=tuple(sample for calls, bookings in past for sample in samples_of(calls, bookings, zone=zone)),
     )
 
 
@@ -180,12 +180,14 @@ def _last(trace: Trace, days: int, until: date | None) -> list[date]:
     return chosen
 
 
-def samples_of(calls: Sequence[Call], bookings: Iterable[Booking], location: str = PRINCIPAL) -> Iterator[Sample]:
-    """Yield how many calls are in progress at each minute, if none is turned away."""
+def samples_of(
+    calls: Sequence[Call], bookings: Iterable[Booking], location: str = PRINCIPAL, zone: str = "UTC"
+) -> Iterator[Sample]:
+    """Yield how many calls are in progress at each minute of their days, if none is turned away."""
     if not calls:
         return
-    begins = calls[0].at - calls[0].at % MINUTE - 60 * MINUTE
-    ends = max(call.at + call.seconds for call in calls)
+    begins = _midnight(calls[0].at, zone)
+    ends = max(_midnight(calls[-1].at, zone, days=1), *(call.at + call.seconds for call in calls))
     minutes = int((ends - begins) / MINUTE) + 2
     change = [0] * (minutes + 1)
     for call in calls:

@@ -1,18 +1,21 @@
 """One plan, from facts to workflows: read, plan, keep, begin. `decide` and nothing else runs it."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
+
+from aws_lambda_powertools.metrics import MetricUnit
 
 import headroom
 from headroom.adapters.ec2 import Ec2, Ec2Error
 from headroom.adapters.ledger import Event, Ledger, Record, SupersededError, token_for
 from headroom.adapters.workflows import Workflows
 from headroom.domain.fleet import OURS, Fleet, Instance, NodeState, Observation, match_up
-from headroom.domain.forecasting import Outlook, near, quarter_of
+from headroom.domain.forecasting import Booking, Outlook, gathered, near, quarter_of
 from headroom.domain.lifecycle import Commitments, LifetimeEnded, reconcile_lifetimes
 from headroom.domain.planning import Plan, plan
 from headroom.domain.policy import Mode, Policy
-from headroom.observability import logger
+from headroom.observability import logger, metrics
 
 ME = "Headroom"
 
@@ -48,8 +51,8 @@ class Decider:
             instances=instances,
             unreachable=problem or trouble,
             trail=last.plan.trail if last else (),
-            outlooks=self._outlooks(now),
-            bookings=near(self.ledger.bookings()[0], now),
+            outlooks=self._foreseen("outlooks", self._outlooks, now),
+            bookings=self._foreseen("bookings", self._bookings, now),
         )
         commitments = self._settle(observation, now)
         decision = plan(observation, commitments, self.policy, now)
@@ -71,7 +74,6 @@ class Decider:
         except SupersededError:
             logger.info("superseded", snapshot=str(since))
             return None
-        self.ledger.keep_samples(decision.samples())
         for change, token in begun:
             self.ledger.tell(
                 Event(at=now, kind=f"{change.action} wanted", node=change.node, reason=change.reason, by=ME)
@@ -80,7 +82,19 @@ class Decider:
             if claim is None or claim.until <= now:  # else the workflow at work there turns round by itself
                 self.workflows.begin(change, token)
         self._tell_issues(last.plan if last else None, decision, now)
+        self._keep_samples(decision)
         return decision
+
+    def _foreseen[T](self, what: str, read: Callable[[datetime], tuple[T, ...]], now: datetime) -> tuple[T, ...]:
+        """Read what is known beforehand; without it the threshold rule and holds go on."""
+        if not self.policy.forecasting:
+            return ()
+        try:
+            return read(now)
+        except Exception:  # whatever is wrong with a forecast, no plan may fail for it
+            logger.exception("planning without forecast", missing=what)
+            metrics.add_metric("ForecastMissing", MetricUnit.Count, 1)
+            return ()
 
     def _outlooks(self, now: datetime) -> tuple[Outlook, ...]:
         """What past days did around now; read once a quarter of an hour, and cut if nobody has."""
@@ -88,6 +102,17 @@ class Decider:
             self.outlooks = tuple(self.ledger.outlooks(quarter) or self.ledger.cut_outlooks(quarter))
             self.quarter = quarter
         return self.outlooks
+
+    def _bookings(self, now: datetime) -> tuple[Booking, ...]:
+        return gathered(near(self.ledger.bookings()[0], now))
+
+    def _keep_samples(self, decision: Plan) -> None:
+        """Last of all: what a later night learns from is never worth a start of today."""
+        try:
+            self.ledger.keep_samples(decision.samples())
+        except Exception:
+            logger.exception("samples not kept")
+            metrics.add_metric("SamplesLost", MetricUnit.Count, 1)
 
     def _instances(self) -> tuple[tuple[Instance, ...], str]:
         try:

@@ -6,6 +6,7 @@ from zoneinfo import ZoneInfo
 
 from headroom.adapters.ledger import Ledger
 from headroom.domain.forecasting import DAYS_KEPT, Profile, learn
+from headroom.observability import logger
 
 DAY = timedelta(days=1)
 
@@ -18,10 +19,23 @@ class Learner:
     zone: str
 
     def learn(self, now: datetime) -> dict[str, int]:
-        """Learn every day that is over and not yet known, of every location; return how many days each knows then."""
+        """Learn every day that is over and not yet known, of every location; return how many days each knows then.
+
+        A location that cannot be learned does not keep the others from it; its error is raised at the end.
+        """
         reading = self.ledger.last_reading()
         places = [place.name for place in reading.locations if place.overflow_location] if reading else []
-        return {place: self.learn_location(place, now) for place in places}
+        known: dict[str, int] = {}
+        trouble: list[Exception] = []
+        for place in places:
+            try:
+                known[place] = self.learn_location(place, now)
+            except Exception as error:  # one location's trouble is not the others'
+                logger.exception("not learned", location=place)
+                trouble.append(error)
+        if trouble:
+            raise ExceptionGroup("Some locations were not learned", trouble)
+        return known
 
     def learn_location(self, location: str, now: datetime) -> int:
         """Learn one location; a day that is learned again, or has no samples, changes nothing."""

@@ -55,6 +55,13 @@ def test_a_meeting_in_progress_is_as_large_as_it_was_seen_once_all_are_there() -
     assert size_of(meeting(), known, NINE + 15 * MINUTE) == 6
 
 
+def test_whoever_is_in_a_room_is_there_for_its_newest_meeting() -> None:
+    """An all-day booking of the same room does not change its size with every short one."""
+    known = attended(20)
+    known |= look([meeting(NINE, present=8)], known)
+    assert look([meeting(NINE - HOUR, present=40)], known) == {}
+
+
 def test_room_systems_are_counted_by_pexip_itself() -> None:
     assert size_of(meeting(series="", hd=4), {}, NINE - HOUR) == 4
 

@@ -15,6 +15,7 @@ from headroom.domain.forecasting import (
     Outlook,
     PastDay,
     Profile,
+    gathered,
     learn,
     outlook,
     rise,
@@ -117,6 +118,10 @@ def test_a_day_learned_twice_counts_once_and_old_days_are_forgotten() -> None:
     assert learned.days[0].day == MONDAY + timedelta(days=DAYS_KEPT + 4)
 
 
+def most_of(learned: Profile) -> float:
+    return max(load for load in learned.days[0].used if load is not None)
+
+
 def leap(full: bool) -> list[Sample]:
     """Eight more a minute until forty are in use, which may be all there are."""
     nine = datetime(2026, 2, 23, 9, tzinfo=ZoneInfo(ZONE))
@@ -128,9 +133,9 @@ def leap(full: bool) -> list[Sample]:
 
 
 def test_where_a_rise_met_full_nodes_it_is_learned_as_if_it_had_gone_on() -> None:
-    free, full = (learn(profile(), leap(full), date(2026, 2, 23)).days[0].used for full in (False, True))
-    assert max(free) == 40
-    assert max(full) == pytest.approx(40 + 5 * 8)
+    free, full = (most_of(learn(profile(), leap(full), date(2026, 2, 23))) for full in (False, True))
+    assert free == 40
+    assert full == pytest.approx(40 + 5 * 8)
 
 
 def test_a_single_full_minute_of_a_steady_load_is_no_spike() -> None:
@@ -139,13 +144,61 @@ def test_a_single_full_minute_of_a_steady_load_is_no_spike() -> None:
         Sample(at=nine + minute * MINUTE, location="Stockholm", used=110 + minute % 2, full=minute == 31)
         for minute in range(60)
     ]
-    assert max(learn(profile(), samples, nine.date()).days[0].used) < 115
+    assert most_of(learn(profile(), samples, nine.date())) < 115
 
 
 def test_the_samples_of_another_location_teach_nothing() -> None:
     at = datetime(2026, 2, 23, 9, tzinfo=ZoneInfo(ZONE))
     samples = [Sample(at=at, location=name, used=used) for name, used in (("Stockholm", 50), ("Oslo", 500))]
-    assert max(learn(profile(), samples, at.date()).days[0].used) == 50
+    assert most_of(learn(profile(), samples, at.date())) == 50
+
+
+def all_day(day: date, *, without: range = range(0), used: float = 60, booked: float = 50) -> list[Sample]:
+    """A day whose load and bookings stand still, sampled every minute but for those."""
+    midnight = datetime(day.year, day.month, day.day, tzinfo=ZoneInfo(ZONE))
+    return [
+        Sample(at=midnight + minute * MINUTE, location="Stockholm", used=used, booked=booked)
+        for minute in range(DAY_MINUTES)
+        if minute not in without
+    ]
+
+
+def learned_from(*missing: range) -> Profile:
+    made = profile()
+    for week, without in zip(range(len(missing), 0, -1), missing, strict=True):
+        made = learn(made, all_day(weeks_ago(week), without=without), weeks_ago(week))
+    return made
+
+
+def test_a_minute_without_a_sample_is_like_the_one_before() -> None:
+    nothing, minute = range(0), range(540, 541)
+    whole, gaps = (
+        rise(outlook(learned_from(*days), BEFORE_NINE), 60, (), BEFORE_NINE, AHEAD).at_most(0.99)
+        for days in ((nothing,) * 5, (minute, nothing, minute, nothing, nothing))
+    )
+    assert gaps == pytest.approx(whole)
+
+
+def test_hours_without_samples_are_no_rise_but_unknown() -> None:
+    """The first day after a deployment, and an outage that ended at this time of day."""
+    since_nine, until_nine = range(540), range(430, 540)
+    known = outlook(learned_from(range(0), since_nine, until_nine), BEFORE_NINE)
+    assert [window.day for window in known.windows] == [weeks_ago(3)]
+
+
+def test_many_meetings_at_one_time_are_one_booking_that_varies_less_than_one_as_large() -> None:
+    ends = BEFORE_NINE + timedelta(hours=1)
+    one_by_one = [
+        Booking(begins=BEFORE_NINE, ends=ends, hd=5, location=place) for place in ("", "Oslo") for _ in range(20)
+    ]
+    together = gathered(one_by_one)
+    assert [(each.hd, each.meetings, each.location) for each in together] == [(100, 20, ""), (100, 20, "Oslo")]
+    alone = [Booking(begins=BEFORE_NINE, ends=ends, hd=100)]
+    sure, unsure, separate = (
+        rise(None, 10, meetings, BEFORE_NINE, AHEAD).deviation for meetings in (together[:1], alone, one_by_one[:20])
+    )
+    assert sure == pytest.approx(separate)
+    assert sure < unsure
 
 
 def test_a_day_without_samples_teaches_nothing() -> None:

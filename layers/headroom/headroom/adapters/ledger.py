@@ -24,7 +24,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from functools import cached_property
-from itertools import islice
+from itertools import batched, islice
 from typing import TYPE_CHECKING, Any
 
 import boto3
@@ -48,6 +48,8 @@ RECORDS_KEPT = timedelta(days=35)  # full snapshots and plans
 HISTORY_KEPT = timedelta(days=400)  # samples, lifetimes, events
 LEASE = timedelta(minutes=5)  # a workflow renews its claim at every step, at most two minutes apart
 FIRST_LEASE = timedelta(minutes=3)  # a claim whose workflow never began is free again after this
+ROOM_KEPT = timedelta(days=60)  # how large the meetings of one room were
+BATCH = 100  # items that one BatchGetItem returns
 TRANSACTION = 100  # items that one DynamoDB transaction holds
 
 
@@ -331,8 +333,8 @@ class Ledger:
                 at=datetime.fromisoformat(item["sk"]),
                 location=location,
                 used=float(item["used"]),
-                booked=float(item["booked"]),
-                hd=int(item["hd"]),
+                booked=float(item.get("booked", 0)),
+                hd=int(item.get("hd", 0)),
                 full=bool(item.get("full")),
             )
 
@@ -368,16 +370,25 @@ class Ledger:
         return unpack(item["body"], Profile) if item else None
 
     def outlooks(self, quarter: datetime) -> list[Outlook]:
-        """Return the outlooks that were cut for a quarter of an hour."""
+        """Return the outlooks that were cut for a quarter of an hour, nothing while not all of them are."""
         key = Key("pk").eq(f"outlooks#{self.platform}") & Key("sk").begins_with(f"{stamp(quarter)}#")
-        return [unpack(item["body"], Outlook) for item in self._pages(key, ScanIndexForward=True)]
+        items = list(self._pages(key, ScanIndexForward=True))
+        complete = any(item.get("complete") for item in items)
+        return [unpack(item["body"], Outlook) for item in items if "body" in item] if complete else []
 
     def cut_outlooks(self, quarter: datetime) -> list[Outlook]:
-        """Cut an outlook out of every profile for a quarter of an hour, once, and keep it as long as its plans."""
-        for item in self._query(f"profiles#{self.platform}"):
+        """Cut an outlook out of every profile for a quarter of an hour, once, and keep it as long as its plans.
+
+        Two may do so at once: whoever is first decides what an outlook is, and the mark comes last.
+        """
+        profiles = self._query(f"profiles#{self.platform}")
+        expires = {"expires_at": self._expiry(quarter, RECORDS_KEPT)}
+        for item in profiles:
             made = outlook(unpack(item["body"], Profile), quarter)
-            kept = {"body": pack(made), "expires_at": self._expiry(quarter, RECORDS_KEPT)}
-            self._put_new(f"outlooks#{self.platform}", f"{stamp(quarter)}#{made.location}", kept)
+            key = f"{stamp(quarter)}#{made.location}"
+            self._put_new(f"outlooks#{self.platform}", key, {"body": pack(made), **expires})
+        if profiles:
+            self._put_new(f"outlooks#{self.platform}", f"{stamp(quarter)}#", {"complete": True, **expires})
         return self.outlooks(quarter)
 
     def keep_bookings(self, bookings: Iterable[Booking], now: datetime) -> None:
@@ -390,16 +401,26 @@ class Ledger:
         return (unpack(item["body"], tuple[Booking, ...]), moment(item["at"])) if item else ((), None)
 
     def keep_series(self, changed: Iterable[Series], now: datetime) -> None:
-        """Keep how large meetings were."""
+        """Keep how large meetings were; a room made for one meeting is forgotten sooner than a recurrence."""
         with self.table.batch_writer() as batch:
             for series in changed:
-                kept = {"body": pack(series), "expires_at": self._expiry(now, HISTORY_KEPT)}
-                batch.put_item(Item={"pk": f"series#{self.platform}", "sk": series.id, **kept})
+                kept = HISTORY_KEPT if series.id.startswith("recurring") else ROOM_KEPT
+                facts = {"body": pack(series), "expires_at": self._expiry(now, kept)}
+                batch.put_item(Item={"pk": f"series#{self.platform}", "sk": series.id, **facts})
 
-    def series(self) -> dict[str, Series]:
-        """Return how large past instances of each series were."""
-        found = (unpack(item["body"], Series) for item in self._query(f"series#{self.platform}"))
-        return {series.id: series for series in found}
+    def series(self, ids: Iterable[str]) -> dict[str, Series]:
+        """Return how large past instances of these series were."""
+        found: dict[str, Series] = {}
+        for chunk in batched(sorted({each for each in ids if each}), BATCH, strict=False):
+            keys: Any = {"Keys": [{"pk": f"series#{self.platform}", "sk": each} for each in chunk]}
+            wanted: Any = {self.table_name: keys}
+            while wanted:
+                answer = self.table.meta.client.batch_get_item(RequestItems=wanted)
+                for item in answer["Responses"].get(self.table_name, ()):
+                    series = unpack(item["body"], Series)
+                    found[series.id] = series
+                wanted = answer.get("UnprocessedKeys")
+        return found
 
     # One node
 

@@ -14,11 +14,12 @@ import re
 import tempfile
 import uuid
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from http import HTTPStatus
+from itertools import batched
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +37,7 @@ from headroom.domain.turned_away import Refused
 
 TIMEOUT = (3.05, 10)  # seconds to connect, seconds between two bytes of the answer
 PAGE = 1000
+NAMED_AT_ONCE = 100  # conferences in one address
 # Alarm names are not documented; this is what a lost node's alarm is taken to look like.
 CONNECTIVITY = re.compile(r"connectivity|unreachable", re.IGNORECASE)
 
@@ -360,21 +362,27 @@ class ManagementNode:
         )
 
     def meetings(self, now: datetime, ahead: timedelta) -> tuple[list[Meeting], list[str]]:
-        """Return the meetings that are booked from now on, those in progress with who is there, and what was unreadable.
+        """Return the meetings that are booked from now on, those in progress with who is there, and what was missing.
 
         Two requests, and two more while a meeting is in progress. A Pexip without one of the lists, or that will not
-        filter it, has none of that kind, or sends all.
+        filter it, has none of that kind, or sends all; a list that fails costs its own meetings only. Raise the error if
+        both do.
         """
         problems: list[str] = []
-        booked = self._between("configuration/v1/scheduled_conference", ScheduledConference, now, ahead, problems)
-        joins = self._between("status/v1/mjx_meeting", MjxMeeting, now, ahead, problems)
-        present = self._present(problems) if any(begins <= now for _, begins, _ in booked) else {}
+        errors: list[PexipError] = []
+        booked = self._between(
+            "configuration/v1/scheduled_conference", ScheduledConference, now, ahead, problems, errors
+        )
+        joins = self._between("status/v1/mjx_meeting", MjxMeeting, now, ahead, problems, errors)
+        if len(errors) > 1:
+            raise errors[0]
+        present = self._present(_in_progress(booked, now), problems)
         meetings = [
             Meeting(
                 begins=begins,
                 ends=ends,
                 series=_series(one.recurring_conference or one.conference),
-                present=present.get(one.conference or "") if begins <= now else None,
+                present=present.get((one.conference or "", begins)),
             )
             for one, begins, ends in booked
         ]
@@ -383,19 +391,26 @@ class ManagementNode:
         return meetings, problems
 
     def _between[T: (ScheduledConference, MjxMeeting)](
-        self, path: str, kind: type[T], now: datetime, ahead: timedelta, problems: list[str]
+        self,
+        path: str,
+        kind: type[T],
+        now: datetime,
+        ahead: timedelta,
+        problems: list[str],
+        errors: list[PexipError],
     ) -> list[tuple[T, datetime, datetime]]:
         """Return the meetings of a list that are not over and begin within `ahead`."""
         until = now + ahead
         where = f"&end_time__gte={_naive(now - JUST_OVER)}&start_time__lt={_naive(until)}"
         try:
-            found = self._all(path, kind, problems, where)
-        except PexipUnknownError:  # no such filter, or no such list
             try:
-                found = self._all(path, kind, problems)
-            except PexipUnknownError as error:
-                problems.append(str(error))
-                return []
+                found = self._all(path, kind, problems, where, named=False)
+            except PexipUnknownError:  # no such filter, or no such list
+                found = self._all(path, kind, problems, named=False)
+        except PexipError as error:
+            problems.append(str(error))
+            errors += [] if isinstance(error, PexipUnknownError) else [error]
+            return []
         timed = [(one, utc(one.start_time), utc(one.end_time)) for one in found]
         return [
             (one, begins, ends)
@@ -403,11 +418,29 @@ class ManagementNode:
             if begins and ends and begins < until and ends > now - JUST_OVER
         ]
 
-    def _present(self, problems: list[str]) -> dict[str, int]:
-        """Return how many participants each configured conference has, by its address."""
-        names = self._all("configuration/v1/conference", ConferenceConfiguration, problems)
-        there = Counter(one.conference for one in self._all("status/v1/participant", Present, problems))
-        return {conference.resource_uri: there[conference.name] for conference in names}
+    def _present(self, running: Mapping[str, datetime], problems: list[str]) -> dict[tuple[str, datetime], int]:
+        """Return how many participants each of these conferences has, by its address and the begin of its meeting."""
+        try:
+            names = self._named(list(running), problems) if running else {}
+            there = self._all("status/v1/participant", Present, problems, named=False) if names else []
+        except PexipError as error:
+            problems.append(str(error))
+            return {}
+        counted = Counter(one.conference for one in there)
+        return {(uri, running[uri]): counted[name] for uri, name in names.items() if uri in running}
+
+    def _named(self, uris: Sequence[str], problems: list[str]) -> dict[str, str]:
+        """Return the names of these conferences; a platform may have thousands of others."""
+        path = "configuration/v1/conference"
+        found: list[ConferenceConfiguration] = []
+        for chunk in batched(sorted(uris), NAMED_AT_ONCE, strict=False):
+            ids = ",".join(uri.strip("/").rpartition("/")[2] for uri in chunk)
+            try:
+                found += self._all(path, ConferenceConfiguration, problems, f"&id__in={ids}", named=False)
+            except PexipUnknownError:  # no such filter
+                found = self._all(path, ConferenceConfiguration, problems, named=False)
+                break
+        return {conference.resource_uri: conference.name for conference in found}
 
     def refused(self, since: datetime, until: datetime, *, capacity: str, licences: str) -> Refused:
         """Count the calls that ended refused between two moments, by what their disconnect reason says: two requests.
@@ -459,8 +492,10 @@ class ManagementNode:
         """Have Pexip start a node itself, as its Start button does."""
         self._request("POST", "command/v1/platform/start_cloudnode", json={"instance_id": instance_id})
 
-    def _all[T](self, path: str, kind: type[T], problems: list[str], where: str = "") -> list[T]:
+    def _all[T](self, path: str, kind: type[T], problems: list[str], where: str = "", *, named: bool = True) -> list[T]:
+        """Return a list; what of it is unreadable is a problem each, or, where names are nobody's business, one."""
         found: list[T] = []
+        unreadable = 0
         address: str | None = f"{self.url}/api/admin/{path}/?limit={PAGE}{where}"
         while address:
             page = self._decode(self._request("GET", path, address=address), Page)
@@ -468,9 +503,14 @@ class ManagementNode:
                 try:
                     found.append(msgspec.convert(thing, kind))
                 except msgspec.ValidationError as error:
+                    unreadable += 1
+                    if not named:
+                        continue
                     which = thing.get("name") or thing.get("id") if isinstance(thing, Mapping) else thing
                     problems.append(f"Pexip's {path.rpartition('/')[2]} {which!r} cannot be read: {error}")
             address = f"{self.url}{page.meta.next}" if page.meta.next else None
+        if unreadable and not named:
+            problems.append(f"{unreadable} of Pexip's {path.rpartition('/')[2]} objects cannot be read")
         return found
 
     def _every[T](self, path: str, kind: type[T]) -> list[T]:
@@ -556,6 +596,17 @@ class ManagementNode:
 def _naive(moment: datetime) -> str:
     """Write a time as Pexip's filters take it: UTC, without a zone."""
     return f"{moment.astimezone(UTC):%Y-%m-%dT%H:%M:%S}"
+
+
+def _in_progress(
+    booked: Iterable[tuple[ScheduledConference, datetime, datetime]], now: datetime
+) -> dict[str, datetime]:
+    """Return the rooms with a meeting in progress, and when its newest one began: whoever is there is there for that."""
+    running: dict[str, datetime] = {}
+    for one, begins, ends in booked:
+        if one.conference and begins <= now < ends:
+            running[one.conference] = max(begins, running.get(one.conference, begins))
+    return running
 
 
 def _series(uri: str | None) -> str:

@@ -44,6 +44,8 @@ class Series:
         """Return the series with one more look at an instance of it; an instance that nobody came to counts as 0."""
         if begins == self.begins:
             return replace(self, most=max(self.most, present))
+        if self.begins and begins < self.begins:
+            return self  # a later one has begun in the same room: whose participants these are nobody can say
         sizes = self.sizes if self.begins is None else (*self.sizes, self.most)[-SIZES_KEPT:]
         return replace(self, sizes=sizes, begins=begins, most=present)
 

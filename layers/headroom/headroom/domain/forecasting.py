@@ -19,6 +19,7 @@ MINUTE = timedelta(minutes=1)
 DAY_MINUTES = 1440
 DAYS_KEPT = 56  # eight weeks: older habits are forgotten
 BEFORE, AFTER = 15, 75  # minutes that an outlook spans around its quarter of an hour
+BRIDGED = 5  # minutes without a sample that are taken to be like the last one
 HALF_LIFE = 28.0  # days after which a past day counts half
 OTHER_WEEKDAY = 0.25  # what a day of another weekday counts, beside 1 for the same
 ALIKE = (0.6, 1.6)  # another weekday counts only if its load is so many times this weekday's
@@ -52,13 +53,15 @@ class Demand:
 class Booking:
     """A meeting known beforehand: `hd` HD connections expected from `begins` to `ends`.
 
-    `location` is the principal location they come from; empty spreads them over all by their capacity.
+    `location` is the principal location they come from; empty spreads them over all by their capacity. It may stand for
+    several `meetings` at the same time, whose attendance varies less together than that of one as large.
     """
 
     begins: datetime
     ends: datetime
     hd: float
     location: str = ""
+    meetings: int = 1
 
     def at(self, moment: datetime) -> float:
         """HD connections expected at that moment: people join within minutes of the start and leave around the end."""
@@ -78,16 +81,16 @@ def _share(minutes: float, over: tuple[float, float]) -> float:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PastDay:
-    """One local day: the load at each of its 1,440 minutes, and what was booked."""
+    """One local day: the load at each of its 1,440 minutes, None where nobody knows, and what was booked."""
 
     day: date
-    used: tuple[float, ...]
+    used: tuple[float | None, ...]
     booked: tuple[float, ...] = ()
 
     @property
     def total(self) -> float:
         """A measure of how busy it was."""
-        return sum(self.used)
+        return sum(load for load in self.used if load is not None)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -147,27 +150,30 @@ def learn(profile: Profile, samples: Iterable[Sample], day: date) -> Profile:
     """
     here = ZoneInfo(profile.zone)
     used: list[float | None] = [None] * DAY_MINUTES
-    booked = [0.0] * DAY_MINUTES
+    booked: list[float | None] = [None] * DAY_MINUTES
     ordered = sorted((each for each in samples if each.location == profile.location), key=lambda each: each.at)
     for sample, turned_away in with_turned_away(ordered):
         local = sample.at.astimezone(here)
         if local.date() == day:
             minute = 60 * local.hour + local.minute
             used[minute] = max(sample.used + turned_away, used[minute] or 0.0)
-            booked[minute] = max(sample.booked, booked[minute])
+            booked[minute] = max(sample.booked, booked[minute] or 0.0)
     if all(load is None for load in used):
         return profile
-    new = PastDay(day=day, used=_filled(used), booked=tuple(booked) if any(booked) else ())
+    announced = tuple(load or 0.0 for load in _filled(booked))
+    new = PastDay(day=day, used=_filled(used), booked=announced if any(announced) else ())
     days = sorted([new, *(past for past in profile.days if past.day != day)], key=lambda past: past.day, reverse=True)
     kept = tuple(days[:DAYS_KEPT])
     return Profile(location=profile.location, zone=profile.zone, days=kept, attendance=_attendance(kept))
 
 
-def _filled(loads: Sequence[float | None]) -> tuple[float, ...]:
-    """Let every minute without a sample repeat the one before."""
-    filled, last = [], 0.0
+def _filled(loads: Sequence[float | None]) -> tuple[float | None, ...]:
+    """Let a minute without a sample repeat the one before; after some minutes nobody knows."""
+    filled: list[float | None] = []
+    last, missing = None, 0
     for load in loads:
-        last = last if load is None else load
+        missing = 0 if load is not None else missing + 1
+        last = load if load is not None else last if missing <= BRIDGED else None
         filled.append(last)
     return tuple(filled)
 
@@ -178,9 +184,11 @@ def _attendance(days: Sequence[PastDay]) -> float:
     for past in days:
         if past.booked:
             for minute in range(0, DAY_MINUTES - 15, 5):
-                announced = past.booked[minute + 15] - past.booked[minute]
-                both += announced * (past.used[minute + 15] - past.used[minute])
-                squares += announced * announced
+                before, after = past.used[minute], past.used[minute + 15]
+                if before is not None and after is not None:
+                    announced = past.booked[minute + 15] - past.booked[minute]
+                    both += announced * (after - before)
+                    squares += announced * announced
     return min(2.0, max(0.0, both / squares)) if squares else 1.0
 
 
@@ -198,22 +206,29 @@ def outlook(profile: Profile, now: datetime) -> Outlook:
     local = begins.astimezone(ZoneInfo(profile.zone))
     first = 60 * local.hour + local.minute
     windows = tuple(
-        Window(day=past.day, weight=round(weight, 4), loads=_cut(past, first, profile.attendance))
+        Window(day=past.day, weight=round(weight, 4), loads=loads)
         for past, weight in _weighted(profile.days, now.astimezone(ZoneInfo(profile.zone)).date())
+        if (loads := _cut(past, first, profile.attendance))
     )
     return Outlook(location=profile.location, begins=begins, windows=windows, attendance=profile.attendance)
 
 
 def _cut(past: PastDay, first: int, attendance: float) -> tuple[float, ...]:
-    """Return the minutes from `first`; the end of the day goes on with its own beginning, as nights are alike."""
+    """Return the minutes from `first`, nothing if one of them is not known.
+
+    The end of the day goes on with its own beginning, as nights are alike.
+    """
     used = _stretch_of(past.used, first)
+    booked = _stretch_of(past.booked, first) if past.booked else (0.0,) * len(used)
+    known = [load for load in used if load is not None]
+    if len(known) < len(used):
+        return ()
     if not past.booked:
-        return used
-    booked = _stretch_of(past.booked, first)
-    return tuple(round(load - attendance * announced, 1) for load, announced in zip(used, booked, strict=True))
+        return tuple(known)
+    return tuple(round(load - attendance * announced, 1) for load, announced in zip(known, booked, strict=True))
 
 
-def _stretch_of(minutes: tuple[float, ...], first: int) -> tuple[float, ...]:
+def _stretch_of[T](minutes: tuple[T, ...], first: int) -> tuple[T, ...]:
     last = first + BEFORE + 15 + AFTER
     return minutes[first:last] + minutes[: max(0, last - DAY_MINUTES)]
 
@@ -273,7 +288,7 @@ class Foresight:
             more, fewer = _share(step - begins, JOINING) - joined, _share(step - ends, LEAVING) - left
             self.announced[step] += hd * (more - fewer)
             self.leaving[step] += hd * fewer
-            self.surprise[step] += (ATTENDANCE_SPREAD * hd * more) ** 2
+            self.surprise[step] += (ATTENDANCE_SPREAD * hd * more) ** 2 / booking.meetings
 
     def _follow(self, window: Window, start: float, *, stretched: bool) -> list[float]:
         whole, part = int(start), start % 1
@@ -337,6 +352,17 @@ def expected(bookings: Iterable[Booking], moment: datetime) -> float:
 def near(bookings: Iterable[Booking], now: datetime) -> tuple[Booking, ...]:
     """Return the meetings that matter to a plan: those in progress, just over, or about to begin."""
     return tuple(booking for booking in bookings if booking.begins <= now + SOON and booking.ends > now - JUST_OVER)
+
+
+def gathered(bookings: Iterable[Booking]) -> tuple[Booking, ...]:
+    """Return one booking for all those of a location that begin and end together: thousands of meetings are few times."""
+    found: dict[tuple[datetime, datetime, str], list[Booking]] = {}
+    for booking in bookings:
+        found.setdefault((booking.begins, booking.ends, booking.location), []).append(booking)
+    return tuple(
+        replace(here[0], hd=round(sum(each.hd for each in here), 1), meetings=sum(each.meetings for each in here))
+        for _, here in sorted(found.items())
+    )
 
 
 def by_location(outlooks: Iterable[Outlook]) -> Mapping[str, Outlook]:
