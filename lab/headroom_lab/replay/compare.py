@@ -1,7 +1,7 @@
 """What Headroom would have done over recorded days, beside what was done: for a site in observe mode, before it decides."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from statistics import median
 from typing import Any
@@ -126,9 +126,9 @@ class Drawn:
     zone: str
 
     def __call__(self, *, seed: int) -> Work:
-        """Return the recorded days; those of the weeks before the first one are there to learn from."""
-        named = replace(self.recorded.platform)
-        return of_samples(self.recorded.samples, named, name=self.recorded.overflow, seed=seed, days=0, zone=self.zone)
+        """Return the recorded days; Headroom learns from each as it goes."""
+        size, name = self.recorded.platform, self.recorded.overflow
+        return of_samples(self.recorded.samples, size, name=name, seed=seed, days=0, zone=self.zone)
 
 
 def jobs_of(recorded: Recorded, zone: str) -> list[Job]:

@@ -60,7 +60,6 @@ class Situation:
         overflowed = {name: load.used + load.carried for name, load in self.overflows.items()}
         trail = follow(observation.trail, self.principals, overflowed, self.overflow_of, now)
         self.trail = tuple(self._described(demand) if demand.at == now else demand for demand in trail)
-
         self.trails: dict[str, list[Demand]] = {}  # of each location, the oldest first
         for demand in self.trail:
             self.trails.setdefault(demand.location, []).append(demand)
