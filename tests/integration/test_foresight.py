@@ -15,7 +15,7 @@ from headroom.domain.planning import plan
 from headroom.domain.turned_away import Sample
 from headroom.learning import Learner
 from headroom_lab.pexip import resources
-from headroom_lab.pexip.world import Call
+from headroom_lab.pexip.world import Call, Location
 from tests.integration.conftest import CONTEXT, Desk
 
 MINUTE, HOUR, DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
@@ -271,3 +271,44 @@ def test_two_functions_that_wake_up_in_the_same_quarter_of_an_hour_see_the_same_
     keep_a_rush(desk, now - DAY, height=99)
     Learner(ledger=desk.ledger, zone="UTC").learn(now)
     assert desk.ledger.cut_outlooks(now) == first == desk.ledger.outlooks(now)
+
+
+def test_outlooks_that_were_cut_in_part_are_completed_before_they_are_used(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    desk.tick()
+    now = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
+    keep_a_rush(desk, now - 7 * DAY, height=45)
+    Learner(ledger=desk.ledger, zone="UTC").learn(now)
+    put = desk.ledger._put_new
+
+    def dies_before_the_mark(pk: str, sk: str, attributes: dict[str, Any], or_if: Any = None) -> bool:
+        if "complete" in attributes:
+            raise TimeoutError("the function's time is over")
+        return put(pk, sk, attributes, or_if)
+
+    monkeypatch.setattr(desk.ledger, "_put_new", dies_before_the_mark)
+    with pytest.raises(TimeoutError):
+        desk.ledger.cut_outlooks(now)
+    assert desk.ledger.outlooks(now) == []
+    monkeypatch.undo()
+    assert [each.location for each in desk.ledger.cut_outlooks(now)] == ["Oslo"]
+
+
+def test_a_location_that_cannot_be_learned_does_not_keep_the_others_from_it(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    desk.world.locations["Bergen"] = Location(id=9, name="Bergen", overflow1="Cloud")
+    desk.observe()
+    keep_a_rush(desk, clock.now() - DAY, height=30)
+    profile = desk.ledger.profile
+
+    def unreadable(location: str) -> Any:
+        if location == "Bergen":
+            raise ValueError("an item that nobody can read")
+        return profile(location)
+
+    monkeypatch.setattr(desk.ledger, "profile", unreadable)
+    with pytest.raises(ExceptionGroup, match="Some locations were not learned"):
+        learner(desk).learn(clock.now())
+    assert profile("Oslo")

@@ -155,6 +155,7 @@ def test_the_domain_imports_the_standard_library_and_itself_only() -> None:
                     "dataclasses",
                     "datetime",
                     "enum",
+                    "functools",
                     "math",
                     "statistics",
                     "zoneinfo",

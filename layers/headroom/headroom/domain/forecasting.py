@@ -8,7 +8,6 @@ that is. All loads are HD connections in use by the calls of one principal locat
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
-from itertools import pairwise
 from math import ceil, exp, sqrt, sumprod
 from statistics import NormalDist, median
 from zoneinfo import ZoneInfo
@@ -299,7 +298,7 @@ class Foresight:
             stretch = min(RATIO[1], max(RATIO[0], (self.level + NEW_GROUND) / (max(was, 0.0) + NEW_GROUND)))
         return [
             announced + stretch * (earlier + part * (later - earlier) - was)
-            for announced, (earlier, later) in zip(self.announced[1:], pairwise(loads[1:]), strict=True)
+            for announced, earlier, later in zip(self.announced[1:], loads[1:-1], loads[2:], strict=True)
         ]
 
     @property

@@ -1,6 +1,5 @@
 """Decide which nodes to start, open, close and stop, and say why: `plan` is the whole judgment of Headroom."""
 
-from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -253,7 +252,7 @@ def _sufficient(candidates: Sequence[Node], hd: int, nodes: int, situation: Situ
     """
     chosen: list[Node] = []
     left = list(candidates)
-    in_zone = Counter(node.instance.zone for node in situation.fleet.nodes if node.state in ON)
+    in_zone = situation.on_by_zone.copy()
     while left and (hd > 0 or nodes > 0):
         node = min(left, key=lambda node: _preference(situation, node, hd, in_zone[node.instance.zone]))
         left.remove(node)

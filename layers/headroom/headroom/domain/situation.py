@@ -1,8 +1,10 @@
 """Everything one plan is made from, with the questions that its rules ask of it."""
 
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import replace
 from datetime import datetime, timedelta
+from functools import cached_property
 from statistics import quantiles
 
 from headroom.domain.fleet import ON, Fleet, Node, NodeState, Observation
@@ -155,12 +157,22 @@ class Situation:
         """The principal locations that overflow into this one and say something."""
         return self._sources.get(overflow, [])
 
+    @cached_property
+    def all_boots(self) -> list[float]:
+        """How long starts took, of every node."""
+        return _seconds(self.commitments.memories)
+
+    @cached_property
+    def on_by_zone(self) -> Counter[str]:
+        """How many overflow nodes are on in each zone."""
+        return Counter(node.instance.zone for node in self.fleet.nodes if node.state in ON)
+
     def measured_boot_time(self, location: str) -> timedelta | None:
         """How long a start takes here, nineteen times out of twenty; None until enough were measured."""
         if location not in self._boot_times:
             measured = _seconds(self.memory(node) for node in self.nodes[location])
             if len(measured) < ENOUGH_BOOTS:
-                measured = _seconds(self.commitments.memories)
+                measured = self.all_boots
             p95 = quantiles(measured, n=20, method="inclusive")[-1] if len(measured) >= ENOUGH_BOOTS else None
             self._boot_times[location] = None if p95 is None else min(timedelta(seconds=p95), self.policy.boot_limit)
         return self._boot_times[location]
