@@ -17,6 +17,7 @@ from headroom_lab.pexip.switches import Switches
 TOKENS_PER_HD = 19
 SAMPLE = 60.0  # seconds between two lines on how things stand
 STRAY_MARGIN, STRAY_AFTER, STRAY_STAYS = 10.0, 110.0, 360.0  # seconds: between the two looks of a retirement
+STRAY_WAITS = 90.0  # beyond a node's lifetime, until its retirement has begun
 SHORTEST_BILL = 60.0  # EC2 bills by the second, a minute at least
 
 
@@ -200,7 +201,7 @@ class World:
             quiet_since = max(
                 node.emptied_at, node.closed.changed_at + self.switches.configuration_delay + STRAY_MARGIN
             )
-            spent = node.launched_at is not None and self.now - node.launched_at >= self._minimum_lifetime
+            spent = node.launched_at is not None and self.now - node.launched_at >= self._minimum_lifetime + STRAY_WAITS
             quiet = node.closed.now and node.ready(self.now) and not node.calls
             if spent and quiet and self.now - quiet_since >= STRAY_AFTER:
                 self.strays -= 1
