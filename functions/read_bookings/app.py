@@ -14,7 +14,7 @@ from headroom.domain.bookings import look, sized
 from headroom.observability import logger, metrics
 from headroom.settings import Settings
 
-AHEAD = timedelta(hours=3)  # so that an hour without Pexip is an hour with yesterday's knowledge, not with none
+AHEAD = timedelta(hours=3)  # so that after an hour without Pexip it is still known what is booked
 settings = Settings.from_env()
 ledger = Ledger(settings.table_name, settings.platform)
 pexip = Pexip(settings)

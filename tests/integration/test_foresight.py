@@ -10,6 +10,8 @@ import requests
 
 from headroom import clock
 from headroom.adapters.ledger import pack
+from headroom.adapters.pexip import ManagementNode as Client
+from headroom.adapters.pexip import PexipRefusedError, PexipUnreachableError
 from headroom.adapters.secret import Pexip
 from headroom.domain.planning import plan
 from headroom.domain.turned_away import Sample
@@ -193,6 +195,32 @@ def test_what_was_booked_stays_known_while_pexip_cannot_be_read(desk: Desk, exch
     desk.node.trouble = "html"
     assert read_bookings(desk) == 0
     assert desk.ledger.bookings() == before
+
+
+@pytest.mark.parametrize(
+    ("error", "kept"),
+    [
+        pytest.param(PexipUnreachableError("no answer in time"), 1, id="a list that does not answer"),
+        pytest.param(PexipRefusedError("not for this account"), 0, id="a list that the account may not read"),
+    ],
+)
+def test_half_of_what_is_booked_does_not_replace_what_was_known(
+    desk: Desk, exchange: Exchange, monkeypatch: pytest.MonkeyPatch, error: Exception, kept: int
+) -> None:
+    """The room systems are listed, the booked conferences are not: only a list that is never to be had is given up."""
+    now = clock.now()
+    exchange.book(now + HOUR, now + 2 * HOUR)
+    read_bookings(desk)
+    asked = Client._all
+
+    def one_list_fails(self: Client, path: str, *more: Any, **options: Any) -> Any:
+        if path.endswith("scheduled_conference"):
+            raise error
+        return asked(self, path, *more, **options)
+
+    monkeypatch.setattr(Client, "_all", one_list_fails)
+    read_bookings(desk)
+    assert len(desk.ledger.bookings()[0]) == kept
 
 
 def keep_a_rush(desk: Desk, at: datetime, height: int) -> None:

@@ -110,7 +110,7 @@ class Decider:
         """Last of all: what a later night learns from is never worth a start of today."""
         try:
             self.ledger.keep_samples(decision.samples())
-        except Exception:
+        except Exception:  # the plan is made and its workflows have begun: nothing may undo that
             logger.exception("samples not kept")
             metrics.add_metric("SamplesLost", MetricUnit.Count, 1)
 

@@ -365,11 +365,11 @@ class ManagementNode:
         """Return the meetings that are booked from now on, those in progress with who is there, and what was missing.
 
         Two requests, and two more while a meeting is in progress. A Pexip without one of the lists, or that will not
-        filter it, has none of that kind, or sends all; a list that fails costs its own meetings only. Raise the error if
-        both do.
+        filter it, has none of that kind, or sends all; a list that the account may not read costs its own meetings only.
+        Raise any other error, and that one if the account may read neither: what was known is better than half of it.
         """
         problems: list[str] = []
-        errors: list[PexipError] = []
+        errors: list[PexipRefusedError] = []
         booked = self._between(
             "configuration/v1/scheduled_conference", ScheduledConference, now, ahead, problems, errors
         )
@@ -397,7 +397,7 @@ class ManagementNode:
         now: datetime,
         ahead: timedelta,
         problems: list[str],
-        errors: list[PexipError],
+        errors: list[PexipRefusedError],
     ) -> list[tuple[T, datetime, datetime]]:
         """Return the meetings of a list that are not over and begin within `ahead`."""
         until = now + ahead
@@ -407,9 +407,9 @@ class ManagementNode:
                 found = self._all(path, kind, problems, where, named=False)
             except PexipUnknownError:  # no such filter, or no such list
                 found = self._all(path, kind, problems, named=False)
-        except PexipError as error:
+        except (PexipUnknownError, PexipRefusedError) as error:
             problems.append(str(error))
-            errors += [] if isinstance(error, PexipUnknownError) else [error]
+            errors += [error] if isinstance(error, PexipRefusedError) else []
             return []
         timed = [(one, utc(one.start_time), utc(one.end_time)) for one in found]
         return [
