@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from headroom.domain.fleet import Instance, Location, Observation, PexipSettings, Power, Reading, Worker
-from headroom.domain.lifecycle import Action, Claim, Commitments, Hold, Memory
+from headroom.domain.lifecycle import Action, Claim, Commitments, Hold, Memory, Pause
 from headroom.domain.policy import Mode, Policy
 
 NOW = datetime(2026, 3, 2, 8, 0, tzinfo=UTC)
@@ -103,6 +103,6 @@ def claimed(number: int, action: Action, *, left: timedelta = timedelta(minutes=
     return Memory(**(given | more))
 
 
-def promised(*holds: Hold, memories: tuple[Memory, ...] = (), paused: str = "") -> Commitments:
+def promised(*holds: Hold, memories: tuple[Memory, ...] = (), pause: Pause | None = None) -> Commitments:
     """What was promised and begun."""
-    return Commitments(holds=holds, memories=memories, paused=paused)
+    return Commitments(holds=holds, memories=memories, pause=pause)

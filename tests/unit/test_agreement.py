@@ -7,6 +7,7 @@ from dataclasses import fields
 
 import pytest
 
+from headroom.domain.claims import LONGEST_STEP
 from headroom.settings import Settings
 from tests.support import template as stack
 
@@ -53,6 +54,23 @@ def test_only_one_function_may_stop_instances_and_only_one_call_does() -> None:
     assert calls == ["ec2.py"]
     callers = [path.name for path in shipped for _ in re.findall(r"ec2\.stop\(", path.read_text())]
     assert callers == ["stopping.py"]
+
+
+def test_nothing_anywhere_may_do_more_to_instances_than_start_stop_and_describe() -> None:
+    text = (stack.ROOT / "template.yaml").read_text()
+    assert set(re.findall(r"ec2:\w+", text)) == {"ec2:StartInstances", "ec2:StopInstances", "ec2:DescribeInstances"}
+    assert text.count("ec2:StopInstances") == 1
+    machines = "".join(stack.text_of(name) for name in stack.MACHINES)
+    assert "aws-sdk" not in machines
+    assert set(re.findall(r"Resource: (\S+)", machines)) == {"arn:aws:states:::lambda:invoke"}
+
+
+def test_no_step_of_a_workflow_runs_longer_than_its_lease_allows() -> None:
+    longest = stack.template()["Globals"]["Function"]["Timeout"]
+    assert longest == LONGEST_STEP.total_seconds()
+    own = {folder for folder, properties in stack.functions().items() if "Timeout" in properties}
+    used = {hole.removesuffix("FunctionArn") for name in stack.MACHINES for hole in stack.holes(name)}
+    assert not {folder.title().replace("_", "") for folder in own} & used
 
 
 def test_starting_and_stopping_is_limited_to_tagged_instances() -> None:

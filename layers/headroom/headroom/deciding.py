@@ -10,11 +10,12 @@ import headroom
 from headroom.adapters.ec2 import Ec2, Ec2Error
 from headroom.adapters.ledger import Event, Ledger, Record, SupersededError, token_for
 from headroom.adapters.workflows import Workflows
-from headroom.domain.fleet import OURS, Fleet, Instance, NodeState, Observation, match_up
+from headroom.domain.fleet import Fleet, Instance, Observation, match_up
 from headroom.domain.forecasting import Booking, Outlook, gathered, near, quarter_of
-from headroom.domain.lifecycle import Commitments, LifetimeEnded, reconcile_lifetimes
+from headroom.domain.lifecycle import Commitments, Memory, was_ours
 from headroom.domain.planning import Plan, plan
 from headroom.domain.policy import Mode, Policy
+from headroom.domain.reconciling import Finding, Found, reconcile
 from headroom.observability import logger, metrics
 
 ME = "Headroom"
@@ -54,7 +55,7 @@ class Decider:
             outlooks=self._foreseen("outlooks", self._outlooks, now),
             bookings=self._foreseen("bookings", self._bookings, now),
         )
-        commitments = self._settle(observation, now)
+        commitments = self.ledger.commitments(now)
         decision = plan(observation, commitments, self.policy, now)
         changes = [] if self.policy.mode is Mode.OBSERVE else list(decision.changes)
         versions = {change.node: commitments.memory(change.node).version + 1 for change in changes}
@@ -81,6 +82,7 @@ class Decider:
             claim = commitments.memory(change.node).claim
             if claim is None or claim.until <= now:  # else the workflow at work there turns round by itself
                 self.workflows.begin(change, token)
+        self._heal(observation, commitments, now)
         self._tell_issues(last.plan if last else None, decision, now)
         self._keep_samples(decision)
         return decision
@@ -120,9 +122,8 @@ class Decider:
         except Ec2Error as error:
             return (), f"EC2 cannot be read: {error}"
 
-    def _settle(self, observation: Observation, now: datetime) -> Commitments:
-        """Bring what is remembered in step with what is there, and return it."""
-        commitments = self.ledger.commitments(now)
+    def _heal(self, observation: Observation, commitments: Commitments, now: datetime) -> None:
+        """Bring what is remembered in step with what is there."""
         fleet: Fleet = match_up(
             observation,
             expected_hd={},
@@ -131,30 +132,28 @@ class Decider:
             just_opened=commitments.just_opened(self.policy.replication, now),
             now=now,
         )
-        changed = False
-        for found in reconcile_lifetimes(fleet.nodes, commitments) if observation.instances else []:
-            changed = True
-            if isinstance(found, LifetimeEnded):
-                self.ledger.lifetime_note(found.node, found.launched_at, stopped_at=now, stopped_by="seen at a tick")
-                self.ledger.note(found.node, lifetime=None)
-            else:
-                self.ledger.lifetime_began(found.node, found.launched_at, "unknown", "seen running at a tick")
-                self.ledger.note(found.node, lifetime=found.launched_at)
-        for node in fleet.nodes:
-            memory = commitments.memory(node.name)
-            if node.state is NodeState.SERVING and (memory.hd != node.hd or memory.given_up_at):
-                changed = True
-                self.ledger.note(node.name, hd=node.hd, given_up_at=None)
-            closed_by_us = node.worker.maintenance_mode_configured and node.worker.maintenance_mode_reason.startswith(
-                OURS
-            )
-            if closed_by_us and memory.closed_at is None:
-                changed = True
-                self.ledger.note(node.name, closed_at=now)  # later than the truth, so never too early to stop
-            elif not node.worker.closed and memory.closed_at and memory.claim is None:
-                changed = True
-                self.ledger.note(node.name, closed_at=None)
-        return self.ledger.commitments(now) if changed else commitments
+        for finding in reconcile(fleet.nodes, commitments, now, is_read=bool(observation.instances)):
+            self._write_down(finding, commitments.memory(finding.node), now)
+
+    def _write_down(self, finding: Finding, memory: Memory, now: datetime) -> None:
+        ledger, node, launched_at = self.ledger, finding.node, finding.launched_at
+        meddled = {"meddled_at": now} if finding.meddled else {}
+        match finding.found:
+            case Found.NO_LIFETIME if launched_at:
+                by = ME if was_ours(memory.start_asked_at, launched_at) else "unknown"
+                ledger.lifetime_began(node, launched_at, by, "seen running at a tick")
+                ledger.note(node, lifetime=launched_at, **meddled)
+            case Found.NO_INSTANCE if launched_at:
+                ledger.lifetime_note(node, launched_at, stopped_at=now, stopped_by="seen at a tick")
+                ledger.note(node, lifetime=None, **meddled)
+            case Found.CLOSED:  # later than the truth, so never too early to stop
+                ledger.note_if_free(node, closed_at=now)
+            case Found.OPEN:
+                ledger.note_if_free(node, closed_at=None)
+            case Found.SERVES:
+                ledger.note(node, hd=finding.hd, given_up_at=None)
+            case Found.NO_WORKFLOW if memory.claim:
+                ledger.take_back(node, memory.claim.token, now)
 
     def _tell_issues(self, before: Plan | None, after: Plan, now: datetime) -> None:
         known = {issue.what for issue in before.issues} if before else set()

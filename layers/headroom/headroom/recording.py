@@ -1,15 +1,15 @@
 """Write down what EC2 says happened to a node's instance, and who did it."""
 
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from headroom.adapters.ec2 import Ec2
 from headroom.adapters.ledger import Event, Ledger
 from headroom.domain.fleet import Power
+from headroom.domain.lifecycle import was_ours
 from headroom.working import ME
 
 SOMEONE = "someone else"
-OURS_FOR = timedelta(minutes=10)  # how long after Headroom asked a change of state is taken to be its own doing
 
 
 @dataclass
@@ -31,9 +31,11 @@ class Recorder:
         memory = self.ledger.memory(node)
         going_on = state in {Power.PENDING, Power.RUNNING}
         asked_at = memory.start_asked_at if going_on else memory.stop_asked_at
-        ours = asked_at is not None and at - asked_at < OURS_FOR
+        ours = was_ours(asked_at, at)
         by, reason = (ME, memory.reason) if ours else (SOMEONE, "not asked for by Headroom")
         self.ledger.tell(Event(at=at, kind=f"instance {state}", node=node, reason=reason, by=by))
+        if not ours:
+            self.ledger.note(node, meddled_at=at)
         if going_on and self.ledger.lifetime_began(node, instance.launched_at, by, reason):
             self.ledger.note(node, lifetime=instance.launched_at)
         if state in {Power.STOPPED, Power.TERMINATED} and memory.lifetime and at >= memory.lifetime:

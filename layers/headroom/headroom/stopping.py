@@ -54,10 +54,11 @@ class Stopper:
             Evidence(
                 now=now,
                 mode=self.policy.mode,
-                paused=commitments.paused,
+                paused=commitments.pause.reason if commitments.pause else "",
                 upgrading=reading.upgrading or worker.upgrading,
                 bursting_enabled=reading.settings.bursting_enabled,
-                tagged=True,  # EC2 was asked for tagged instances only
+                meddled_with=commitments.meddled_with(now),
+                tagged=instance.tag == self.ec2.tag_value,
                 launched_at=instance.launched_at,
                 minimum_lifetime=self.policy.lifetime_or(60 * reading.settings.bursting_min_lifetime),
                 replication=self.policy.replication,

@@ -1,7 +1,7 @@
 """What the steps of a workflow do to one node through Pexip: close it, open it, look whether it is empty."""
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 import msgspec
@@ -11,10 +11,12 @@ from headroom.adapters.ledger import Event, Ledger, stamp
 from headroom.adapters.secret import Pexip
 from headroom.domain.fleet import OURS, Worker
 from headroom.domain.lifecycle import Wanted
+from headroom.domain.safety import gap
 from headroom.settings import Settings
 from headroom.working import ME, NotNowError, find_worker
 
 REASON = 250  # characters that Pexip keeps
+A_LITTLE = timedelta(seconds=5)
 
 
 class NotOursError(Exception):
@@ -32,6 +34,8 @@ class Gatekeeper:
     def close(self, node: str, token: str, reason: str) -> dict[str, Any]:
         """Put the node in maintenance mode, with a reason that says it was Headroom; return since when it is."""
         worker, memory = self._worker(node), self.ledger.renew(node, token, clock.now())
+        if pause := self.ledger.pause():
+            raise NotNowError(f"Headroom is paused: {pause.reason}")
         pexip = self.pexip.connect()
         now_there = pexip.configuration(worker.id)
         if now_there.maintenance_mode and not (now_there.maintenance_mode_reason or "").startswith(OURS):
@@ -40,6 +44,9 @@ class Gatekeeper:
             )
         if now_there.maintenance_mode and memory.closed_at:
             return self._closed(memory.closed_at, "It was closed already")
+        self.ledger.remember(
+            node, token, closed_at=None
+        )  # should this step die half-way, it counts from its repetition
         pexip.configure(worker.id, maintenance_mode=True, maintenance_mode_reason=f"{OURS} {reason}"[:REASON])
         now = clock.now()
         self.ledger.remember(node, token, closed_at=now)
@@ -91,6 +98,7 @@ class Gatekeeper:
                 "wanted": str(memory.wanted),
                 "empty": False,
                 "closed": False,
+                "again_at": None,
                 "check": None,
                 "reason": memory.reason,
             }
@@ -101,6 +109,7 @@ class Gatekeeper:
             "wanted": str(memory.wanted),
             "empty": check.complete and not check.carries,
             "closed": check.closed,
+            "again_at": stamp(check.at + gap(self.settings.policy.replication) + A_LITTLE),
             "check": msgspec.to_builtins(check),
             "reason": trouble or (f"It carries {check.carries}" if check.carries else "It is empty"),
         }

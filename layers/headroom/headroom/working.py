@@ -7,7 +7,7 @@ from typing import Any
 from headroom import clock
 from headroom.adapters.ec2 import Ec2, Ec2Error
 from headroom.adapters.ledger import Event, Ledger, UnknownNodeError, stamp
-from headroom.domain.fleet import Instance, Power, Reading, Worker
+from headroom.domain.fleet import Instance, Power, Reading, Worker, boots_closed
 from headroom.domain.lifecycle import Action, Hold, Wanted, judge_start
 from headroom.domain.policy import Mode, Policy
 
@@ -60,9 +60,12 @@ class Worksite:
             raise NotNowError(f"In assist mode Headroom only starts nodes; to {action} one is Pexip's, or yours.")
         if mode is Mode.CONTROL and reading.settings.bursting_enabled:
             raise NotNowError("Pexip's own bursting is enabled: disable it before Headroom controls the nodes.")
-        paused = self.ledger.paused()
-        if paused:
-            raise NotNowError(f"Headroom is paused: {paused}")
+        self._check_pause(action)
+
+    def _check_pause(self, action: Action) -> None:
+        pause = self.ledger.pause()
+        if pause and not (action is Action.START and pause.still_starts):
+            raise NotNowError(f"Headroom is paused: {pause.reason}")
 
     def _hold(self, node: str, token: str, reason: str, reading: Reading, now: datetime) -> Hold:
         """A node started by hand stays for its minimum lifetime, as in Pexip."""
@@ -81,6 +84,7 @@ class Worksite:
     def start_instance(self, node: str, token: str) -> dict[str, str]:
         """Ask EC2 to start the node's instance; a refusal is an event, and is raised for the workflow."""
         now = clock.now()
+        self._check_pause(Action.START)
         self.ledger.remember(node, token, start_asked_at=now)
         memory = self.ledger.renew(node, token, now)
         instance = self._instance(find_worker(self._reading(), node))
@@ -118,7 +122,7 @@ class Worksite:
         instance = self._instance(worker)
         return {
             "stopped": instance.power in {Power.STOPPED, Power.TERMINATED},
-            "boots_closed": bool(worker.static_nat_address) and not instance.public_ip,
+            "boots_closed": boots_closed(worker, instance),
         }
 
     def _reading(self) -> Reading:

@@ -1,21 +1,17 @@
-"""How far a start has come, and whose lifetimes are open."""
+"""How far a start has come."""
 
 from datetime import timedelta
 from typing import Any
 
 import pytest
 
-from headroom.domain.fleet import Power, match_up
+from headroom.domain.fleet import Power
 from headroom.domain.lifecycle import (
     Action,
-    LifetimeEnded,
-    LifetimeFound,
-    Memory,
     Progress,
     judge_start,
-    reconcile_lifetimes,
 )
-from tests.support.builders import LONG_AGO, NOW, node, observe, promised
+from tests.support.builders import LONG_AGO, NOW, node
 
 LIMIT = timedelta(minutes=15)
 ASKED = NOW - timedelta(minutes=6)
@@ -92,31 +88,6 @@ def test_an_instance_that_ec2_has_not_touched_yet_is_no_failure() -> None:
     worker, instance = node(1, Power.STOPPED)
     verdict = judge_start(worker, instance, asked_at=NOW - timedelta(seconds=10), boot_limit=LIMIT, now=NOW)
     assert verdict.progress is Progress.BOOTING
-
-
-def lifetimes_of(power: Power, memory: Memory) -> list[LifetimeFound | LifetimeEnded]:
-    seen = observe(node(1, power))
-    fleet = match_up(seen, expected_hd={}, default_hd=10, boot_limit=LIMIT, now=NOW)
-    return reconcile_lifetimes(fleet.nodes, promised(memories=(memory,)))
-
-
-def test_lifetimes_follow_ec2_whoever_switched_the_node() -> None:
-    unknown, known = Memory(node="burst-1"), Memory(node="burst-1", lifetime=LONG_AGO)
-    older = Memory(node="burst-1", lifetime=LONG_AGO - timedelta(days=1))
-    found = LifetimeFound(node="burst-1", launched_at=LONG_AGO)
-    assert lifetimes_of(Power.RUNNING, unknown) == [found]
-    assert lifetimes_of(Power.RUNNING, known) == []
-    assert lifetimes_of(Power.STOPPED, known) == [LifetimeEnded(node="burst-1", launched_at=LONG_AGO)]
-    assert lifetimes_of(Power.STOPPING, known) == []
-    assert lifetimes_of(Power.RUNNING, older) == [
-        LifetimeEnded(node="burst-1", launched_at=LONG_AGO - timedelta(days=1)),
-        found,
-    ]
-
-
-def test_the_lifetime_of_a_node_whose_instance_is_gone_ends() -> None:
-    gone = promised(memories=(Memory(node="burst-9", lifetime=LONG_AGO),))
-    assert reconcile_lifetimes((), gone) == [LifetimeEnded(node="burst-9", launched_at=LONG_AGO)]
 
 
 def test_what_an_action_wants_of_a_node() -> None:

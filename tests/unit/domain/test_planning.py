@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from headroom.domain.fleet import Instance, Observation, PexipSettings, Power, Worker
 from headroom.domain.forecasting import Booking
-from headroom.domain.lifecycle import Action, Memory, Wanted
+from headroom.domain.lifecycle import Action, Memory, Pause, Pausing, Wanted
 from headroom.domain.planning import Plan, plan
 from headroom.domain.policy import Mode
 from tests.support.builders import CONTROL, LONG_AGO, NOW, claimed, closed, hold, node, observe, promised
@@ -296,10 +296,55 @@ def test_assist_mode_only_starts() -> None:
     assert actions(started) == {"burst-1": Action.START}
 
 
-def test_everything_stays_as_it_is_while_paused_and_while_pexip_upgrades() -> None:
-    seen = observe(closed(1), node(2), free=0)
-    assert plan(seen, promised(paused="fire drill"), CONTROL, NOW).reason == "Paused: fire drill"
+def test_everything_stays_as_it_is_while_pexip_upgrades() -> None:
     assert plan(observe(node(2), free=0, upgrading=True), promised(), CONTROL, NOW).changes == ()
+    both = promised(pause=Pause(reason="fire drill"))
+    assert plan(observe(closed(1), upgrading=True), both, CONTROL, NOW).changes == ()
+
+
+def test_a_pause_opens_what_headroom_has_closed_and_then_changes_nothing() -> None:
+    paused = Pause(reason="fire drill", by="anna")
+    decided = plan(observe(closed(1), node(2), free=0), promised(pause=paused), CONTROL, NOW)
+    assert actions(decided) == {"burst-1": Action.OPEN}
+    assert decided.reason == "Paused: fire drill; first it opens burst-1"
+    assert "Headroom is paused by anna: fire drill" in [issue.what for issue in decided.issues]
+    still = plan(observe(node(1, Power.RUNNING), node(2), free=0), promised(pause=paused), CONTROL, NOW)
+    assert still.changes == ()
+
+
+@pytest.mark.parametrize("stale", [False, True])
+def test_a_pause_turns_round_what_is_to_be_closed_or_stopped(*, stale: bool) -> None:
+    seen = observe(closed(1), node(2, Power.RUNNING), node(3), closed(4), read_at=NOW - timedelta(hours=stale))
+    memories = (claimed(1, Action.STOP), claimed(2, Action.CLOSE), claimed(3, Action.RESERVE), claimed(4, Action.OPEN))
+    decided = plan(seen, promised(memories=memories, pause=Pause(reason="fire drill")), CONTROL, NOW)
+    assert actions(decided) == dict.fromkeys(("burst-1", "burst-2", "burst-3"), Action.OPEN)
+
+
+def test_a_pause_of_stops_alone_still_starts_and_opens() -> None:
+    pause = Pause(reason="fire drill", holding=Pausing.STOPS_ONLY)
+    rush = plan(observe(closed(1, used=14), node(2), free=0), promised(pause=pause), CONTROL, NOW)
+    assert actions(rush) == {"burst-1": Action.OPEN, "burst-2": Action.START}
+    calm = plan(observe(node(1, Power.RUNNING), closed(2)), promised(pause=pause), CONTROL, NOW)
+    assert actions(calm) == {"burst-2": Action.OPEN}
+
+
+def test_a_pause_leaves_alone_what_others_closed_and_what_must_boot_closed() -> None:
+    others = closed(1, maintenance_mode_reason="repair")
+    waits: dict[str, Any] = {"static_nat_address": "192.0.2.1"}
+    new_address = closed(2, public_ip="192.0.2.9", **waits)
+    off = closed(3, power=Power.STOPPED, **waits)
+    held = promised(pause=Pause(reason="fire drill"))
+    assert plan(observe(others, new_address, off), held, CONTROL, NOW).changes == ()
+    handing_back = promised(pause=Pause(reason="hand-back", holding=Pausing.HANDING_BACK))
+    assert actions(plan(observe(others, new_address, off), handing_back, CONTROL, NOW)) == {"burst-3": Action.OPEN}
+
+
+def test_a_node_that_was_left_closed_when_it_stopped_is_opened_for_its_next_start() -> None:
+    forgotten = closed(1, power=Power.STOPPED)
+    assert actions(plan(observe(forgotten), promised(), CONTROL, NOW)) == {"burst-1": Action.OPEN}
+    assert actions(plan(observe(forgotten, free=0), promised(), CONTROL, NOW)) == {"burst-1": Action.START}
+    waits = closed(1, power=Power.STOPPED, static_nat_address="192.0.2.1")
+    assert plan(observe(waits), promised(), CONTROL, NOW).changes == ()
 
 
 def test_without_news_only_promised_nodes_are_started() -> None:
@@ -363,7 +408,7 @@ def test_a_closed_node_that_may_not_be_opened_does_not_stand_in_for_a_start() ->
 def test_nodes_that_headroom_closed_are_shown_when_it_no_longer_controls_them() -> None:
     observing = replace(CONTROL, mode=Mode.OBSERVE)
     said = plan(observe(closed(1)), promised(), observing, NOW).issues
-    assert "closed by Headroom, which does not control it in observe mode" in said[0].what
+    assert "closed by Headroom, which does not control it in observe mode" in " ".join(issue.what for issue in said)
 
 
 def test_a_tagged_instance_outside_every_overflow_location_is_left_alone_and_shown() -> None:

@@ -13,7 +13,7 @@ from headroom.domain.safety import EmptyCheck, Evidence, may_stop
 from tests.support.builders import LONG_AGO, NOW, hold
 
 LOOK = EmptyCheck(
-    at=NOW - timedelta(seconds=130),
+    at=NOW - timedelta(seconds=190),
     complete=True,
     synced=True,
     boot_time=LONG_AGO,
@@ -33,6 +33,7 @@ SOUND = Evidence(
     paused="",
     upgrading=False,
     bursting_enabled=False,
+    meddled_with=(),
     tagged=True,
     launched_at=LONG_AGO,
     minimum_lifetime=timedelta(minutes=50),
@@ -58,6 +59,7 @@ OBJECTIONS: list[tuple[str, dict[str, Any], str]] = [
     ("observe mode", {"mode": Mode.OBSERVE}, "In observe mode stopping is Pexip's"),
     ("assist mode", {"mode": Mode.ASSIST}, "In assist mode stopping is Pexip's"),
     ("a second controller", {"bursting_enabled": True}, "two controllers"),
+    ("somebody who starts and stops nodes", {"meddled_with": ("burst-1", "burst-2")}, "(burst-1, burst-2): two"),
     ("no tag", {"tagged": False}, "pexip-cloud tag"),
     ("a pause", {"paused": "fire drill"}, "fire drill"),
     ("an upgrade", {"upgrading": True}, "upgrades"),
@@ -83,7 +85,8 @@ OBJECTIONS: list[tuple[str, dict[str, Any], str]] = [
     ("one look", {"checks": (LATER,)}, "not been looked at twice"),
     ("no look", {"checks": ()}, "not been looked at twice"),
     ("two looks too close", {"checks": (replace(LOOK, at=NOW - timedelta(seconds=60)), LATER)}, "120 s apart"),
-    ("an old last look", {"now": NOW + timedelta(seconds=119), "planned_at": NOW + timedelta(seconds=60)}, "last look"),
+    ("an old last look", {"checks": (LOOK, replace(LATER, at=NOW - timedelta(seconds=61)))}, "last look"),
+    ("looks too close for a slow replication", {"replication": timedelta(seconds=170)}, "200 s apart"),
     ("a conference", {"checks": (LOOK, replace(LATER, shards=1))}, "conferences: 1"),
     ("a call's media", {"checks": (LOOK, replace(LATER, media=2))}, "calls with their media here: 2"),
     ("a call's signalling", {"checks": (replace(LOOK, signalling=1), LATER)}, "signalling here: 1"),

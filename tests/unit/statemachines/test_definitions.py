@@ -115,4 +115,4 @@ def test_retire_node_asks_twice_at_least_two_minutes_apart_before_it_stops() -> 
     reaching = [title for title, state in machine.items() if "Stop it" in targets(state)]
     assert reaching == ["Is it still empty?"]
     assert machine["Wait before looking again"]["Next"] == "Look again"
-    assert int(stack.machine_properties("retire_node")["DefinitionSubstitutions"]["GapSeconds"]) >= 120
+    assert machine["Wait before looking again"]["Timestamp"] == "{% $look.again_at %}"

@@ -143,6 +143,7 @@ def _instance(described: Any) -> Instance:
         name=next((tag["Value"] for tag in described.get("Tags", []) if tag["Key"] == "Name"), ""),
         power=Power(described["State"]["Name"]),
         private_ip=described.get("PrivateIpAddress"),
+        tag=next((tag["Value"] for tag in described.get("Tags", []) if tag["Key"] == TAG), ""),
         public_ip=described.get("PublicIpAddress") or None,
         elastic=any(association.get("IpOwnerId") != "amazon" for association in public),
         launched_at=described["LaunchTime"],

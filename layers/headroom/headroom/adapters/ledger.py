@@ -20,23 +20,38 @@ import hashlib
 import uuid
 import zlib
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
-from functools import cached_property
+from functools import cached_property, reduce
 from itertools import batched, islice
+from operator import and_, or_
 from typing import TYPE_CHECKING, Any
 
 import boto3
 import msgspec
-from boto3.dynamodb.conditions import Attr, Key
+from boto3.dynamodb.conditions import Attr, ConditionBase, ConditionExpressionBuilder, Key
 from botocore.config import Config
 from botocore.exceptions import ClientError
 
 from headroom.domain.bookings import Series
+from headroom.domain.claims import (
+    FIRST_LEASE,
+    LEASE,
+    Compare,
+    Comparison,
+    Condition,
+    Fact,
+    is_free,
+    is_held_by,
+    is_the_last_word,
+    is_unchanged,
+    is_unclaimed,
+)
 from headroom.domain.fleet import Observation, Reading
 from headroom.domain.forecasting import Booking, Outlook, Profile, outlook, quarter_of
-from headroom.domain.lifecycle import Action, Claim, Commitments, Hold, Memory, Wanted
+from headroom.domain.lifecycle import Action, Claim, Commitments, Hold, Memory, Pause, Pausing, Wanted
 from headroom.domain.planning import Change, Plan
 from headroom.domain.policy import Policy
 from headroom.domain.turned_away import Refused, Sample
@@ -46,9 +61,8 @@ if TYPE_CHECKING:
 
 RECORDS_KEPT = timedelta(days=35)  # full snapshots and plans
 HISTORY_KEPT = timedelta(days=400)  # samples, lifetimes, events
-LEASE = timedelta(minutes=5)  # a workflow renews its claim at every step, at most two minutes apart
-FIRST_LEASE = timedelta(minutes=3)  # a claim whose workflow never began is free again after this
 ROOM_KEPT = timedelta(days=60)  # how large the meetings of one room were
+NO_CLAIM = dict.fromkeys(("claim_token", "claim_action", "claim_until"))
 BATCH = 100  # items that one BatchGetItem returns
 TRANSACTION = 100  # items that one DynamoDB transaction holds
 
@@ -204,13 +218,29 @@ class Ledger:
         return Commitments(
             holds=tuple(self.holds(now)),
             memories=tuple(_memory(item) for item in self._query(f"nodes#{self.platform}")),
-            paused=self.paused(),
+            pause=self.pause(),
         )
 
-    def paused(self) -> str:
-        """Return why everything is held still, empty if it is not."""
-        pause = self._get(f"now#{self.platform}", "pause")
-        return str(pause["reason"]) if pause else ""
+    def pause(self) -> Pause | None:
+        """Return what holds Headroom still, None if nothing does; `{"reason": …}` alone holds everything."""
+        item = self._get(f"now#{self.platform}", "pause")
+        if item is None:
+            return None
+        return Pause(
+            reason=str(item.get("reason") or "no reason given"),
+            by=str(item.get("by", "")),
+            since=moment(item.get("since")),
+            holding=Pausing(item.get("holding", Pausing.EVERYTHING)),
+        )
+
+    def hold_still(self, pause: Pause, now: datetime) -> None:
+        """Pause: the next plan, and every step of a workflow, obeys."""
+        facts = {"reason": pause.reason, "by": pause.by, "since": stamp(pause.since or now)}
+        self._put(f"now#{self.platform}", "pause", facts | {"holding": str(pause.holding)})
+
+    def go_on(self) -> None:
+        """End a pause."""
+        self.table.delete_item(Key={"pk": f"now#{self.platform}", "sk": "pause"})
 
     def keep_plan(self, record: Record, after: int, changes: Sequence[tuple[Change, str]]) -> list[tuple[Change, str]]:
         """Keep a plan, what it wants and its claims; return the changes whose claim was written, with their tokens.
@@ -285,22 +315,22 @@ class Ledger:
                 "claim_action": str(change.action),
                 "claim_until": stamp(now + FIRST_LEASE),
             }
-        unchanged = "attribute_not_exists(#version)" if not memory.version else "#version = :was"
-        values: dict[str, Any] = {f":{name}": value for name, value in sets.items()}
-        condition = unchanged
-        if memory.version:
-            values[":was"] = memory.version
-        if not claimed:
-            condition = f"({unchanged}) AND (attribute_not_exists(claim_until) OR claim_until <= :now)"
-            values[":now"] = stamp(now)
+        under = is_unchanged(memory.version) if claimed else is_unchanged(memory.version) + is_free(now)
+        condition = ConditionExpressionBuilder().build_expression(_attr(under))
         return {
             "Update": {
                 "TableName": self.table_name,
                 "Key": {"pk": f"nodes#{self.platform}", "sk": change.node},
                 "UpdateExpression": "SET " + ", ".join(f"#{name} = :{name}" for name in sets),
-                "ExpressionAttributeNames": {f"#{name}": name for name in sets},
-                "ExpressionAttributeValues": values,
-                "ConditionExpression": condition,
+                "ExpressionAttributeNames": {
+                    **{f"#{name}": name for name in sets},
+                    **condition.attribute_name_placeholders,
+                },
+                "ExpressionAttributeValues": {
+                    **{f":{name}": value for name, value in sets.items()},
+                    **condition.attribute_value_placeholders,
+                },
+                "ConditionExpression": condition.condition_expression,
             }
         }
 
@@ -449,46 +479,49 @@ class Ledger:
                 "claim_action": str(action),
                 "claim_until": stamp(now + LEASE),
             },
-            Attr("claim_until").not_exists() | Attr("claim_until").lte(stamp(now)),
+            is_free(now),
         )
         return self.memory(node)
 
     def renew(self, node: str, token: str, now: datetime) -> Memory:
         """Keep the claim for another while and return what is wanted now; raise ClaimLostError if it is another's."""
-        item = self._update(node, {"claim_until": stamp(now + LEASE)}, Attr("claim_token").eq(token))
+        item = self._update(node, {"claim_until": stamp(now + LEASE)}, is_held_by(token))
         return _memory(item)
 
     def remember(self, node: str, token: str, **facts: datetime | int | str | list[int | None] | None) -> Memory:
         """Note facts of a node while the claim is ours; None forgets."""
         values = {name: stamp(fact) if isinstance(fact, datetime) else fact for name, fact in facts.items()}
-        return _memory(self._update(node, values, Attr("claim_token").eq(token)))
+        return _memory(self._update(node, values, is_held_by(token)))
 
     def note(self, node: str, **facts: datetime | int | None) -> None:
         """Note facts that need no claim: they are what everyone can see."""
         values = {name: stamp(fact) if isinstance(fact, datetime) else fact for name, fact in facts.items()}
         self._update(node, {"node": node, **values}, None)
 
+    def note_if_free(self, node: str, **facts: datetime | None) -> None:
+        """The same, unless a workflow is at work there, which knows better."""
+        values = {name: stamp(fact) if fact else None for name, fact in facts.items()}
+        with suppress(ClaimLostError):
+            self._update(node, {"node": node, **values}, is_unclaimed())
+
+    def take_back(self, node: str, token: str, now: datetime) -> None:
+        """Free a node whose workflow ended without a word, unless it has spoken after all."""
+        with suppress(ClaimLostError):
+            self._update(node, NO_CLAIM, (*is_held_by(token), *is_free(now)))
+
     def release(self, node: str, token: str) -> None:
         """Give the claim up, if it is still ours."""
-        try:
-            self._update(
-                node,
-                {"claim_token": None, "claim_action": None, "claim_until": None},
-                Attr("claim_token").eq(token),
-            )
-        except ClaimLostError:
-            return
+        with suppress(ClaimLostError):
+            self._update(node, NO_CLAIM, is_held_by(token))
 
     def last_word(self, node: str, token: str, version: int, now: datetime) -> None:
-        """The conditional write before StopInstances: raise unless claim, token and version still stand."""
-        still_ours = (
-            Attr("claim_token").eq(token)
-            & Attr("claim_until").gt(stamp(now))
-            & Attr("wanted").eq(str(Wanted.OFF))
-            & Attr("version").eq(version)
-        )
+        """The conditional write before StopInstances: raise unless claim, token and version still stand.
+
+        It renews the lease: while the stop is on its way to EC2 nobody else may open the node.
+        """
+        spoken = {"stop_asked_at": stamp(now), "claim_until": stamp(now + LEASE)}
         try:
-            self._update(node, {"stop_asked_at": stamp(now)}, still_ours)
+            self._update(node, spoken, is_the_last_word(token, version, now))
         except ClaimLostError:
             claim = self.memory(node).claim
             if claim and claim.token == token and claim.until > now:
@@ -601,13 +634,13 @@ class Ledger:
                 return
             more["ExclusiveStartKey"] = page["LastEvaluatedKey"]
 
-    def _update(self, node: str, values: dict[str, Any], condition: Any) -> dict[str, Any]:
+    def _update(self, node: str, values: dict[str, Any], condition: Condition | None) -> dict[str, Any]:
         sets = {name: value for name, value in values.items() if value is not None}
         removes = [name for name, value in values.items() if value is None]
         expression = ("SET " + ", ".join(f"#{name} = :{name}" for name in sets) if sets else "") + (
             " REMOVE " + ", ".join(f"#{name}" for name in removes) if removes else ""
         )
-        more: dict[str, Any] = {"ConditionExpression": condition} if condition else {}
+        more: dict[str, Any] = {"ConditionExpression": _attr(condition)} if condition else {}
         if sets:
             more["ExpressionAttributeValues"] = {f":{name}": value for name, value in sets.items()}
         try:
@@ -622,6 +655,30 @@ class Ledger:
             if is_refusal(error):
                 raise ClaimLostError(f"The claim on {node} is not ours any more, or its plan has changed") from error
             raise
+
+
+def _attr(condition: Condition) -> ConditionBase:
+    """Write a condition of the domain in DynamoDB's terms."""
+    return reduce(and_, (reduce(or_, map(_comparison, line)) for line in condition))
+
+
+def _comparison(one: Comparison) -> ConditionBase:
+    field = Attr(one.field)
+    match one.compare:
+        case Compare.ABSENT:
+            return field.not_exists()
+        case Compare.IS:
+            return field.eq(_written(one.value))
+        case Compare.AT_MOST:
+            return field.lte(_written(one.value))
+        case Compare.AFTER:
+            return field.gt(_written(one.value))
+
+
+def _written(fact: Fact | None) -> str | int | None:
+    if isinstance(fact, datetime):
+        return stamp(fact)
+    return str(fact) if isinstance(fact, str) else fact  # boto3 takes no enumeration for a string
 
 
 def _decimal(number: float) -> Decimal:
@@ -648,6 +705,7 @@ def _memory(item: dict[str, Any]) -> Memory:
         start_asked_at=moment(item.get("start_asked_at")),
         stop_asked_at=moment(item.get("stop_asked_at")),
         lifetime=moment(item.get("lifetime")),
+        meddled_at=moment(item.get("meddled_at")),
         hd=int(item["hd"]) if item.get("hd") else None,
         boots=tuple(None if boot is None else float(boot) for boot in item.get("boots", ())),
     )

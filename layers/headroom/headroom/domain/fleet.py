@@ -31,6 +31,7 @@ class Instance:
     power: Power
     private_ip: str | None
     launched_at: datetime
+    tag: str = ""  # what its pexip-cloud tag says
     name: str = ""
     public_ip: str | None = None
     elastic: bool = False
@@ -153,6 +154,11 @@ class NodeState(StrEnum):
 ON = frozenset(NodeState) - {NodeState.STOPPED, NodeState.STOPPING, NodeState.GONE}
 
 
+def boots_closed(worker: Worker, instance: Instance) -> bool:
+    """Say whether the node, off as it is, must stay closed until it is up: its public address may have changed."""
+    return bool(worker.static_nat_address) and not instance.public_ip
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Node:
     """An overflow node: the Conferencing Node and the instance it runs on."""
@@ -171,6 +177,11 @@ class Node:
     def location(self) -> str:
         """The overflow location it belongs to."""
         return self.worker.location
+
+    @property
+    def closed_by_us(self) -> bool:
+        """In maintenance mode, on or off, by Headroom."""
+        return self.worker.maintenance_mode_configured and self.worker.maintenance_mode_reason.startswith(OURS)
 
     @property
     def closed_by_others(self) -> bool:

@@ -1,6 +1,5 @@
 """A node's life between plans: holds, claims, what is wanted of it, whether a start succeeded, its lifetimes."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -9,13 +8,15 @@ from headroom.domain.fleet import (
     CLOCK_SKEW,
     OURS,
     Instance,
-    Node,
-    NodeState,
     Power,
     Worker,
     has_booted,
     needs_its_address,
 )
+
+OURS_FOR = timedelta(minutes=10)  # how long after Headroom asked a change of state is taken to be its own doing
+MEDDLED_LATELY = timedelta(hours=1)
+MEDDLING = 2  # nodes that somebody else starts and stops: one may be a person's test, two are another controller
 
 
 class Wanted(StrEnum):
@@ -51,6 +52,11 @@ class Action(StrEnum):
         """Whether it starts a node."""
         return self in {Action.START, Action.RESERVE}
 
+    @property
+    def takes_away(self) -> bool:
+        """Whether it takes capacity away, or holds it back."""
+        return self in {Action.RESERVE, Action.CLOSE, Action.STOP}
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Claim:
@@ -78,6 +84,7 @@ class Memory:
     start_asked_at: datetime | None = None  # when Headroom last asked to start its instance
     stop_asked_at: datetime | None = None  # and to stop it
     lifetime: datetime | None = None  # the launch time of the lifetime that is open
+    meddled_at: datetime | None = None  # when somebody else last started or stopped its instance
     hd: int | None = None  # HD connections it offered when it last served
     boots: tuple[
         float | None, ...
@@ -103,13 +110,36 @@ class Hold:
         return self.begins <= moment < self.until
 
 
+class Pausing(StrEnum):
+    """How much a pause holds still; each of them opens what Headroom has closed, first of all."""
+
+    EVERYTHING = "everything"
+    STOPS_ONLY = "stops only"  # nodes are started and opened as before
+    HANDING_BACK = "handing back"  # everything; what is stopped is opened, too, for whoever starts it next
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pause:
+    """What holds Headroom still, why, and who wants it."""
+
+    reason: str
+    by: str = ""
+    since: datetime | None = None
+    holding: Pausing = Pausing.EVERYTHING
+
+    @property
+    def still_starts(self) -> bool:
+        """Whether nodes are started and opened as before."""
+        return self.holding is Pausing.STOPS_ONLY
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Commitments:
     """What Headroom has promised and begun."""
 
     holds: tuple[Hold, ...] = ()
     memories: tuple[Memory, ...] = ()
-    paused: str = ""  # why everything is held still, if it is
+    pause: Pause | None = None
 
     def memory(self, node: str) -> Memory:
         """Return what is remembered of a node, which may be nothing."""
@@ -121,9 +151,21 @@ class Commitments:
             memory.node for memory in self.memories if memory.opened_at and now - memory.opened_at < replication
         )
 
+    def meddled_with(self, now: datetime) -> tuple[str, ...]:
+        """Name the nodes that somebody else started or stopped lately, if they are so many that it is no accident."""
+        lately = tuple(
+            memory.node for memory in self.memories if memory.meddled_at and now - memory.meddled_at < MEDDLED_LATELY
+        )
+        return lately if len(lately) >= MEDDLING else ()
+
     def holds_on(self, node: str, location: str, serving: int) -> tuple[Hold, ...]:
         """Return the holds that need this node: by name, or because only `serving` others are there for its count."""
         return tuple(hold for hold in self.holds if node in hold.nodes or hold.counts.get(location, 0) > serving)
+
+
+def was_ours(asked_at: datetime | None, at: datetime) -> bool:
+    """Say whether a change of an instance's state is what Headroom had asked for."""
+    return asked_at is not None and at - asked_at < OURS_FOR
 
 
 class Progress(StrEnum):
@@ -212,43 +254,3 @@ def _missing(worker: Worker, instance: Instance) -> str:
     if worker.sync_status not in {None, "", "SYNCED"}:
         return f"It is not in step with the Management Node ({worker.sync_status})"
     return "Pexip does not know its capacity yet"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LifetimeFound:
-    """A power-on that the ledger does not know yet."""
-
-    node: str
-    launched_at: datetime
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LifetimeEnded:
-    """A lifetime that the ledger holds open although its instance is off."""
-
-    node: str
-    launched_at: datetime
-
-
-def reconcile_lifetimes(nodes: Sequence[Node], commitments: Commitments) -> list[LifetimeFound | LifetimeEnded]:
-    """Compare EC2 with the ledger: whoever switched a node on or off, its lifetimes shall be right.
-
-    A node that is not among them has no instance any more.
-    """
-    there = {node.name for node in nodes}
-    found: list[LifetimeFound | LifetimeEnded] = [
-        LifetimeEnded(node=memory.node, launched_at=memory.lifetime)
-        for memory in commitments.memories
-        if memory.lifetime and memory.node not in there
-    ]
-    for node in nodes:
-        open_lifetime = commitments.memory(node.name).lifetime
-        is_on = node.instance.power in {Power.PENDING, Power.RUNNING}
-        if open_lifetime and (
-            (not is_on and node.state is not NodeState.STOPPING)
-            or (is_on and open_lifetime != node.instance.launched_at)
-        ):
-            found.append(LifetimeEnded(node=node.name, launched_at=open_lifetime))
-        if is_on and open_lifetime != node.instance.launched_at:
-            found.append(LifetimeFound(node=node.name, launched_at=node.instance.launched_at))
-    return found

@@ -4,9 +4,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-from headroom.domain.fleet import ON, Node, NodeState, Observation, match_up
+from headroom.domain.fleet import ON, Node, NodeState, Observation, boots_closed, match_up, needs_its_address
 from headroom.domain.forecasting import Demand
-from headroom.domain.lifecycle import Action, Commitments, Wanted
+from headroom.domain.issues import Issue, issues_of
+from headroom.domain.lifecycle import Action, Commitments, Pausing, Wanted
 from headroom.domain.load import Load
 from headroom.domain.needs import Need, needs_of
 from headroom.domain.policy import Mode, Policy
@@ -23,14 +24,6 @@ class Change:
     node: str
     action: Action
     reason: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Issue:
-    """Something an operator should know: what it is, and what to do."""
-
-    what: str
-    advice: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,12 +86,13 @@ def plan(observation: Observation, commitments: Commitments, policy: Policy, now
     situation = Situation(observation=observation, commitments=commitments, policy=policy, fleet=fleet, now=now)
     frozen = situation.frozen
     needs = tuple(needs_of(situation))
-    changes = () if frozen else tuple(allowed(changes_for(situation, needs), situation))
+    changes = [] if frozen else list(allowed(changes_for(situation, needs), situation))
+    changes += reopened(situation, {change.node for change in changes})
     return Plan(
         at=now,
         read_at=observation.reading.read_at,
         mode=policy.mode,
-        changes=changes,
+        changes=tuple(changes),
         needs=needs,
         issues=tuple(issues_of(situation)),
         frozen=frozen,
@@ -120,6 +114,32 @@ def plan(observation: Observation, commitments: Commitments, policy: Policy, now
     )
 
 
+def reopened(situation: Situation, already: set[str]) -> Iterator[Change]:
+    """While Headroom is paused: open what it has closed, and turn round what is to be closed or stopped."""
+    pause = situation.pause
+    if pause is None or situation.reading.upgrading:
+        return
+    for node in situation.fleet.nodes:
+        if node.name not in already and _is_to_reopen(situation, node, pause.holding):
+            reason = f"Headroom is paused ({pause.reason}): what it has closed is opened"
+            yield Change(node=node.name, action=Action.OPEN, reason=reason)
+
+
+def _is_to_reopen(situation: Situation, node: Node, holding: Pausing) -> bool:
+    claim, wanted = situation.claims.get(node.name), situation.memory(node).wanted
+    if claim is not None and wanted is Wanted.OPEN:
+        return False  # it is being opened
+    if claim is not None and claim.action.takes_away:
+        return node.state is not NodeState.STOPPING
+    if not node.closed_by_us:
+        return False
+    if node.state in ON:
+        return not needs_its_address(node.worker, node.instance)
+    return node.state is NodeState.STOPPED and (
+        holding is Pausing.HANDING_BACK or not boots_closed(node.worker, node.instance)
+    )
+
+
 def allowed(changes: Iterator[Change], situation: Situation) -> Iterator[Change]:
     """Leave out what the mode, the reading and the limits do not allow."""
     policy, on, starts, stops = situation.policy, situation.on, 0, 0
@@ -128,7 +148,7 @@ def allowed(changes: Iterator[Change], situation: Situation) -> Iterator[Change]
             if (policy.max_nodes and on >= policy.max_nodes) or starts >= policy.max_starts_per_plan:
                 continue
             on, starts = on + 1, starts + 1
-        elif not situation.may_open:
+        elif not (situation.may_take_away if change.action.takes_away else situation.may_open):
             continue
         elif change.action is Action.STOP:
             if stops >= policy.max_stops_per_plan:
@@ -145,6 +165,7 @@ def changes_for(situation: Situation, needs: Sequence[Need]) -> Iterator[Change]
         yield from more
         if not more:
             yield from _less(situation, need)
+        yield from _forgotten(situation, need, {change.node for change in more})
 
 
 @dataclass(slots=True)
@@ -226,7 +247,7 @@ def _start(situation: Situation, need: Need, short: _Shortage) -> Iterator[Chang
             short.hd -= node.room
     others = [node for node in candidates if node.name not in need.names]
     for node in _sufficient(others, short.hd, short.nodes, situation):
-        if short.now or not situation.may_open or not situation.policy.reserve:
+        if short.now or not situation.may_take_away or not situation.policy.reserve:
             yield Change(node=node.name, action=Action.START, reason=reason)
         else:
             yield Change(node=node.name, action=Action.RESERVE, reason=f"{reason}; it comes up closed, as a reserve")
@@ -312,6 +333,15 @@ def _given_up(situation: Situation, need: Need) -> Iterator[Change]:
             yield Change(node=node.name, action=Action.CLOSE, reason="Its start was given up, but it may still come up")
 
 
+def _forgotten(situation: Situation, need: Need, already: set[str]) -> Iterator[Change]:
+    """A node that is off and was left closed shall be open for its next start, whoever starts it."""
+    for node in situation.nodes[need.location]:
+        is_idle = node.state is NodeState.STOPPED and node.name not in {*situation.claims, *already}
+        if is_idle and node.closed_by_us and not boots_closed(node.worker, node.instance):
+            reason = "It is stopped and was left closed; whoever starts it next shall find it open"
+            yield Change(node=node.name, action=Action.OPEN, reason=reason)
+
+
 def _less(situation: Situation, need: Need) -> Iterator[Change]:
     yield from _stops(situation, need)
     if not situation.wanted_more_lately(need.location):
@@ -363,55 +393,11 @@ def _closes(situation: Situation, need: Need) -> Iterator[Change]:
         )
 
 
-def issues_of(situation: Situation) -> Iterator[Issue]:
-    """Yield what an operator should know, with what to do about it."""
-    if situation.observation.unreachable:
-        age = (situation.now - situation.reading.read_at).total_seconds() / 60
-        yield Issue(
-            what=f"No news from Pexip for {age:.0f} min: {situation.observation.unreachable}",
-            advice="Headroom holds still meanwhile: nothing is closed or stopped; only promised nodes are started.",
-        )
-    for problem in situation.reading.problems:
-        yield Issue(what=problem, advice="That part of Pexip's answer is left out of this plan.")
-    for misfit in situation.fleet.misfits:
-        yield Issue(what=misfit.what, advice=misfit.advice)
-    if not situation.fleet.nodes:
-        yield Issue(
-            what="There are no overflow nodes",
-            advice="Tag their instances with pexip-cloud = the Management Node's hostname, as Pexip's guide says.",
-        )
-    for node in situation.fleet.nodes:
-        yield from _issues_of_node(node)
-        if node.state is NodeState.CLOSED and situation.policy.mode is not Mode.CONTROL:
-            yield Issue(
-                what=f"{node.name} was closed by Headroom, which does not control it in {situation.policy.mode} mode",
-                advice="Open it: run set_open by hand with open = true, or take it out of maintenance mode in Pexip.",
-            )
-
-
-def _issues_of_node(node: Node) -> Iterator[Issue]:
-    if node.state is NodeState.LATE:
-        yield Issue(
-            what=f"{node.name} is on but does not serve",
-            advice="It is not counted and not stopped, as Pexip cannot say that it is empty. Look at its console.",
-        )
-    if node.closed_by_others:
-        why = node.worker.maintenance_mode_reason or "no reason given"
-        yield Issue(
-            what=f"{node.name} is in maintenance mode, but not by Headroom ({why})",
-            advice="Headroom leaves it alone. Take it out of maintenance mode to have it counted again.",
-        )
-    if node.worker.enable_distributed_database:
-        yield Issue(
-            what=f"{node.name} takes part in the distributed database",
-            advice="Turn enable_distributed_database off for overflow nodes, as Pexip's guide says.",
-        )
-
-
 def summary(frozen: str, changes: Sequence[Change], needs: Sequence[Need], situation: Situation) -> str:
     """Say the whole plan in one sentence."""
     if frozen:
-        return frozen
+        opening = f"; first it opens {', '.join(change.node for change in changes)}" if changes else ""
+        return f"{frozen}{opening}"
     if situation.observation.unreachable and not changes:
         return f"Holding still without news from Pexip: {situation.observation.unreachable}"
     if changes:

@@ -12,9 +12,19 @@ from headroom.domain.fleet import OURS
 from headroom.domain.lifecycle import Claim, Hold, Wanted
 from headroom.domain.policy import Mode
 
-GAP = timedelta(seconds=120)  # between the two looks that find a node empty
+GAP = timedelta(seconds=120)  # between the two looks that find a node empty, at the least
+SHOWN = timedelta(seconds=30)  # within which Pexip's status shows what was placed on a node
+LOOK_AGE = timedelta(seconds=60)  # of the second look, when the instance is stopped
 PLAN_AGE = timedelta(seconds=120)
 NETWORK_IDLE = 2_000_000  # bytes a minute: one audio call is about 1 MB in both directions, an idle node far less
+
+
+def gap(replication: timedelta) -> timedelta:
+    """Return how far two looks must be apart.
+
+    What a node placed that had not heard of the closing at the first look shows at the second, whenever it was closed.
+    """
+    return max(GAP, replication + SHOWN)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,6 +69,7 @@ class Evidence:
     paused: str
     upgrading: bool
     bursting_enabled: bool
+    meddled_with: tuple[str, ...]
     tagged: bool
     launched_at: datetime
     minimum_lifetime: timedelta
@@ -97,7 +108,10 @@ def _only_in_control(e: Evidence) -> str:
 
 
 def _only_one_controller(e: Evidence) -> str:
-    return "Pexip's own bursting is enabled: two controllers" if e.bursting_enabled else ""
+    if e.bursting_enabled:
+        return "Pexip's own bursting is enabled: two controllers"
+    others = ", ".join(e.meddled_with)
+    return f"Somebody else starts and stops nodes, too ({others}): two controllers" if others else ""
 
 
 def _only_tagged(e: Evidence) -> str:
@@ -146,9 +160,9 @@ def _only_long_closed(e: Evidence) -> str:
 
 def _only_twice_empty(e: Evidence) -> str:
     looks = sorted(e.checks, key=lambda look: look.at)
-    if len(looks) < 2 or looks[-1].at - looks[0].at < GAP:  # noqa: PLR2004 - the rule says twice
-        return f"It has not been looked at twice, {GAP.seconds} s apart"
-    if e.now - looks[-1].at > PLAN_AGE:
+    if len(looks) < 2 or looks[-1].at - looks[0].at < gap(e.replication):  # noqa: PLR2004 - the rule says twice
+        return f"It has not been looked at twice, {gap(e.replication).seconds} s apart"
+    if e.now - looks[-1].at > LOOK_AGE:
         return "The last look at it is too old"
     return next((f"It carries {look.carries}" for look in looks if look.carries), "")
 

@@ -38,6 +38,7 @@ class Situation:
         self.now = now
         self.memories = {memory.node: memory for memory in commitments.memories}
         self._boot_times: dict[str, timedelta | None] = {}
+        self.pause = commitments.pause
         self.nodes: dict[str, list[Node]] = {}
         for node in fleet.nodes:
             self.nodes.setdefault(node.location, []).append(node)
@@ -89,6 +90,16 @@ class Situation:
         return not self.stale and self.policy.mode is not Mode.ASSIST
 
     @property
+    def meddled_with(self) -> tuple[str, ...]:
+        """The nodes that somebody else starts and stops: a second controller, where Headroom is to be the only one."""
+        return self.commitments.meddled_with(self.now) if self.policy.mode is Mode.CONTROL else ()
+
+    @property
+    def may_take_away(self) -> bool:
+        """Closing and stopping, and starting a node that comes up closed: never beside another controller."""
+        return self.may_open and self.pause is None and not self.meddled_with
+
+    @property
     def minimum_lifetime(self) -> timedelta:
         """Ours if set, else Pexip's."""
         return self.policy.lifetime_or(60 * self.reading.settings.bursting_min_lifetime)
@@ -102,8 +113,8 @@ class Situation:
     @property
     def frozen(self) -> str:
         """Why nothing at all may change now, if so."""
-        if self.commitments.paused:
-            return f"Paused: {self.commitments.paused}"
+        if self.pause and not self.pause.still_starts:
+            return f"Paused: {self.pause.reason}"
         if self.policy.mode is Mode.CONTROL and self.reading.settings.bursting_enabled:
             return (
                 "Control mode is refused while Pexip's own bursting is enabled: two controllers would fight. "
