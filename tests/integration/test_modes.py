@@ -15,7 +15,7 @@ from headroom.working import NotNowError, Worksite
 from headroom_lab.pexip.world import Call
 from tests.integration.conftest import Desk
 
-CALLS_A_TICK = 8
+CALLS_A_TICK, CALLS_A_LOOK = 8, 6
 
 
 def executions() -> list[str]:
@@ -166,3 +166,19 @@ def test_an_instance_that_someone_else_starts_has_a_lifetime_and_an_event_too(de
     name = next(tag["Value"] for tag in one["Tags"] if tag["Key"] == "Name")
     [lifetime] = desk.ledger.lifetimes(name)
     assert lifetime["started_by"] == "someone else"
+
+
+def test_a_look_at_a_node_asks_pexip_six_times_and_sees_that_it_cannot_be_reached(desk: Desk) -> None:
+    from functions.observe import app  # noqa: PLC0415
+
+    desk.tick()
+    reading = desk.ledger.last_reading()
+    assert reading
+    worker = next(worker for worker in reading.workers if worker.name == "burst-1")
+    before = desk.node.served
+    look = app.pexip.connect().look_at(worker, registrations=False, now=reading.read_at)
+    assert desk.node.served - before <= CALLS_A_LOOK
+    assert (look.complete, look.alarm) == (True, "")
+    desk.world.nodes["burst-1"].unreachable = True
+    look = app.pexip.connect().look_at(worker, registrations=False, now=reading.read_at)
+    assert look.alarm == f"Node {worker.address} unreachable"

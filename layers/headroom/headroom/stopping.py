@@ -70,6 +70,7 @@ class Stopper:
                 closed_at=memory.closed_at,
                 checks=looks,
                 alarm=worker.alarm,
+                reading_shows=worker.carries,
                 reading_age=now - reading.read_at,
                 network_out=self.ec2.network_out(instance.id, memory.closed_at, now) if memory.closed_at else None,
             )

@@ -46,6 +46,7 @@ SOUND = Evidence(
     closed_at=NOW - timedelta(minutes=10),
     checks=(LOOK, LATER),
     alarm="",
+    reading_shows="",
     reading_age=timedelta(seconds=40),
     network_out=None,
 )
@@ -81,6 +82,8 @@ OBJECTIONS: list[tuple[str, dict[str, Any], str]] = [
     ("a restart in between", {"checks": (LOOK, replace(LATER, boot_time=NOW))}, "restarted"),
     ("an unknown boot", {"checks": (replace(LOOK, boot_time=None), replace(LATER, boot_time=None))}, "restarted"),
     ("an alarm", {"alarm": "unreachable"}, "cannot reach it"),
+    ("an alarm that the look saw", {"checks": (LOOK, replace(LATER, alarm="unreachable"))}, "cannot reach it"),
+    ("a call that a reading saw", {"reading_shows": "conferences: 1"}, "newest reading of Pexip shows something on it"),
     ("an old reading", {"reading_age": timedelta(seconds=121)}, "too old"),
     ("one look", {"checks": (LATER,)}, "not been looked at twice"),
     ("no look", {"checks": ()}, "not been looked at twice"),

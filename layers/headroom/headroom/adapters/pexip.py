@@ -455,16 +455,21 @@ class ManagementNode:
         return Refused(since=since, until=until, capacity=for_capacity, licences=for_licences)
 
     def look_at(self, worker: Worker, *, registrations: bool, now: datetime) -> EmptyCheck:
-        """Look whether anything is on a node: six live, filtered requests (seven with registrations)."""
+        """Look live whether anything is on a node, and whether Pexip reaches it.
+
+        Six requests, all but the one for alarms filtered by the node; one more for a Proxying Edge Node, the only one that
+        proxies calls, and one more with registrations.
+        """
         try:
             status = self._one(f"status/v1/worker_vm/{worker.status_id}", WorkerStatus)
             carried: dict[str, Any] = {
                 "shards": self._count("conference_shard", node=worker.address),
                 "media": self._count("participant", media_node=worker.address),
                 "signalling": self._count("participant", signalling_node=worker.address),
-                "proxied": self._count("participant", proxy_node=worker.address),
+                "proxied": self._count("participant", proxy_node=worker.address) if worker.proxies else 0,
                 "backplanes": self._count("backplane", media_node=worker.address),
             }
+            alarm = _alarm_for({worker.address, worker.name}, self._every("status/v1/alarm", Alarm))
             registered = self._count("registration_alias", node=worker.address) if registrations else None
         except PexipError as error:
             return _blind(now, str(error))
@@ -477,6 +482,7 @@ class ManagementNode:
             closed_reason=status.maintenance_mode_reason or "",
             signaling_count=status.signaling_count or 0,
             registrations=registered,
+            alarm=alarm,
             **carried,
         )
 
@@ -615,15 +621,6 @@ def _series(uri: str | None) -> str:
 
 
 def _worker(status: WorkerStatus, configuration: WorkerConfiguration, shards: int, alarms: list[Alarm]) -> Worker:
-    here = {configuration.address, configuration.name}
-    alarm = next(
-        (
-            alarm.details or alarm.name or "connectivity lost"
-            for alarm in alarms
-            if here & {alarm.node, alarm.instance} and CONNECTIVITY.search(f"{alarm.name} {alarm.details}")
-        ),
-        "",
-    )
     return Worker(
         id=configuration.id,
         status_id=status.id,
@@ -645,8 +642,15 @@ def _worker(status: WorkerStatus, configuration: WorkerConfiguration, shards: in
         media_tokens_used=status.media_tokens_used,
         signaling_count=status.signaling_count or 0,
         shards=shards,
-        alarm=alarm,
+        alarm=_alarm_for({configuration.address, configuration.name}, alarms),
     )
+
+
+def _alarm_for(names: set[str], alarms: list[Alarm]) -> str:
+    """Return what the connectivity alarm for a node says, empty if there is none."""
+    about = (alarm for alarm in alarms if names & {alarm.node, alarm.instance})
+    lost = (alarm for alarm in about if CONNECTIVITY.search(f"{alarm.name} {alarm.details}"))
+    return next((alarm.details or alarm.name or "connectivity lost" for alarm in lost), "")
 
 
 def _blind(now: datetime, trouble: str) -> EmptyCheck:

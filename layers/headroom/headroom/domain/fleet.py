@@ -77,6 +77,17 @@ class Worker:
         return self.maintenance_mode or self.maintenance_mode_configured
 
     @property
+    def proxies(self) -> bool:
+        """A Proxying Edge Node; a Transcoding Conferencing Node never proxies."""
+        return self.node_type != "CONFERENCING"
+
+    @property
+    def carries(self) -> str:
+        """What a reading shows on it, in words; empty if nothing."""
+        counts = {"conferences": self.shards, "calls with their signalling there": self.signaling_count}
+        return ", ".join(f"{what}: {count}" for what, count in counts.items() if count)
+
+    @property
     def upgrading(self) -> bool:
         """Pexip is changing its software."""
         return self.upgrade_status not in {None, "", "IDLE"}

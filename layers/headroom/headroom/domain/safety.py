@@ -44,6 +44,7 @@ class EmptyCheck:
     backplanes: int
     signaling_count: int
     registrations: int | None = None  # None where the switch does not ask for them
+    alarm: str = ""  # the connectivity alarm for the node, if there is one
     trouble: str = ""
 
     @property
@@ -81,7 +82,8 @@ class Evidence:
     holds: tuple[Hold, ...]
     closed_at: datetime | None
     checks: tuple[EmptyCheck, ...]
-    alarm: str
+    alarm: str  # by the newest reading, as are the next two
+    reading_shows: str
     reading_age: timedelta
     network_out: float | None  # bytes a minute since the first look, None if EC2 has no figure for that time yet
 
@@ -175,8 +177,11 @@ def _only_on_good_sight(e: Evidence) -> str:
             return "It is not in step with the Management Node, so what Pexip shows may be old"
         if look.boot_time is None or look.boot_time != e.checks[0].boot_time:
             return "It has restarted in between"
-    if e.alarm:
-        return f"Pexip cannot reach it: {e.alarm}"
+    for alarm in (e.alarm, *(look.alarm for look in e.checks)):
+        if alarm:
+            return f"Pexip cannot reach it: {alarm}"
+    if e.reading_shows:
+        return f"The newest reading of Pexip shows something on it ({e.reading_shows})"
     return "The newest reading of Pexip is too old" if e.reading_age > PLAN_AGE else ""
 
 
