@@ -11,7 +11,7 @@ from headroom.adapters.ledger import Ledger, PlanChangedError
 from headroom.domain.fleet import NodeState, Power
 from headroom.domain.lifecycle import Wanted
 from headroom.domain.policy import Policy
-from headroom.domain.safety import Answer, EmptyCheck, Evidence, may_stop
+from headroom.domain.safety import LOOK_AGE, Answer, EmptyCheck, Evidence, may_stop
 from headroom.working import NotNowError, find_worker
 
 
@@ -78,5 +78,7 @@ class Stopper:
         if not answer.allowed:
             raise StopRefusedError(answer.reason)
         self.ledger.last_word(node, token, memory.version, now)
+        if clock.now() - max(look.at for look in looks) > LOOK_AGE:  # it took long to get here
+            raise StopRefusedError("The last look at it is too old")
         self.ec2.stop(instance.id)
         return answer

@@ -115,14 +115,19 @@ class Worksite:
         )
         return {"progress": verdict.progress, "reason": verdict.reason, "address": instance.public_ip or ""}
 
-    def check_stop(self, node: str, token: str) -> dict[str, bool]:
-        """Say whether the instance is off, and whether it must stay closed until its new public address is known."""
-        self.ledger.renew(node, token, clock.now())
+    def check_stop(self, node: str, token: str) -> dict[str, Any]:
+        """Say whether the instance is off, and whether it must stay closed until its new public address is known.
+
+        One that was launched since has been started again by somebody else: the next plan sees to it.
+        """
+        asked_at = self.ledger.renew(node, token, clock.now()).stop_asked_at
         worker = find_worker(self._reading(), node)
         instance = self._instance(worker)
         return {
             "stopped": instance.power in {Power.STOPPED, Power.TERMINATED},
+            "on_again": asked_at is not None and instance.launched_at > asked_at,
             "boots_closed": boots_closed(worker, instance),
+            "reason": f"EC2 says {instance.power}: somebody has started it again",
         }
 
     def _reading(self) -> Reading:

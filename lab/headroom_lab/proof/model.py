@@ -1,0 +1,757 @@
+"""A small world around the shipped planner, safety rules and claims, for exploring what may happen in it.
+
+Two overflow nodes, a principal location, calls, a tick, workflows cut into steps between any two of which anything may
+happen, people, Pexip's own controller, and faults. What decides is never copied: it comes from `shipped`.
+"""
+
+from collections.abc import Callable, Iterator
+from datetime import timedelta
+
+from headroom.domain import claims, safety
+from headroom.domain.lifecycle import Action, Progress, Wanted
+from headroom.domain.policy import Policy
+from headroom.domain.reconciling import Found
+from headroom_lab.proof.shipped import POLICY, Shipped
+from headroom_lab.proof.state import (
+    ALARM,
+    CUT_OFF,
+    EARLIER,
+    GOOD,
+    LIES,
+    MINUTE,
+    NONE,
+    NOW,
+    OPEN,
+    OURS,
+    SEEN,
+    THEIRS,
+    THIS,
+    UNSEEN,
+    UNSYNCED,
+    BrokenError,
+    Budget,
+    Flow,
+    Look,
+    Node,
+    State,
+    Step,
+    Wish,
+)
+
+RETIRE, START, SET = "retire", "start", "set"
+BACK = {  # where a workflow is again whose function died, or whose answer was lost
+    "close 2": "close",
+    "close 3": "close",
+    "open 2": "open",
+    "word": "judge",
+    "stop": "judge",
+    "start 2": "start",
+    "set 2": "set",
+    "set 3": "set",
+}
+MIDST = frozenset(BACK)
+LOOKING = frozenset({"look 2", "judge", "word", "stop"})  # where a retirement has looks in hand
+STOPPING = frozenset({"judge", "word", "stop"})  # between the second look and the stop
+
+
+def _seconds(duration: timedelta) -> int:
+    return int(duration.total_seconds())
+
+
+def facts_of(node: Node, *, stands: bool = True) -> dict[str, claims.Fact]:
+    """What a conditional write finds; `stands` says that the version is the one that was read."""
+    facts: dict[str, claims.Fact] = {"version": 1 if stands else 2}
+    if node.wanted:
+        facts["wanted"] = node.wanted
+    if node.holder:
+        facts |= {"claim_token": str(node.holder), "claim_until": NOW + timedelta(seconds=node.lease)}
+    return facts
+
+
+class Model:
+    """The rules of the world; `policy` is what the operator wants, with times short enough to explore."""
+
+    def __init__(self, policy: Policy = POLICY, *, only: str = "") -> None:
+        self.only = only  # words of what people do, if not everything
+        self.shipped = Shipped(policy)
+        self.replication = _seconds(policy.replication)
+        self.lifetime = _seconds(policy.lifetime_or(0))
+        self.boot_limit = _seconds(policy.boot_limit)
+        self.gap = _seconds(safety.gap(policy.replication))
+        self.look_age = _seconds(safety.LOOK_AGE)
+        self.lease = _seconds(claims.LEASE)
+        self.first_lease = _seconds(claims.FIRST_LEASE)
+        self.step = _seconds(claims.LONGEST_STEP)
+        self.oldest_look = self.gap + 2 * MINUTE
+        self.oldest = max(self.lifetime, self.boot_limit + MINUTE)
+        self.fresh = _seconds(policy.freshness) + MINUTE
+
+    # What may happen next
+
+    def steps(self, s: State) -> Iterator[Step]:
+        """Yield everything that may happen next, with the state after it."""
+        for kind in self.kinds:
+            yield from kind(s)
+
+    @property
+    def kinds(self) -> tuple[Callable[[State], Iterator[Step]], ...]:
+        """What happens, by who does it."""
+        return (
+            self.time,
+            self.planning,
+            self.workflows,
+            self.calls,
+            self.load,
+            self.people,
+            self.others,
+            self.sights,
+            self.crashes,
+        )
+
+    def time(self, s: State) -> Iterator[Step]:
+        """Time passes."""
+        if s.left.minutes:
+            yield "a minute passes", self.passes(self._spend(s, minutes=1), MINUTE)
+
+    def planning(self, s: State) -> Iterator[Step]:
+        """A tick reads and plans, and writes its plan."""
+        if s.wishes:
+            yield "the plan is written", self.write(s)
+        elif s.left.ticks:
+            yield from self._tick(self._spend(s, ticks=1))
+
+    def workflows(self, s: State) -> Iterator[Step]:
+        """Every workflow takes its next step."""
+        for number in range(len(s.flows)):
+            yield from self.flow_steps(s, number)
+
+    def crashes(self, s: State) -> Iterator[Step]:
+        """Something dies, a message is lost, or an answer."""
+        if not s.left.faults:
+            return
+        poorer = self._spend(s, faults=1)
+        if s.wishes:
+            yield "the plan is lost", poorer._replace(wishes=())
+            yield "the plan is written, and its workflows never begin", self.write(poorer, begin=False)
+        for number, flow in enumerate(s.flows):
+            yield f"{flow.kind} {flow.token} dies", self._without(poorer, number)
+            for what, after in self.flow_steps(poorer, number):
+                again = BACK.get(flow.step, flow.step)
+                left = after.flows[number].step if self._goes_on(after, number, flow) else again
+                if left != again and flow.step != "judge":
+                    yield f"{what}, and its answer is lost", self._at(after, number, again)
+
+    @staticmethod
+    def _goes_on(s: State, number: int, flow: Flow) -> bool:
+        return number < len(s.flows) and s.flows[number].token == flow.token
+
+    def load(self, s: State) -> Iterator[Step]:
+        """The principal location fills up, or empties."""
+        if s.left.flips:
+            yield "calm again" if s.rush else "a rush begins", self._spend(s, flips=1)._replace(rush=not s.rush)
+
+    def _spend(self, s: State, **what: int) -> State:
+        left = s.left
+        return s._replace(left=left._replace(**{name: getattr(left, name) - spent for name, spent in what.items()}))
+
+    # Time
+
+    def passes(self, s: State, seconds: int) -> State:
+        """Let time pass for everything."""
+        return s._replace(
+            nodes=tuple([self._node_ages(node, seconds, self._looked_at(s, n)) for n, node in enumerate(s.nodes)]),
+            flows=tuple([self._flow_ages(flow, seconds) for flow in s.flows]),
+            read_age=min(s.read_age + seconds, self.fresh),
+            plan_age=min(s.plan_age + seconds, self.fresh),
+        )
+
+    @staticmethod
+    def _looked_at(s: State, n: int) -> int:
+        """How long ago a retirement looked first at a node: longer than that nobody asks since when it is closed."""
+        return max((flow.first.age + MINUTE for flow in s.flows if flow.node == n and flow.first), default=0)
+
+    def _node_ages(self, node: Node, by: int, looked: int) -> Node:
+        opened = node.opened
+        if opened is not None:
+            opened = opened + by if opened + by < self.replication else None
+        if node.stopping:
+            node = node._replace(on=False, up=False, stopping=False, call=0, sight=GOOD)
+        return node._replace(
+            age=min(node.age + by, self.oldest) if node.on else 0,
+            since=min(node.since + by, self.replication),
+            call=SEEN if node.call else 0,
+            lease=max(0, node.lease - by),
+            closed=None if node.closed is None else min(node.closed + by, looked + self.replication),
+            opened=opened,
+        )
+
+    def _flow_ages(self, flow: Flow, by: int) -> Flow:
+        waited = flow.waited + by if flow.step in MIDST else 0
+        if waited > self.step:  # the function was killed; Step Functions invokes it again
+            flow, waited = flow._replace(step=BACK[flow.step], wrong=""), 0
+        return flow._replace(
+            waited=waited,
+            asked=min(flow.asked + by, self.boot_limit + MINUTE) if flow.step == "check" else 0,
+            first=flow.first and flow.first._replace(age=min(flow.first.age + by, self.oldest_look)),
+            second=flow.second and flow.second._replace(age=min(flow.second.age + by, self.oldest_look)),
+        )
+
+    # The tick
+
+    def _tick(self, s: State) -> Iterator[Step]:
+        hidden = [n for n, node in enumerate(s.nodes) if node.call == UNSEEN]
+        for shown in (False, True) if hidden else (False,):
+            seen = self._read(s, shown=shown)
+            yield "a tick plans", self.think(seen)
+
+    def _read(self, s: State, *, shown: bool) -> State:
+        nodes = tuple(
+            node._replace(read_alarm=node.on and node.sight == ALARM, read_call=self._shows_call(node, shown=shown))
+            for node in s.nodes
+        )
+        return s._replace(nodes=nodes, read_age=0, read_bursting=s.bursting, read_upgrading=s.upgrading)
+
+    @staticmethod
+    def _shows_call(node: Node, *, shown: bool) -> bool:
+        visible = node.call == SEEN or (node.call == UNSEEN and shown)
+        return visible and node.sight not in {ALARM, LIES}
+
+    def think(self, s: State) -> State:
+        """Plan on the newest reading, and make good what does not fit; the plan is still to be written."""
+        changes, findings, _ = self.shipped.planned(s)
+        nodes = list(s.nodes)
+        for n, found in findings:
+            nodes[n] = self._made_good(nodes[n], found)
+        s = s._replace(nodes=tuple(nodes))
+        if not changes or not s.control:
+            return s._replace(plan_age=0)
+        wishes = tuple(
+            Wish(n, action, claimed=s.nodes[n].holder != 0 and s.nodes[n].lease > 0) for n, action in changes
+        )
+        return s._replace(wishes=wishes)
+
+    @staticmethod
+    def _made_good(node: Node, found: Found) -> Node:
+        if found in {Found.CLOSED, Found.OPEN} and node.holder:
+            return node
+        good: dict[Found, dict[str, object]] = {
+            Found.NO_LIFETIME: {"life": THIS},
+            Found.NO_INSTANCE: {"life": NONE},
+            Found.CLOSED: {"closed": 0},
+            Found.OPEN: {"closed": None},
+            Found.SERVES: {"given_up": False},
+            Found.NO_WORKFLOW: {"holder": 0, "lease": 0, "action": None},
+        }
+        return node._replace(**good[found])  # type: ignore[arg-type]
+
+    def write(self, s: State, *, begin: bool = True) -> State:
+        """Write the plan under its conditions, and begin its workflows."""
+        s, wishes = s._replace(wishes=(), plan_age=0), s.wishes
+        for wish in wishes:
+            node = s.nodes[wish.node]
+            condition = claims.is_unchanged(1) if wish.claimed else claims.is_unchanged(1) + claims.is_free(NOW)
+            if not claims.holds(condition, facts_of(node, stands=wish.stands)):
+                continue
+            if not wish.stands:
+                raise BrokenError("a plan overwrote what was wanted since it had read")
+            s = self._want(s, wish.node, wish.action.wanted)
+            if not wish.claimed:
+                token = self._new_token(s)
+                s = self._node(s, wish.node, holder=token, lease=self.first_lease, action=wish.action)
+                if begin:
+                    kind = START if wish.action.starts else RETIRE if wish.action is Action.STOP else SET
+                    s = s._replace(flows=(*s.flows, Flow(token, wish.node, kind, "claim")))
+        return s
+
+    @staticmethod
+    def _new_token(s: State) -> int:
+        taken = {flow.token for flow in s.flows} | {node.holder for node in s.nodes}
+        return next(token for token in range(1, 99) if token not in taken)
+
+    @staticmethod
+    def _node(s: State, n: int, **changes: object) -> State:
+        nodes = list(s.nodes)
+        nodes[n] = nodes[n]._replace(**changes)  # type: ignore[arg-type]
+        return s._replace(nodes=tuple(nodes))
+
+    def _want(self, s: State, n: int, wanted: Wanted) -> State:
+        """Want something else of a node: whoever read its version before is told when it writes."""
+        flows = tuple(
+            [flow._replace(stands=False) if flow.node == n and flow.step == "word" else flow for flow in s.flows]
+        )
+        wishes = tuple([wish._replace(stands=False) if wish.node == n else wish for wish in s.wishes])
+        return self._node(s._replace(flows=flows, wishes=wishes), n, wanted=wanted)
+
+    # Workflows
+
+    @staticmethod
+    def _without(s: State, number: int) -> State:
+        return s._replace(flows=s.flows[:number] + s.flows[number + 1 :])
+
+    @staticmethod
+    def _at(s: State, number: int, step: str, **changes: object) -> State:
+        flow = s.flows[number]._replace(step=step, waited=0, **changes)  # type: ignore[arg-type]
+        if step not in LOOKING:
+            flow = flow._replace(first=None, second=None, stands=True, wrong="")
+        return s._replace(flows=(*s.flows[:number], flow, *s.flows[number + 1 :]))
+
+    def _ours(self, s: State, flow: Flow) -> bool:
+        return claims.holds(claims.is_held_by(str(flow.token)), facts_of(s.nodes[flow.node]))
+
+    def _renewed(self, s: State, flow: Flow) -> State | None:
+        """Renew the lease; None if the claim has passed to another."""
+        return self._node(s, flow.node, lease=self.lease) if self._ours(s, flow) else None
+
+    def flow_steps(self, s: State, number: int) -> Iterator[Step]:
+        """Yield what one workflow may do next."""
+        flow = s.flows[number]
+        for what, after in self._advance(s, number):
+            yield f"{flow.kind} {flow.token} on {s.nodes[flow.node].name}: {what}", after
+
+    def _advance(self, s: State, number: int) -> Iterator[Step]:
+        step = s.flows[number].step
+        method = getattr(self, f"_{step.replace(' ', '_')}")
+        yield from method(s, number)
+
+    def _leave(self, s: State, number: int) -> Iterator[Step]:
+        yield "leaves it to the other workflow", self._without(s, number)
+
+    def _claim(self, s: State, number: int) -> Iterator[Step]:
+        flow = s.flows[number]
+        node = s.nodes[flow.node]
+        first = {RETIRE: "close", START: "start", SET: "set"}[flow.kind]
+        opens = flow.kind == SET and node.wanted is Wanted.OPEN  # right at any time
+        if not opens and (s.paused or not s.control or s.read_bursting):
+            yield "is refused", self._without(s, number)
+        elif (renewed := self._renewed(s, flow)) is not None:
+            yield "claims", self._at(renewed, number, first)
+        elif claims.holds(claims.is_free(NOW), facts_of(node)):
+            action = {RETIRE: Action.STOP, START: Action.START}.get(flow.kind, Action.OPEN)
+            s = self._want(s, flow.node, action.wanted)
+            s = self._node(s, flow.node, holder=flow.token, lease=self.lease, action=action)
+            yield "claims by hand", self._at(s, number, first, stands=True)
+        else:
+            yield from self._leave(s, number)
+
+    def _finish(self, s: State, number: int) -> Iterator[Step]:
+        flow = s.flows[number]
+        if self._ours(s, flow):
+            s = self._node(s, flow.node, holder=0, lease=0, action=None)
+        yield "ends", self._without(s, number)
+
+    def _give_up(self, s: State, number: int) -> Iterator[Step]:
+        flow = s.flows[number]
+        if self._ours(s, flow):
+            s = self._node(s, flow.node, given_up=True)
+        yield "is given up", next(self._finish(s, number))[1]
+
+    # Closing and opening, as part of any workflow
+
+    def _after_closing(self, flow: Flow) -> str:
+        return {RETIRE: "look 1", START: "check", SET: "settle"}[flow.kind]
+
+    def _close(self, s: State, number: int) -> Iterator[Step]:
+        flow = s.flows[number]
+        node = s.nodes[flow.node]
+        refused = "check" if flow.kind == START else "finish"
+        renewed = self._renewed(s, flow)
+        if renewed is None:
+            yield from self._leave(s, number)
+        elif s.paused or node.door == THEIRS:
+            yield "may not close it", self._at(renewed, number, refused)
+        elif node.door == OURS and node.closed is not None:
+            yield "finds it closed", self._at(renewed, number, self._after_closing(flow))
+        else:
+            forgotten = self._node(renewed, flow.node, closed=None)
+            yield "is about to close it", self._at(forgotten, number, "close 2")
+
+    def _close_2(self, s: State, number: int) -> Iterator[Step]:
+        flow = s.flows[number]
+        self._must_hold_the_claim(s, flow, "closed a node")
+        if s.nodes[flow.node].door == THEIRS:
+            raise BrokenError("closed in its own name what a person has closed")
+        since = s.nodes[flow.node].since if s.nodes[flow.node].door == OURS else 0
+        yield "closes it", self._at(self._node(s, flow.node, door=OURS, since=since), number, "close 3")
+
+    def _close_3(self, s: State, number: int) -> Iterator[Step]:
+        flow = s.flows[number]
+        if not self._ours(s, flow):
+            yield from self._leave(s, number)
+        else:
+            noted = self._node(s, flow.node, closed=0)
+            yield "notes that it is closed", self._at(noted, number, self._after_closing(flow))
+
+    def _open(self, s: State, number: int) -> Iterator[Step]:
+        flow = s.flows[number]
+        node = s.nodes[flow.node]
+        after = {RETIRE: "finish", START: "check", SET: "settle"}[flow.kind]
+        renewed = self._renewed(s, flow)
+        if renewed is None:
+            yield from self._leave(s, number)
+        elif node.door == THEIRS:
+            yield "may not open it", self._at(renewed, number, "finish" if flow.kind != START else "give up")
+        elif node.door == OPEN:
+            yield "finds it open", self._at(self._node(renewed, flow.node, closed=None), number, after)
+        else:
+            noted = self._node(renewed, flow.node, closed=None, opened=0)
+            yield "is about to open it", self._at(noted, number, "open 2")
+
+    def _open_2(self, s: State, number: int) -> Iterator[Step]:
+        flow = s.flows[number]
+        self._must_hold_the_claim(s, flow, "opened a node")
+        if s.nodes[flow.node].door == THEIRS:
+            raise BrokenError("opened what a person has closed")
+        after = {RETIRE: "finish", START: "check", SET: "settle"}[flow.kind]
+        since = s.nodes[flow.node].since if s.nodes[flow.node].door == OPEN else 0
+        yield "opens it", self._at(self._node(s, flow.node, door=OPEN, since=since), number, after)
+
+    def _must_hold_the_claim(self, s: State, flow: Flow, doing: str) -> None:
+        if s.nodes[flow.node].holder != flow.token:
+            raise BrokenError(f"two workflows at work on one node: one {doing} without its claim")
+
+    def _turn(self, s: State, number: int) -> Iterator[Step]:
+        """As the newest plan wants it."""
+        flow = s.flows[number]
+        if not self._ours(s, flow):
+            yield from self._leave(s, number)
+        elif s.nodes[flow.node].wanted is Wanted.OPEN:
+            yield "turns round", self._at(s, number, "open")
+        else:
+            yield "leaves it closed", self._at(s, number, "finish")
+
+    # set_open
+
+    def _set(self, s: State, number: int) -> Iterator[Step]:
+        if not self._ours(s, s.flows[number]):
+            yield from self._leave(s, number)
+        else:
+            yield from (self._open if s.nodes[s.flows[number].node].wanted is Wanted.OPEN else self._close)(s, number)
+
+    def _settle(self, s: State, number: int) -> Iterator[Step]:
+        flow = s.flows[number]
+        node = s.nodes[flow.node]
+        if node.since < self.replication:
+            return
+        renewed = self._renewed(s, flow)
+        if renewed is None:
+            yield from self._leave(s, number)
+        elif (node.wanted is Wanted.OPEN) != (node.door == OPEN):
+            yield "looks again", self._at(renewed, number, "set")
+        else:
+            yield "is done", self._at(renewed, number, "finish")
+
+    # retire_node
+
+    def _look_1(self, s: State, number: int) -> Iterator[Step]:
+        flow = s.flows[number]
+        closed = s.nodes[flow.node].closed
+        if closed is not None and closed < self.replication:
+            return
+        yield from self._look(s, number, "first", "look 2")
+
+    def _look_2(self, s: State, number: int) -> Iterator[Step]:
+        first = s.flows[number].first
+        if first is not None and first.age < self.gap:
+            return
+        yield from self._look(s, number, "second", "judge")
+
+    def _look(self, s: State, number: int, which: str, then: str) -> Iterator[Step]:
+        flow = s.flows[number]
+        node = s.nodes[flow.node]
+        renewed = self._renewed(s, flow)
+        if renewed is None:
+            yield from self._leave(s, number)
+            return
+        if node.wanted is not Wanted.OFF:
+            yield "is wanted otherwise", self._at(renewed, number, "turn")
+            return
+        for shown in (False, True) if node.call == UNSEEN else (False,):
+            look = self.see(node, shown=shown)
+            ends = not (look.complete and look.empty)
+            yield (
+                ("looks" if look.empty else "looks, and it is not empty"),
+                self._at(renewed, number, "finish" if ends else then, **{which: look}),
+            )
+
+    def see(self, node: Node, *, shown: bool) -> Look:
+        """One live look at a node."""
+        visible = self._shows_call(node, shown=shown)
+        return Look(
+            age=0,
+            empty=not visible,
+            complete=node.sight != CUT_OFF,
+            synced=node.sight != UNSYNCED,
+            door=node.door,
+            alarm=node.sight == ALARM,
+            lied=node.sight == LIES,
+        )
+
+    def _judge(self, s: State, number: int) -> Iterator[Step]:
+        """The stop function reads everything and asks the rules."""
+        flow = s.flows[number]
+        node = s.nodes[flow.node]
+        if not node.on or node.stopping:
+            yield "finds it stopping", self._at(s, number, "gone")
+        elif node.wanted is not Wanted.OFF and self._ours(s, flow):
+            yield "is wanted otherwise", self._at(s, number, "turn")
+        elif self.shipped.may_stop(s, flow):
+            yield "is allowed to stop it", self._at(s, number, "word", stands=True, wrong=self.objection(s, flow))
+        elif self._ours(s, flow):
+            yield "is refused to stop it", self._at(s, number, "finish")
+        else:
+            yield from self._leave(s, number)
+
+    def objection(self, s: State, flow: Flow) -> str:
+        """Say what, by the promises in docs/safety.md, forbids a stop now: written anew, to compare the rules with."""
+        node = s.nodes[flow.node]
+        promises = {
+            "stopped outside control mode": not s.control,
+            "stopped beside Pexip's own controller": s.read_bursting,
+            "stopped an instance without the tag": not node.tagged,
+            "stopped while paused": s.paused,
+            "stopped during an upgrade": s.read_upgrading,
+            "stopped what is promised": s.held and flow.node == 0,
+            "stopped before its minimum lifetime": node.age < self.lifetime,
+            "stopped on an old plan": s.plan_age > 2 * MINUTE,
+            "stopped what a person had closed": flow.second is not None and flow.second.door == THEIRS,
+        }
+        return next((words for words, broken in promises.items() if broken), "")
+
+    def _word(self, s: State, number: int) -> Iterator[Step]:
+        """The last conditional write."""
+        flow = s.flows[number]
+        node = s.nodes[flow.node]
+        if claims.holds(claims.is_the_last_word(str(flow.token), 1, NOW), facts_of(node, stands=flow.stands)):
+            spoken = self._node(s, flow.node, lease=self.lease)
+            wrong = flow.wrong or ("" if flow.stands else "stopped what the newest plan wants otherwise")
+            yield "has the last word", self._at(spoken, number, "stop", wrong=wrong)
+        elif self._ours(s, flow) and node.lease > 0:
+            yield "finds that the plan has changed", self._at(s, number, "turn", wrong="")
+        else:
+            yield from self._leave(s, number)
+
+    def _stop(self, s: State, number: int) -> Iterator[Step]:
+        """StopInstances."""
+        flow = s.flows[number]
+        node = s.nodes[flow.node]
+        if not node.on or node.stopping:
+            yield "finds it stopping", self._at(s, number, "gone", wrong="")
+            return
+        if flow.second is not None and flow.second.age > self.look_age:
+            yield "finds its last look too old", self._at(s, number, "finish")
+            return
+        self._must_hold_the_claim(s, flow, "stopped a node")
+        if flow.wrong:
+            raise BrokenError(flow.wrong)
+        if node.call:
+            raise BrokenError("a call was cut")
+        yield "stops it", self._at(self._node(s, flow.node, stopping=True), number, "gone", wrong="")
+
+    def _gone(self, s: State, number: int) -> Iterator[Step]:
+        flow = s.flows[number]
+        node = s.nodes[flow.node]
+        renewed = self._renewed(s, flow)
+        if renewed is None:
+            yield from self._leave(s, number)
+        elif not node.on:
+            yield "sees that it is off", self._at(renewed, number, "open")
+        elif not node.stopping:
+            yield "sees that somebody started it again", self._at(renewed, number, "finish")
+
+    # start_node
+
+    def _start(self, s: State, number: int) -> Iterator[Step]:
+        flow = s.flows[number]
+        renewed = self._renewed(s, flow)
+        if renewed is None:
+            yield from self._leave(s, number)
+        elif s.paused:
+            yield "is refused to start it", self._at(renewed, number, "finish")
+        else:
+            yield "is about to start it", self._at(renewed, number, "start 2")
+
+    def _start_2(self, s: State, number: int) -> Iterator[Step]:
+        flow = s.flows[number]
+        node = s.nodes[flow.node]
+        self._must_hold_the_claim(s, flow, "started a node")
+        reserve = node.wanted is Wanted.CLOSED
+        if node.stopping:
+            yield "cannot start what is stopping", self._at(s, number, "give up")
+            return
+        after = self._at(s, number, "close" if reserve else "check", asked=0)
+        yield "starts it", self.switch_on(after, flow.node)
+        yield "is told that EC2 has no room", self._at(s, number, "give up")
+
+    def switch_on(self, s: State, n: int) -> State:
+        """Whoever does it: the instance is launched, unless it runs."""
+        node = s.nodes[n]
+        if node.on or node.stopping:
+            return s
+        flows = tuple(
+            [
+                flow._replace(
+                    first=flow.first and flow.first._replace(same_boot=False),
+                    second=flow.second and flow.second._replace(same_boot=False),
+                )
+                if flow.node == n
+                else flow
+                for flow in s.flows
+            ]
+        )
+        life = EARLIER if node.life else NONE
+        return self._node(s._replace(flows=flows), n, on=True, up=False, age=0, sight=GOOD, life=life)
+
+    def _check(self, s: State, number: int) -> Iterator[Step]:
+        flow = s.flows[number]
+        node = s.nodes[flow.node]
+        renewed = self._renewed(s, flow)
+        if renewed is None:
+            yield from self._leave(s, number)
+        elif node.wanted is Wanted.OFF:
+            yield "is no longer wanted", self._at(renewed, number, "finish")
+        else:
+            match self.shipped.progress(s, flow):
+                case Progress.SERVING | Progress.IN_RESERVE:
+                    yield "serves", self._at(self._node(renewed, flow.node, given_up=False), number, "finish")
+                case Progress.CLOSED:
+                    yield "is up, and closed", self._at(renewed, number, "open")
+                case Progress.FAILED:
+                    yield "did not serve in time", self._at(renewed, number, "give up")
+                case _ if node.lease < self.lease:
+                    yield "still boots", renewed
+
+    # Everybody else
+
+    def calls(self, s: State) -> Iterator[Step]:
+        """Calls land and end, nodes come up."""
+        judged = {flow.node for flow in s.flows if self._is_about_to_stop(flow)}
+        for n, node in enumerate(s.nodes):
+            if node.on and not node.up and not node.stopping and node.age >= MINUTE:
+                yield f"{node.name} is up", self._node(s, n, up=True)
+            if node.call:
+                yield f"the call on {node.name} ends", self._node(s, n, call=0)
+            elif node.up and not node.stopping:
+                if s.left.calls and (node.door == OPEN or node.since < self.replication):
+                    yield f"a call lands on {node.name}", self._node(self._spend(s, calls=1), n, call=UNSEEN)
+                elif s.left.strays and node.door != OPEN and n not in judged:
+                    yield f"someone dials {node.name}", self._node(self._spend(s, strays=1), n, call=SEEN)
+
+    @staticmethod
+    def _is_about_to_stop(flow: Flow) -> bool:
+        """What happens on a node in the minute after the second look is beyond any controller: assumed away."""
+        return flow.step in STOPPING and flow.second is not None and flow.second.age <= MINUTE
+
+    def people(self, s: State) -> Iterator[Step]:
+        """What people do."""
+        if s.left.people:
+            yield from (act for act in self._acts(self._spend(s, people=1)) if self.only in act[0])
+
+    def _acts(self, s: State) -> Iterator[Step]:
+        yield "somebody resumes" if s.paused else "somebody pauses", s._replace(paused=not s.paused)
+        if s.control:
+            yield "the mode becomes observe", s._replace(control=False)
+        if not s.held:
+            yield f"{s.nodes[0].name} is promised", s._replace(held=True)
+        yield "an upgrade ends" if s.upgrading else "an upgrade begins", s._replace(upgrading=not s.upgrading)
+        if not s.bursting:
+            yield "bursting is enabled", s._replace(bursting=True)
+        yield from self._hands(s)
+
+    def _hands(self, s: State) -> Iterator[Step]:
+        """What people do to one node; not to one whose door a workflow is changing at that very moment."""
+        busy = {flow.node for flow in s.flows if flow.step in STOPPING | {"close 2", "open 2"}}
+        for n, node in enumerate(s.nodes):
+            if n not in busy:
+                for door in {OPEN, OURS, THEIRS} - {node.door}:
+                    yield f"a person sets {node.name} {door}", self._node(s, n, door=door, since=0)
+            if node.on and not node.stopping:
+                yield f"a person stops {node.name}", self._node(s, n, stopping=True, call=0)
+                yield f"a person restarts {node.name}", self.switch_on(self._node(s, n, on=False, up=False, call=0), n)
+            else:
+                yield f"a person starts {node.name}", self.switch_on(s, n)
+            if node.tagged:
+                yield f"{node.name} loses its tag", self._node(s, n, tagged=False)
+            if node.on:
+                yield from self._by_hand(s, n)
+
+    def _by_hand(self, s: State, n: int) -> Iterator[Step]:
+        """A person begins a retirement, or invokes the stop function with looks that nobody took."""
+        flow, name = Flow(self._new_token(s), n, RETIRE, "claim"), s.nodes[n].name
+        if not any(other.node == n for other in s.flows):
+            yield f"a person retires {name}", s._replace(flows=(*s.flows, flow))
+        look = Look(age=0, empty=True, complete=True, synced=True, door=OURS, alarm=False)
+        forged = flow._replace(step="judge", first=look._replace(age=self.gap), second=look)
+        yield f"a person invokes the stop function for {name}", s._replace(flows=(*s.flows, forged))
+
+    def others(self, s: State) -> Iterator[Step]:
+        """Pexip's own controller: it starts nodes, and stops those that carry nothing."""
+        if not (s.bursting and s.left.others):
+            return
+        s = self._spend(s, others=1)
+        for n, node in enumerate(s.nodes):
+            if not node.on:
+                yield f"Pexip starts {node.name}", self.switch_on(s, n)
+            elif not node.call and not node.stopping:
+                yield f"Pexip stops {node.name}", self._node(s, n, stopping=True)
+
+    def sights(self, s: State) -> Iterator[Step]:
+        """How Pexip sees a node."""
+        for n, node in enumerate(s.nodes):
+            if node.sight != GOOD:
+                yield f"Pexip sees {node.name} again", self._node(s, n, sight=GOOD)
+            elif s.left.sights and node.up:
+                for sight in (ALARM, CUT_OFF, UNSYNCED, LIES):
+                    yield f"{node.name}: {sight}", self._node(self._spend(s, sights=1), n, sight=sight)
+
+    # When nothing more goes wrong
+
+    def settle(self, s: State, *, boots: bool) -> State:
+        """What the next minutes bring when nothing more happens than ticks, workflows and time."""
+        s = s._replace(left=Budget())
+        for _ in range(100):
+            before = s
+            number = 0
+            while number < len(s.flows):
+                after = next(self._advance(s, number), None)
+                if after is None or after[1] == s:
+                    number += 1
+                else:
+                    s, number = after[1], 0
+            if s.wishes:
+                s = self.write(s)
+            if s == before:
+                break
+        nodes = tuple(
+            node._replace(call=0, sight=GOOD, up=node.up or (boots and node.on and node.age >= MINUTE))
+            for node in s.nodes
+        )
+        s = self.passes(s._replace(nodes=nodes), MINUTE)
+        return self.think(self._read(s, shown=True))
+
+    def amiss(self, s: State) -> str:
+        """Say what is wrong with a state in which nothing moves any more, empty if nothing is."""
+        if s.flows or s.wishes:
+            return f"a workflow never ends: {s.flows or s.wishes}"
+        issues = self.shipped.planned(s).issues
+        for n, node in enumerate(s.nodes):
+            if node.tagged:
+                wrong = self._amiss(s, n, is_shown=node.name in issues)
+            else:
+                is_shown = node.name in issues or "There are no overflow nodes" in issues
+                wrong = "" if is_shown else "has lost its tag, and no issue says so"
+            if node.holder or wrong:
+                return f"{node.name} {wrong or 'is claimed by nobody, for ever'}"
+        return ""
+
+    @staticmethod
+    def _amiss(s: State, n: int, *, is_shown: bool) -> str:
+        node = s.nodes[n]
+        controls = s.control and not (s.read_bursting or s.read_upgrading)
+        is_needed = s.rush or s.paused or (s.held and n == 0)
+        wrongs = {
+            "has lost its lifetime": node.life != (THIS if node.on else NONE),
+            "stays closed for ever": controls and node.door == OURS and (node.up or not node.on),
+            "stays on for ever": controls and node.door == OPEN and node.up and not is_needed,
+            "is left alone, and no issue says so": not is_shown and (node.door == THEIRS or (node.on and not node.up)),
+        }
+        return next((words for words, wrong in wrongs.items() if wrong), "")

@@ -1,0 +1,293 @@
+"""What decides in the model: the shipped planner, safety rules and judgments, each asked once for every case."""
+
+from dataclasses import replace
+from datetime import timedelta
+from typing import NamedTuple
+
+from headroom.domain import safety
+from headroom.domain.fleet import Instance, Location, Observation, PexipSettings, Power, Reading, Worker, match_up
+from headroom.domain.fleet import Node as FleetNode
+from headroom.domain.lifecycle import Action, Claim, Commitments, Hold, Memory, Pause, Progress, Wanted, judge_start
+from headroom.domain.planning import Plan, plan
+from headroom.domain.policy import Mode, Policy
+from headroom.domain.reconciling import Finding, Found, reconcile
+from headroom.domain.safety import EmptyCheck, Evidence
+from headroom_lab.proof.state import (
+    ALARM,
+    EARLIER,
+    HD,
+    LIES,
+    LONG_AGO,
+    MINUTE,
+    NONE,
+    NOW,
+    OPEN,
+    OURS,
+    THEIRS,
+    THIS,
+    UNSYNCED,
+    Flow,
+    Look,
+    Node,
+    State,
+)
+
+POLICY = Policy(
+    mode=Mode.CONTROL,
+    threshold=5,
+    minimum_lifetime=timedelta(seconds=2 * MINUTE),
+    boot_limit=timedelta(seconds=3 * MINUTE),
+    replication=timedelta(seconds=MINUTE),
+    failure_cooldown=timedelta(),
+    calm_before_closing=timedelta(),
+    forecasting=False,
+    expected_hd=HD,
+)
+
+
+class Planned(NamedTuple):
+    """What of a plan the model goes on with: changes and findings by the node's number, and all issues as one text."""
+
+    changes: tuple[tuple[int, Action], ...]
+    findings: tuple[tuple[int, Found], ...]
+    issues: str
+
+
+class Shipped:
+    """The decisions of one policy; what was asked before is not computed again, as every answer is a pure function."""
+
+    def __init__(self, policy: Policy) -> None:
+        self.policy = policy
+        self.lifetime = policy.lifetime_or(0)
+        self._plans: dict[object, Planned] = {}
+        self._answers: dict[object, bool] = {}
+        self._starts: dict[object, Progress] = {}
+
+    def planned(self, s: State) -> Planned:
+        """Return what the shipped planner changes here, what it finds amiss, and its issues; each case is planned once."""
+        key = (
+            s.rush,
+            s.paused,
+            s.control,
+            s.held,
+            s.read_bursting,
+            s.read_upgrading,
+            s.read_age > 0,
+            *[
+                (
+                    n.on,
+                    n.stopping,
+                    n.age,
+                    n.up,
+                    n.door,
+                    n.sight,
+                    n.tagged,
+                    n.wanted,
+                    n.holder > 0,
+                    n.lease > 0,
+                    n.action,
+                    n.closed is None,
+                    n.opened,
+                    n.given_up,
+                    n.life,
+                    n.read_call,
+                )
+                for n in s.nodes
+            ],
+        )
+        if key not in self._plans:
+            made, findings = self.make_plan(s)
+            index = {node.name: n for n, node in enumerate(s.nodes)}
+            self._plans[key] = Planned(
+                changes=tuple((index[change.node], change.action) for change in made.changes),
+                findings=tuple((index[finding.node], finding.found) for finding in findings),
+                issues="; ".join(issue.what for issue in made.issues),
+            )
+        return self._plans[key]
+
+    def make_plan(self, s: State) -> tuple[Plan, list[Finding]]:
+        """Call the shipped planner on what a tick would see."""
+        pairs = [self._pair(node, n) for n, node in enumerate(s.nodes)]
+        always_on = Worker(
+            id=1,
+            status_id=1,
+            name="always-on",
+            address="10.1.0.1",
+            location="Oslo",
+            boot_time=LONG_AGO,
+            sync_status="SYNCED",
+            max_hd_calls=80,
+            max_media_tokens=80,
+            media_tokens_used=80 if s.rush else 20,
+        )
+        reading = Reading(
+            platform="manager",
+            read_at=NOW - timedelta(seconds=s.read_age),
+            workers=(always_on, *(worker for worker, _ in pairs)),
+            locations=(Location(name="Oslo", overflow_location="Cloud"), Location(name="Cloud")),
+            settings=PexipSettings(bursting_enabled=s.read_bursting),
+            upgrading=s.read_upgrading,
+        )
+        tagged = (instance for node, (_, instance) in zip(s.nodes, pairs, strict=True) if node.tagged)
+        seen = Observation(reading=reading, instances=tuple(tagged))
+        commitments = Commitments(
+            holds=self._holds(s),
+            memories=tuple(self.memory(node) for node in s.nodes),
+            pause=Pause(reason="a pause") if s.paused else None,
+        )
+        policy = self.policy if s.control else replace(self.policy, mode=Mode.OBSERVE)
+        made = plan(seen, commitments, policy, NOW)
+        nodes = self._fleet(seen, commitments)
+        return made, list(reconcile(nodes, commitments, NOW))
+
+    def _fleet(self, seen: Observation, commitments: Commitments) -> tuple[FleetNode, ...]:
+        return match_up(
+            seen,
+            expected_hd={},
+            default_hd=HD,
+            boot_limit=self.policy.boot_limit,
+            just_opened=commitments.just_opened(self.policy.replication, NOW),
+            now=NOW,
+        ).nodes
+
+    def _pair(self, node: Node, number: int) -> tuple[Worker, Instance]:
+        launched = NOW - timedelta(seconds=node.age) if node.on else LONG_AGO
+        power = Power.STOPPING if node.stopping else Power.RUNNING if node.on else Power.STOPPED
+        address = f"10.2.0.{number + 1}"
+        reason = {OPEN: "", OURS: "Headroom: not needed", THEIRS: "repair"}[node.door]
+        worker = Worker(
+            id=10 + number,
+            status_id=10 + number,
+            name=node.name,
+            address=address,
+            location="Cloud",
+            boot_time=launched if node.up else LONG_AGO - timedelta(hours=1),
+            sync_status="UNSYNCED" if node.sight == UNSYNCED else "SYNCED",
+            maintenance_mode=node.door != OPEN,
+            maintenance_mode_configured=node.door != OPEN,
+            maintenance_mode_reason=reason,
+            max_hd_calls=HD,
+            max_media_tokens=HD,
+            media_tokens_used=int(node.read_call),
+            shards=int(node.read_call),
+            signaling_count=int(node.read_call),
+            alarm="unreachable" if node.on and node.sight == ALARM else "",
+        )
+        return worker, Instance(id=f"i-{number}", power=power, private_ip=address, launched_at=launched)
+
+    def memory(self, node: Node) -> Memory:
+        """What the ledger remembers of a node."""
+        launched = NOW - timedelta(seconds=node.age) if node.on else LONG_AGO
+        lifetimes = {NONE: None, THIS: launched, EARLIER: LONG_AGO - timedelta(days=1)}
+        until = NOW + timedelta(seconds=node.lease)
+        return Memory(
+            node=node.name,
+            wanted=node.wanted,
+            version=1,
+            claim=Claim(token=str(node.holder), action=node.action, until=until)
+            if node.holder and node.action
+            else None,
+            closed_at=None if node.closed is None else NOW - timedelta(seconds=node.closed),
+            opened_at=None if node.opened is None else NOW - timedelta(seconds=node.opened),
+            given_up_at=NOW if node.given_up else None,
+            start_asked_at=launched,
+            stop_asked_at=NOW,
+            lifetime=lifetimes[node.life],
+            hd=HD,
+        )
+
+    def _holds(self, s: State) -> tuple[Hold, ...]:
+        if not s.held:
+            return ()
+        until = NOW + timedelta(hours=1)
+        name = s.nodes[0].name
+        return (Hold(id="h", begins=LONG_AGO, ready_by=NOW, until=until, reason="a promise", by="", nodes=(name,)),)
+
+    def may_stop(self, s: State, flow: Flow) -> bool:
+        """Ask the shipped rules; each case is asked once."""
+        node = s.nodes[flow.node]
+        heard = self._network_out(node, flow)
+        key = (
+            *(
+                s.paused,
+                s.control,
+                s.held and flow.node == 0,
+                s.read_bursting,
+                s.read_upgrading,
+                s.read_age,
+                s.plan_age,
+            ),
+            *(node.tagged, node.age, node.wanted, node.holder == flow.token, node.lease > 0, node.closed),
+            *(node.read_alarm, node.read_call, heard, flow.first, flow.second),
+        )
+        if key not in self._answers:
+            self._answers[key] = safety.may_stop(self.evidence(s, flow)).allowed
+        return self._answers[key]
+
+    def evidence(self, s: State, flow: Flow) -> Evidence:
+        """What the stop function gathers."""
+        node = s.nodes[flow.node]
+        memory = self.memory(node)
+        return Evidence(
+            now=NOW,
+            mode=Mode.CONTROL if s.control else Mode.OBSERVE,
+            paused="a pause" if s.paused else "",
+            upgrading=s.read_upgrading,
+            bursting_enabled=s.read_bursting,
+            meddled_with=(),
+            tagged=node.tagged,
+            launched_at=NOW - timedelta(seconds=node.age),
+            minimum_lifetime=self.lifetime,
+            replication=self.policy.replication,
+            token=str(flow.token),
+            claim=memory.claim,
+            wanted=node.wanted,
+            planned_at=NOW - timedelta(seconds=s.plan_age),
+            holds=self._holds(s) if flow.node == 0 else (),
+            closed_at=memory.closed_at,
+            checks=tuple(self._as_check(look) for look in (flow.first, flow.second) if look),
+            alarm="unreachable" if node.read_alarm else "",
+            reading_shows="conferences: 1" if node.read_call else "",
+            reading_age=timedelta(seconds=s.read_age),
+            network_out=self._network_out(node, flow),
+        )
+
+    @staticmethod
+    def _network_out(node: Node, flow: Flow) -> float | None:
+        """EC2, the second witness: mostly it has no whole period yet, but it is not silent where Pexip lies."""
+        lied = node.sight == LIES or any(look and look.lied for look in (flow.first, flow.second))
+        return (2e7 if node.call else 0.0) if lied else None
+
+    @staticmethod
+    def _as_check(look: Look) -> EmptyCheck:
+        return EmptyCheck(
+            at=NOW - timedelta(seconds=look.age),
+            complete=look.complete,
+            synced=look.synced,
+            boot_time=LONG_AGO if look.same_boot else NOW,
+            closed=look.door != OPEN,
+            closed_reason={OPEN: "", OURS: "Headroom: not needed", THEIRS: "repair"}[look.door],
+            shards=int(not look.empty),
+            media=0,
+            signalling=0,
+            proxied=0,
+            backplanes=0,
+            signaling_count=0,
+            alarm="unreachable" if look.alarm else "",
+        )
+
+    def progress(self, s: State, flow: Flow) -> Progress:
+        """Judge how far a start has come."""
+        node = s.nodes[flow.node]
+        key = (node.on, node.stopping, node.up, node.age, node.door, node.sight, node.wanted, flow.asked)
+        if key not in self._starts:
+            worker, instance = self._pair(node, flow.node)
+            self._starts[key] = judge_start(
+                worker,
+                instance,
+                asked_at=NOW - timedelta(seconds=flow.asked),
+                boot_limit=self.policy.boot_limit,
+                now=NOW,
+                reserve=node.wanted is Wanted.CLOSED,
+            ).progress
+        return self._starts[key]

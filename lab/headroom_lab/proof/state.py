@@ -1,0 +1,124 @@
+"""What the model is about: two overflow nodes, workflows between two of their steps, and all that bears on them.
+
+A state holds ages instead of times, so that states that differ only in when they are look alike; all of them are in
+seconds, and stop growing where nothing asks for more.
+"""
+
+from datetime import UTC, datetime, timedelta
+from typing import NamedTuple
+
+from headroom.domain.lifecycle import Action, Wanted
+
+NOW = datetime(2026, 3, 2, 8, 0, tzinfo=UTC)
+LONG_AGO = NOW - timedelta(hours=5)
+MINUTE = 60
+HD = 5  # of an overflow node: less than the threshold asks for, so that a rush needs both
+LONG = 10**6
+OPEN, OURS, THEIRS = "open", "ours", "theirs"  # a node's door: its maintenance mode, and who closed it
+UNSEEN, SEEN = 1, 2  # a call on a node, and whether Pexip's status shows it yet
+GOOD, ALARM, CUT_OFF, UNSYNCED, LIES = "good", "alarm", "cut off", "unsynced", "lies"  # how Pexip sees a node
+NONE, THIS, EARLIER = "", "this", "earlier"  # the lifetime that the ledger holds open
+
+
+class Look(NamedTuple):
+    """One look of a retirement: how old, and what it saw."""
+
+    age: int
+    empty: bool
+    complete: bool
+    synced: bool
+    door: str
+    alarm: bool
+    lied: bool = False  # it was told that nothing is there, while EC2 sees what the node sends
+    same_boot: bool = True
+
+
+class Node(NamedTuple):
+    """An overflow node as it is, and as the ledger remembers it."""
+
+    name: str
+    on: bool = False
+    stopping: bool = False
+    age: int = LONG  # since it was switched on
+    up: bool = False
+    door: str = OPEN
+    since: int = LONG  # since the door last changed
+    call: int = 0
+    sight: str = GOOD
+    tagged: bool = True
+    # the ledger
+    wanted: Wanted | None = None
+    holder: int = 0  # the claim's token, 0 if there is none
+    lease: int = 0
+    action: Action | None = None
+    closed: int | None = None  # since Headroom closed it
+    opened: int | None = None
+    given_up: bool = False
+    life: str = NONE
+    # what the newest reading showed
+    read_alarm: bool = False
+    read_call: bool = False
+
+
+class Flow(NamedTuple):
+    """An execution of a workflow, between two of its steps."""
+
+    token: int
+    node: int
+    kind: str
+    step: str
+    waited: int = 0  # in the middle of a step: since its function began
+    asked: int = 0  # since it asked EC2 to start the instance
+    first: Look | None = None
+    second: Look | None = None
+    stands: bool = True  # nothing has been wanted of the node since the rules were asked
+    wrong: str = ""  # what forbade the stop when the rules allowed it, if anything did
+
+
+class Wish(NamedTuple):
+    """A change of a plan that is about to be written."""
+
+    node: int
+    action: Action
+    claimed: bool
+    stands: bool = True
+
+
+class Budget(NamedTuple):
+    """What may still happen."""
+
+    minutes: int = 0
+    ticks: int = 0
+    calls: int = 0
+    strays: int = 0  # calls that dial a closed node directly
+    flips: int = 0  # of the load, between calm and rush
+    people: int = 0  # acts of people
+    others: int = 0  # acts of Pexip's own controller, once it is enabled
+    sights: int = 0  # times that Pexip's view of a node goes wrong
+    faults: int = 0  # lost and doubled messages, and crashes
+
+
+class State(NamedTuple):
+    """Everything, at one moment."""
+
+    nodes: tuple[Node, ...]
+    flows: tuple[Flow, ...] = ()
+    wishes: tuple[Wish, ...] = ()
+    rush: bool = False
+    paused: bool = False
+    control: bool = True
+    held: bool = False  # a promise covers the first node
+    bursting: bool = False
+    upgrading: bool = False
+    read_age: int = LONG
+    read_bursting: bool = False
+    read_upgrading: bool = False
+    plan_age: int = LONG
+    left: Budget = Budget()
+
+
+class BrokenError(Exception):
+    """Something happened that never may."""
+
+
+type Step = tuple[str, State]

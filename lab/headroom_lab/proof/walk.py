@@ -1,0 +1,104 @@
+"""Random schedules of the model: longer and with more going wrong than every interleaving can be visited for."""
+
+import random
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from headroom_lab.proof.explore import NOTHING, must_settle
+from headroom_lab.proof.model import Model
+from headroom_lab.proof.state import OPEN, OURS, THIS, BrokenError, Budget, Node, State
+
+MOVES = 60
+MOST = Budget(minutes=40, ticks=30, calls=6, strays=2, flips=4, people=2, others=3, sights=2, faults=3)
+# How often each of Model.kinds happens: time, planning, workflows, calls, load, people, others, sights, crashes
+WEIGHTS = (7, 7, 26, 2, 1, 1, 1, 1, 1)
+MISCHIEF = ("calls", "strays", "flips", "people", "others", "sights", "faults")
+HALF, SELDOM = 0.5, 0.25
+
+
+@dataclass(slots=True)
+class Walked:
+    """How many schedules there were, what happened in them, and the shortest way found into something wrong."""
+
+    schedules: int = 0
+    moves: int = 0
+    happened: Counter[str] = field(default_factory=Counter)
+    seed: int | None = None
+    trace: list[str] = field(default_factory=list)
+
+    def add(self, other: "Walked") -> None:
+        """Count another worker's schedules, too."""
+        self.schedules += other.schedules
+        self.moves += other.moves
+        self.happened += other.happened
+        if other.trace and (not self.trace or len(other.trace) < len(self.trace)):
+            self.seed, self.trace = other.seed, other.trace
+
+
+class Walker:
+    """Walks one model; what it knows of it makes every walk quicker than the one before."""
+
+    def __init__(self, model: Model | None = None) -> None:
+        self.model = model or Model()
+        self.good: set[tuple[State, bool]] = set()
+        self.cores: set[State] = set()
+
+    def walk(self, seed: int, moves: int = MOVES) -> Iterator[tuple[str, State]]:
+        """Yield what happens in the schedule of this seed; raise BrokenError where something does that never may."""
+        dice = random.Random(seed)
+        state = self.beginning(dice)
+        kinds = self.model.kinds
+        for _ in range(moves):
+            [kind] = dice.choices(kinds, WEIGHTS)
+            options = list(kind(state))
+            if options:
+                what, state = dice.choice(options)
+                yield what, state
+        core = state._replace(left=NOTHING)
+        if core not in self.cores:
+            must_settle(self.model, core, self.good)
+            self.cores.add(core)
+
+    def beginning(self, dice: random.Random) -> State:
+        """A morning that begins somehow."""
+        model = self.model
+        closed = dice.random() < HALF
+        first = Node(
+            name="burst-1",
+            on=True,
+            up=True,
+            age=dice.choice((0, model.oldest)),
+            since=model.replication,
+            door=OURS if closed else OPEN,
+            closed=model.replication if closed else None,
+            life=THIS,
+        )
+        off = Node(name="burst-2", since=model.replication)
+        second = first._replace(name="burst-2") if dice.random() < SELDOM else off
+        left = MOST._replace(**{what: dice.randint(0, getattr(MOST, what)) for what in MISCHIEF})
+        return State(nodes=(first, second), rush=dice.random() < SELDOM, left=left)
+
+    def schedules(self, seeds: range) -> Walked:
+        """Walk many schedules, until the first that goes wrong."""
+        walked = Walked()
+        for seed in seeds:
+            trace: list[str] = []
+            try:
+                for what, _ in self.walk(seed):
+                    trace.append(what)
+            except BrokenError as error:
+                walked.seed, walked.trace = seed, [*trace, str(error)]
+            walked.schedules += 1
+            walked.moves += len(trace)
+            walked.happened.update(kind_of(what) for what in trace)
+            if walked.trace:
+                break
+        return walked
+
+
+def kind_of(what: str) -> str:
+    """Name what happened without whom it happened to."""
+    _, colon, deed = what.rpartition(": ")
+    words = (deed if colon else what).split()
+    return " ".join(word for word in words if word not in {"burst-1", "burst-2"} and not word.isdigit())

@@ -1,0 +1,154 @@
+"""Every interleaving of a small model of Headroom, up to stated bounds; and that it needs every rule."""
+
+from concurrent.futures import ProcessPoolExecutor
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from headroom.domain import claims, safety
+from headroom.domain.claims import Comparison, Condition
+from headroom_lab.proof.explore import Explored, explore
+from headroom_lab.proof.model import Model
+from headroom_lab.proof.state import OPEN, OURS, THIS, UNSEEN, Budget, Node, State
+
+ENOUGH = Budget(minutes=4, ticks=2, calls=1)  # a retirement takes three minutes, one more for the stop to be seen
+
+
+def retiring(model: Model, left: Budget = ENOUGH, **first: Any) -> State:
+    """The first node is closed, empty and not needed, so that the next plan retires it; the second is off."""
+    given: dict[str, Any] = {
+        "age": model.oldest,
+        "since": model.replication,
+        "closed": model.replication,
+        "door": OURS,
+    }
+    node = Node(name="burst-1", on=True, up=True, life=THIS, **(given | first))
+    return State(nodes=(node, Node(name="burst-2", since=model.replication)), left=left)
+
+
+def open_and_idle(model: Model, left: Budget) -> State:
+    """It is open and nothing needs it: it is closed first."""
+    return retiring(model, left, door=OPEN, closed=None)
+
+
+def just_closed(model: Model, left: Budget) -> State:
+    """It has just been closed, and a call that was placed before others knew of it does not show yet."""
+    return retiring(model, left, since=0, closed=0, call=UNSEEN)
+
+
+def both_on(model: Model, left: Budget) -> State:
+    """Both are on, one of them open, in a rush that may end."""
+    begun = retiring(model, left)
+    return begun._replace(nodes=(begun.nodes[0], open_and_idle(model, left).nodes[0]._replace(name="burst-2")))
+
+
+FAMILIES = {
+    "a rush that comes or goes, and one fault": (retiring, ENOUGH._replace(flips=1, faults=1)),
+    "one act of a person": (retiring, ENOUGH._replace(people=1)),
+    "one act of a person, and one fault": (retiring, ENOUGH._replace(people=1, faults=1, calls=0)),
+    "Pexip's own controller, enabled meanwhile": (retiring, ENOUGH._replace(people=1, others=2)),
+    "a node that is closed first, and one fault": (open_and_idle, ENOUGH._replace(minutes=6, ticks=3, faults=1)),
+    "a call that was placed before the closing reached every node, and two faults": (
+        just_closed,
+        ENOUGH._replace(minutes=6, ticks=3, faults=2),
+    ),
+    "a direct call, two lapses of Pexip's sight and one fault": (
+        retiring,
+        ENOUGH._replace(strays=1, sights=2, faults=1),
+    ),
+    "two nodes on": (both_on, ENOUGH._replace(minutes=5)),
+    "three faults": (retiring, ENOUGH._replace(minutes=6, ticks=3, faults=3)),
+}
+CONTROLLER = "Pexip's own controller, enabled meanwhile"
+
+
+def explored(name: str) -> Explored:
+    begin, left = FAMILIES[name]
+    model = Model(only="bursting" if name == CONTROLLER else "")
+    return explore(model, [begin(model, left)])
+
+
+@pytest.fixture(scope="module")
+def all_explored() -> dict[str, Explored]:
+    with ProcessPoolExecutor() as pool:
+        return dict(zip(FAMILIES, pool.map(explored, FAMILIES), strict=True))
+
+
+@pytest.mark.parametrize("name", FAMILIES)
+def test_whatever_happens_in_whatever_order_nothing_is_cut_lost_or_stuck(
+    name: str, all_explored: dict[str, Explored], capsys: pytest.CaptureFixture[str]
+) -> None:
+    found = all_explored[name]
+    with capsys.disabled():
+        print(
+            f"\n  {name}: {found.states:,} states, {found.transitions:,} transitions, {found.settled:,} brought to rest"
+        )
+    assert found.trace == []
+    assert found.states > 1000
+
+
+# What breaks when a rule is missing
+
+PERSON = ENOUGH._replace(people=1)
+STRAY = ENOUGH._replace(strays=1)
+NEEDED: dict[str, tuple[str, Budget, str]] = {
+    "_only_in_control": ("the mode becomes observe", PERSON, "outside control mode"),
+    "_only_one_controller": ("bursting", PERSON, "beside Pexip's own controller"),
+    "_only_tagged": ("loses its tag", PERSON, "without the tag"),
+    "_not_while_paused": ("pauses", PERSON, "while paused"),
+    "_not_while_upgrading": ("upgrade", PERSON, "during an upgrade"),
+    "_only_with_the_claim": ("invokes", PERSON, "without its claim"),
+    "_only_what_the_newest_plan_wants": ("", ENOUGH._replace(minutes=5, faults=1), "on an old plan"),
+    "_not_on_hold": ("promised", PERSON, "what is promised"),
+    "_not_before_its_lifetime": ("restarts", PERSON, "before its minimum lifetime"),
+    "_only_long_closed": ("theirs", PERSON, "what a person had closed"),
+    "_only_on_good_sight": ("", STRAY._replace(sights=1), "a call was cut"),
+    "_only_twice_empty": ("", STRAY._replace(minutes=5, faults=1), "a call was cut"),
+    "_not_against_the_network": ("", STRAY._replace(sights=1), "a call was cut"),
+}
+
+
+def test_every_rule_has_a_way_in_which_it_is_needed() -> None:
+    assert set(NEEDED) == {rule.__name__ for rule in safety.RULES}
+
+
+def without_a_claim(token: str, version: int, now: Any) -> Condition:
+    """The last word, spoken whoever has the claim."""
+    return ((Comparison("wanted", claims.Compare.IS, "off"),), *claims.is_unchanged(version))
+
+
+@pytest.mark.parametrize("name", NEEDED)
+def test_without_a_rule_the_model_finds_how_its_promise_is_broken(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(safety, "RULES", tuple(rule for rule in safety.RULES if rule.__name__ != name))
+    if name == "_only_with_the_claim":  # the last word demands it, too
+        monkeypatch.setattr(claims, "is_the_last_word", without_a_claim)
+    only, left, words = NEEDED[name]
+    model = Model(only=only)
+    found = explore(model, [retiring(model, left)], settle=False)
+    assert found.broken, f"nothing in {found.states} states needs {name}"
+    assert words in found.trace[-1], found.trace
+
+
+ALWAYS: Condition = ()
+
+
+PERSON_AT_WORK, FAULT, RUSH = PERSON, ENOUGH._replace(faults=1), ENOUGH._replace(flips=1)
+CONDITIONS: dict[str, tuple[str, Any, Budget, str]] = {
+    "claims need not be free": ("is_free", lambda now: ALWAYS, PERSON_AT_WORK, "two workflows at work"),
+    "claims need not be held": ("is_held_by", lambda token: ALWAYS, PERSON_AT_WORK, "two workflows at work"),
+    "plans may be old": ("is_unchanged", lambda version: ALWAYS, RUSH, "since it had read"),
+    "there is no last word": ("is_the_last_word", lambda *any_: ALWAYS, RUSH, "wants otherwise"),
+    "a lease lasts no step": ("LEASE", timedelta(), FAULT, "never comes to rest"),
+}
+
+
+@pytest.mark.parametrize(("what", "instead", "left", "words"), CONDITIONS.values(), ids=CONDITIONS)
+def test_without_a_condition_on_claims_the_model_finds_what_goes_wrong(
+    what: str, instead: Any, left: Budget, words: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(claims, what, instead)
+    model = Model(only="retires")
+    found = explore(model, [retiring(model, left)])
+    assert found.broken, f"{found.states} states, and nothing is missed"
+    assert words in found.trace[-1], found.trace
