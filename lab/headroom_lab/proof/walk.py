@@ -15,6 +15,7 @@ MOST = Budget(minutes=40, ticks=30, calls=6, strays=2, flips=4, people=2, others
 WEIGHTS = (7, 7, 26, 2, 1, 1, 1, 1, 1)
 MISCHIEF = ("calls", "strays", "flips", "people", "others", "sights", "faults")
 HALF, SELDOM = 0.5, 0.25
+REMEMBERED = 300_000  # states that are known to come to a good end, before they are forgotten
 
 
 @dataclass(slots=True)
@@ -57,6 +58,9 @@ class Walker:
                 yield what, state
         core = state._replace(left=NOTHING)
         if core not in self.cores:
+            if len(self.cores) + len(self.good) > REMEMBERED:
+                self.cores.clear()
+                self.good.clear()
             must_settle(self.model, core, self.good)
             self.cores.add(core)
 
@@ -95,6 +99,40 @@ class Walker:
             if walked.trace:
                 break
         return walked
+
+    def shrunk(self, seed: int) -> list[str]:
+        """Return a schedule of the same kind that goes as wrong with fewer moves: whatever can be left out is."""
+        begin, moves = self.beginning(random.Random(seed)), []
+        wrong = ""
+        try:
+            for what, _ in self.walk(seed):
+                moves.append(what)
+        except BrokenError as error:
+            wrong = str(error)
+        length = len(moves)
+        while length := length // 2:
+            at = 0
+            while at < len(moves):
+                fewer = moves[:at] + moves[at + length :]
+                if self._goes_wrong(begin, fewer):
+                    moves = fewer
+                else:
+                    at += length
+        return [*moves, wrong]
+
+    def _goes_wrong(self, state: State, moves: list[str]) -> bool:
+        """Say whether something breaks when these moves are made, or the next one, or nothing more."""
+        try:
+            for what in moves:
+                options = dict(self.model.steps(state))
+                if what not in options:
+                    return False
+                state = options[what]
+            list(self.model.steps(state))
+            must_settle(self.model, state._replace(left=NOTHING), set())
+        except BrokenError:
+            return True
+        return False
 
 
 def kind_of(what: str) -> str:
