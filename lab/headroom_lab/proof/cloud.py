@@ -1,0 +1,161 @@
+"""EC2, CloudWatch, Step Functions and SNS in memory, as far as the adapters call them, on simulated time."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+from botocore.exceptions import ClientError
+
+from headroom_lab.pexip.world import Node, World
+
+PENDING_FOR, STOPPING_FOR = 12.0, 45.0
+PERIOD = 300  # seconds of one EC2 metric
+IDLE, A_CALL = 200_000.0, 12_000_000.0  # bytes a minute
+
+
+def aws_error(code: str, message: str = "") -> ClientError:
+    """Make the error that the SDK raises."""
+    return ClientError({"Error": {"Code": code, "Message": message or code}}, "Simulated")
+
+
+@dataclass(slots=True)
+class Machine:
+    """An instance; its power-ons are the truth that the ledger's lifetimes are compared with."""
+
+    id: str
+    node: Node
+    state: str = "stopped"
+    launched_at: float = 0.0
+    tagged: bool = True
+    lifetimes: list[list[float]] = field(default_factory=list)  # [launched, stopped], the last without its end while on
+    sent: dict[int, float] = field(default_factory=dict)  # by period
+
+
+@dataclass
+class Cloud:
+    """The account: its instances, and what happens when they are switched."""
+
+    tag_value: str
+    world: World
+    now: Callable[[], float]
+    after: Callable[[float, Callable[[], None]], None]
+    touched: Callable[[str], None]
+    changed: Callable[[Machine, str], None]  # EC2's message of a change of state
+    machines: dict[str, Machine] = field(default_factory=dict)
+    cut: list[str] = field(default_factory=list)  # nodes that Headroom stopped under a call
+    requests: list[tuple[float, str]] = field(default_factory=list)
+
+    # The truth
+
+    def add(self, node: Node, *, launched_at: float | None = None) -> Machine:
+        """Add a node's instance, running if it was launched."""
+        machine = self.machines[node.instance] = Machine(id=node.instance, node=node)
+        if launched_at is not None:
+            machine.state, machine.launched_at = "running", launched_at
+            machine.lifetimes.append([launched_at])
+        return machine
+
+    def switch_on(self, machine: Machine) -> None:
+        """Launch it, whoever wants it."""
+        if machine.state != "stopped":
+            return
+        machine.state, machine.launched_at = "pending", float(int(self.now()))  # EC2 tells whole seconds
+        machine.lifetimes.append([machine.launched_at])
+        self.world.power_on(machine.node, machine.launched_at)
+        self._become(machine, "pending")
+        self.after(PENDING_FOR, lambda: self._become(machine, "running", only_from="pending"))
+
+    def switch_off(self, machine: Machine, *, terminate: bool = False) -> None:
+        """Stop it, whoever wants it, or whatever happens to it."""
+        if machine.state not in {"pending", "running"}:
+            return
+        self._count_traffic(machine)
+        machine.state = "shutting-down" if terminate else "stopping"
+        machine.lifetimes[-1].append(self.now())
+        self.world.power_off(machine.node)
+        self._become(machine, machine.state)
+        self.after(STOPPING_FOR, lambda: self._become(machine, "terminated" if terminate else "stopped"))
+
+    def _become(self, machine: Machine, state: str, only_from: str = "") -> None:
+        if not only_from or machine.state == only_from:
+            machine.state = state
+            self.changed(machine, state)
+
+    def sample(self) -> None:
+        """Once a minute: what each instance sends."""
+        for machine in self.machines.values():
+            if machine.state == "running":
+                self._count_traffic(machine)
+
+    def _count_traffic(self, machine: Machine) -> None:
+        period = int(self.now() // PERIOD)
+        machine.sent[period] = machine.sent.get(period, 0.0) + IDLE + A_CALL * len(machine.node.calls)
+
+    # EC2's client
+
+    def get_paginator(self, _: str) -> "Cloud":
+        """Describe instances, page by page."""
+        return self
+
+    def paginate(self, *, Filters: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:  # noqa: N803 - boto3's own
+        """Return one page."""
+        self.requests.append((self.now(), "DescribeInstances"))
+        self.touched("DescribeInstances")
+        wanted = {each["Name"]: each["Values"][0] for each in Filters}
+        found = [
+            self._described(machine)
+            for machine in self.machines.values()
+            if machine.tagged
+            and wanted.get("private-ip-address", machine.node.address) == machine.node.address
+            and wanted.get("instance-id", machine.id) == machine.id
+        ]
+        yield {"Reservations": [{"Instances": found}]}
+
+    def _described(self, machine: Machine) -> dict[str, Any]:
+        tags = [{"Key": "Name", "Value": machine.node.name}, {"Key": "pexip-cloud", "Value": self.tag_value}]
+        return {
+            "InstanceId": machine.id,
+            "PrivateIpAddress": machine.node.address,
+            "State": {"Name": machine.state},
+            "LaunchTime": datetime.fromtimestamp(machine.launched_at, UTC),
+            "Tags": tags,
+            "Placement": {"AvailabilityZone": "eu-central-1a"},
+        }
+
+    def start_instances(self, *, InstanceIds: list[str]) -> None:  # noqa: N803
+        """Start one."""
+        self.requests.append((self.now(), "StartInstances"))
+        self.touched("StartInstances")
+        machine = self._tagged(InstanceIds[0])
+        if machine.state in {"stopping", "shutting-down", "terminated"}:
+            raise aws_error("IncorrectInstanceState", f"The instance is {machine.state}")
+        self.switch_on(machine)
+
+    def stop_instances(self, *, InstanceIds: list[str]) -> None:  # noqa: N803
+        """Stop one: the moment at which a call would be cut."""
+        self.requests.append((self.now(), "StopInstances"))
+        self.touched("StopInstances")
+        machine = self._tagged(InstanceIds[0])
+        if machine.state in {"pending", "running"} and machine.node.calls:
+            self.cut.append(f"{machine.node.name} was stopped under {len(machine.node.calls)} calls")
+        self.switch_off(machine)
+
+    def _tagged(self, instance_id: str) -> Machine:
+        machine = self.machines[instance_id]
+        if not machine.tagged:
+            raise aws_error("UnauthorizedOperation", "the role's condition on the tag")
+        return machine
+
+    # CloudWatch's client
+
+    def get_metric_statistics(self, *, Dimensions: list[dict[str, str]], **_: Any) -> dict[str, Any]:  # noqa: N803
+        """Return what an instance sent."""
+        self.touched("GetMetricStatistics")
+        sent = self.machines[Dimensions[0]["Value"]].sent
+        points = [
+            {"Timestamp": datetime.fromtimestamp(period * PERIOD, UTC), "Sum": total}
+            for period, total in sent.items()
+            if (period + 1) * PERIOD <= self.now()
+        ]
+        return {"Datapoints": points}

@@ -1,0 +1,84 @@
+"""The simulated Management Node without a network: requests go from the shipped client into its API, and back."""
+
+from collections.abc import Callable
+from typing import Any
+from urllib.parse import urlsplit
+
+import requests
+from requests.adapters import BaseAdapter
+from starlette.requests import Request
+from starlette.responses import Response
+
+from headroom.adapters.pexip import Credentials
+from headroom.adapters.pexip import ManagementNode as Client
+from headroom_lab.pexip.server import ManagementNode
+
+URL = "https://manager.example.com"
+
+
+class Directly(BaseAdapter):
+    """Carries a request to the API; `trouble` may raise, or answer in its place."""
+
+    def __init__(self, node: ManagementNode, trouble: Callable[[requests.PreparedRequest], Response | None]) -> None:
+        super().__init__()
+        self.node, self.trouble = node, trouble
+
+    def send(self, request: requests.PreparedRequest, **_: Any) -> requests.Response:  # type: ignore[override]
+        """Answer one request."""
+        answer = self.trouble(request) or self._answer(request)
+        response = requests.Response()
+        response.status_code = answer.status_code
+        response.headers.update(answer.headers)
+        response._content = bytes(answer.body)
+        response.url, response.request, response.reason = request.url or "", request, ""
+        return response
+
+    def _answer(self, request: requests.PreparedRequest) -> Response:
+        url = urlsplit(request.url or "")
+        body = request.body.encode() if isinstance(request.body, str) else request.body or b""
+
+        async def receive() -> dict[str, Any]:
+            return {"type": "http.request", "body": body, "more_body": False}
+
+        scope = {
+            "type": "http",
+            "method": request.method,
+            "path": url.path,
+            "query_string": url.query.encode(),
+            "headers": [(name.lower().encode(), str(value).encode()) for name, value in request.headers.items()],
+            "scheme": "https",
+            "server": (url.hostname, 443),
+            "path_params": {"path": url.path.removeprefix("/api/admin/")},
+        }
+        if url.path == "/oauth/token/":
+            return _run(self.node.token(Request(scope, receive)))
+        return self.node._answer(Request(scope), bytes(body))
+
+    def close(self) -> None:
+        """There is nothing to close."""
+
+
+def _run(waiting: Any) -> Response:
+    """Run a coroutine that never really waits."""
+    try:
+        waiting.send(None)
+    except StopIteration as done:
+        answer: Response = done.value
+        return answer
+    raise RuntimeError("it waits for something")
+
+
+class Direct:
+    """What handlers take for their connection to Pexip."""
+
+    def __init__(self, node: ManagementNode, trouble: Callable[[requests.PreparedRequest], Response | None]) -> None:
+        access = node.access
+        self.client = Client(URL, Credentials(client_id=access.client_id, private_key=access.private_key))
+        self.client.session.mount("https://", Directly(node, trouble))
+
+    def connect(self) -> Client:
+        """Return the shipped client."""
+        return self.client
+
+    def forget(self) -> None:
+        """The secret does not change here."""

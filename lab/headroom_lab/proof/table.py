@@ -1,0 +1,216 @@
+"""The ledger's table in memory: as much of a DynamoDB table as the ledger uses, a thousand times as quick.
+
+Held to the real thing's ways by tests that do the same to both.
+"""
+
+import re
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from types import SimpleNamespace
+from typing import Any, Self
+
+from boto3.dynamodb.conditions import ConditionBase
+from botocore.exceptions import ClientError
+
+type Item = dict[str, Any]
+
+TOKEN = re.compile(r"\s*(attribute_not_exists|attribute_exists|AND|OR|<=|>=|<>|=|<|>|\(|\)|[#:]?\w+)")
+COMPARE: dict[str, Callable[[Any, Any], bool]] = {
+    "=": lambda a, b: a == b,
+    "<": lambda a, b: a < b,
+    "<=": lambda a, b: a <= b,
+    ">": lambda a, b: a > b,
+    ">=": lambda a, b: a >= b,
+}
+
+
+def refused(code: str, message: str, **more: Any) -> ClientError:
+    """Make the error that the SDK raises."""
+    return ClientError({"Error": {"Code": code, "Message": message}, **more}, "DynamoDB")
+
+
+def holds(condition: ConditionBase | None, item: Item) -> bool:
+    """Say whether a condition that boto3 built holds for an item."""
+    if condition is None:
+        return True
+    built = condition.get_expression()
+    operator, values = built["operator"], built["values"]
+    match operator:
+        case "AND":
+            return holds(values[0], item) and holds(values[1], item)
+        case "OR":
+            return holds(values[0], item) or holds(values[1], item)
+        case "attribute_not_exists":
+            return values[0].name not in item
+        case "attribute_exists":
+            return values[0].name in item
+        case "begins_with":
+            return str(item.get(values[0].name, "")).startswith(values[1])
+        case "BETWEEN":
+            return values[0].name in item and bool(values[1] <= item[values[0].name] <= values[2])
+        case _:
+            return values[0].name in item and COMPARE[operator](item[values[0].name], values[1])
+
+
+@dataclass(slots=True)
+class Expression:
+    """A condition as text, read from left to right; AND binds closer than OR."""
+
+    words: list[str]
+    names: dict[str, str]
+    values: Item
+    item: Item
+
+    def either(self) -> bool:
+        """Read alternatives."""
+        found = self.both()
+        while self.words and self.words[0] == "OR":
+            self.words.pop(0)
+            found = self.both() or found
+        return found
+
+    def both(self) -> bool:
+        """Read what must all hold."""
+        found = self.one()
+        while self.words and self.words[0] == "AND":
+            self.words.pop(0)
+            found = self.one() and found
+        return found
+
+    def one(self) -> bool:
+        """Read one comparison, or what is in parentheses."""
+        word = self.words.pop(0)
+        if word == "(":
+            found = self.either()
+            self.words.pop(0)
+            return found
+        if word.startswith("attribute_"):
+            name = self._name(self.words[1])
+            del self.words[:3]
+            return (name in self.item) == (word == "attribute_exists")
+        compare, value = self.words.pop(0), self.values[self.words.pop(0)]
+        name = self._name(word)
+        return name in self.item and COMPARE[compare](self.item[name], value)
+
+    def _name(self, word: str) -> str:
+        return self.names.get(word, word)
+
+
+def holds_text(request: Item, item: Item) -> bool:
+    """Say whether a request's condition, as text, holds for an item."""
+    words = TOKEN.findall(request.get("ConditionExpression", ""))
+    names, values = request.get("ExpressionAttributeNames", {}), request.get("ExpressionAttributeValues", {})
+    return not words or Expression(words, names, values, item).either()
+
+
+@dataclass
+class MemoryTable:
+    """One table; `touched` is called before each request and may raise what DynamoDB would."""
+
+    touched: Callable[[str], None] = lambda _: None
+    items: dict[str, dict[str, Item]] = field(default_factory=dict)
+    inserted: Callable[[str, str], None] = lambda _, __: None  # what the table's stream tells
+
+    def __post_init__(self) -> None:
+        """Offer the client's requests, too."""
+        client = SimpleNamespace(transact_write_items=self.transact, batch_get_item=self.batch_get)
+        self.meta = SimpleNamespace(client=client)
+
+    def _there(self, key: Item) -> Item:
+        return self.items.get(key["pk"], {}).get(key["sk"], {})
+
+    def _store(self, item: Item) -> None:
+        part = self.items.setdefault(item["pk"], {})
+        is_new = item["sk"] not in part
+        part[item["sk"]] = dict(item)
+        if is_new:
+            self.inserted(item["pk"], item["sk"])
+
+    def put_item(self, *, Item: Item, ConditionExpression: ConditionBase | None = None) -> Item:  # noqa: N803 - boto3's own
+        """Put an item."""
+        self.touched("PutItem")
+        if not holds(ConditionExpression, self._there(Item)):
+            raise refused("ConditionalCheckFailedException", "The conditional request failed")
+        self._store(Item)
+        return {}
+
+    def get_item(self, *, Key: Item, **_: Any) -> Item:  # noqa: N803
+        """Get an item."""
+        self.touched("GetItem")
+        found = self._there(Key)
+        return {"Item": dict(found)} if found else {}
+
+    def delete_item(self, *, Key: Item) -> Item:  # noqa: N803
+        """Delete an item."""
+        self.touched("DeleteItem")
+        self.items.get(Key["pk"], {}).pop(Key["sk"], None)
+        return {}
+
+    def query(self, *, KeyConditionExpression: ConditionBase, **more: Any) -> Item:  # noqa: N803
+        """Return the items of one partition, in the order of their sort keys, as one page."""
+        self.touched("Query")
+        parts = [self.items.get(pk, {}) for pk in _partitions(KeyConditionExpression)]
+        found = [item for part in parts for item in part.values() if holds(KeyConditionExpression, item)]
+        found.sort(key=lambda item: str(item["sk"]), reverse=not more.get("ScanIndexForward", True))
+        return {"Items": [dict(item) for item in found[: more.get("Limit")]]}
+
+    def update_item(self, *, Key: Item, **request: Any) -> Item:  # noqa: N803
+        """Set and remove attributes."""
+        self.touched("UpdateItem")
+        there = self._there(Key)
+        if not holds(request.get("ConditionExpression"), there):
+            raise refused("ConditionalCheckFailedException", "The conditional request failed")
+        self._store(_updated({**Key, **there}, request))
+        return {"Attributes": dict(self._there(Key))}
+
+    @contextmanager
+    def batch_writer(self) -> Iterator[Self]:
+        """Put items one by one."""
+        yield self
+
+    def transact(self, *, TransactItems: list[Item]) -> Item:  # noqa: N803
+        """Write all or nothing."""
+        self.touched("TransactWriteItems")
+        requests = [next(iter(each.items())) for each in TransactItems]
+        keys = [request["Key"] if kind == "Update" else request["Item"] for kind, request in requests]
+        if len({(key["pk"], key["sk"]) for key in keys}) < len(keys):
+            raise refused("ValidationException", "Transaction request cannot include multiple operations on one item")
+        failed = [not holds_text(request, self._there(key)) for key, (_, request) in zip(keys, requests, strict=True)]
+        if any(failed):
+            reasons = [{"Code": "ConditionalCheckFailed" if each else "None"} for each in failed]
+            raise refused("TransactionCanceledException", "Transaction cancelled", CancellationReasons=reasons)
+        for key, (kind, request) in zip(keys, requests, strict=True):
+            self._store(_updated({**key, **self._there(key)}, request) if kind == "Update" else request["Item"])
+        return {}
+
+    def batch_get(self, *, RequestItems: Item) -> Item:  # noqa: N803
+        """Get many items."""
+        self.touched("BatchGetItem")
+        found = {
+            name: [dict(item) for key in asked["Keys"] if (item := self._there(key))]
+            for name, asked in RequestItems.items()
+        }
+        return {"Responses": found}
+
+
+def _partitions(condition: ConditionBase) -> Iterator[str]:
+    """Yield the partition key that a key condition names."""
+    built = condition.get_expression()
+    if built["operator"] == "AND":
+        yield from _partitions(built["values"][0])
+    elif built["values"][0].name == "pk":
+        yield built["values"][1]
+
+
+def _updated(item: Item, request: Item) -> Item:
+    """Apply `SET #a = :a, #b = if_not_exists(#b, :b) REMOVE #c`."""
+    names, values = request["ExpressionAttributeNames"], request.get("ExpressionAttributeValues", {})
+    sets, _, removes = request["UpdateExpression"].partition("REMOVE")
+    for part in re.findall(r"(#\w+) = (if_not_exists\(#\w+, )?(:\w+)", sets):
+        name = names[part[0]]
+        if not (part[1] and name in item):
+            item[name] = values[part[2]]
+    for name in re.findall(r"#\w+", removes):
+        item.pop(names[name], None)
+    return item
