@@ -17,6 +17,6 @@ gatekeeper = Gatekeeper(ledger=Ledger(settings.table_name, settings.platform), p
 @logger.inject_lambda_context(correlation_id_path="token")
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     """Return the look, whether it found the node empty, and whether it is still wanted off."""
-    found = gatekeeper.look(event["node"], event["token"])
+    found = gatekeeper.look(event["node"], event["token"], rests=event.get("rests", False))
     logger.info("looked", node=event["node"], empty=found["empty"], reason=found["reason"])
     return found

@@ -237,7 +237,7 @@ class Platform:
         if node.ready(now) and not node.unreachable:
             used = self.world.used(node)
             self.contacted[node.name] = {
-                "boot_time": when(node.boots_at or now - 86400),
+                "boot_time": when((node.boots_at or now - 86400) + self.world.clock_skew),
                 "sync_status": "SYNCED",
                 "max_hd_calls": node.hd,
                 "media_tokens_used": used * TOKENS_PER_HD,
@@ -249,7 +249,7 @@ class Platform:
             stale = self.contacted.setdefault(node.name, self._never(node))
             if booting and now >= node.boots_at and not node.never_boots:
                 stale |= {
-                    "boot_time": when(node.boots_at),
+                    "boot_time": when(node.boots_at + self.world.clock_skew),
                     "sync_status": switches.booting_sync_status,
                     "last_contact": now,
                 }
@@ -362,7 +362,7 @@ class Platform:
                 "primary": True,
                 "version": VERSION,
                 "sync_status": "SYNCED",
-                "upgrade_status": "IDLE",
+                "upgrade_status": "UPGRADING" if self.world.upgrading else "IDLE",
                 "last_attempted_contact": when(self.world.now, fine=False),
                 "last_updated": when(self.world.now, fine=False),
                 "resource_uri": self._uri("management_vm", 1),
@@ -374,7 +374,7 @@ class Platform:
         return [
             (node, call)
             for node in self.world.nodes.values()
-            if not node.unreachable
+            if not node.unreachable and node.name not in self.world.denied
             for call in node.calls.values()
             if call.at <= until
         ]

@@ -146,6 +146,9 @@ class World:
         self.room_joins: list[dict[str, Any]] = []  # room systems that One-Touch Join will have dial
         self.strays = strays
         self.alarms: list[dict[str, Any]] = []
+        self.upgrading = False  # the Management Node changes its software
+        self.denied: set[str] = set()  # nodes of whose calls the status says nothing, although it reaches them
+        self.clock_skew = 0.0  # seconds by which the nodes' clocks are wrong
         self._journal = journal
         self._arrivals: list[tuple[float, int, Call]] = []
         self._departures: list[tuple[float, int, Call]] = []
@@ -205,11 +208,14 @@ class World:
             quiet = node.closed.now and node.ready(self.now) and not node.calls
             if spent and quiet and self.now - quiet_since >= STRAY_AFTER:
                 self.strays -= 1
-                self.tally.offered += 1
-                call = Call(self.now, "direct call", node.location, STRAY_STAYS)
-                self.note("direct call", node=node.name)
-                self._join(call, node, node.address)
+                self.dial(node, STRAY_STAYS)
                 return
+
+    def dial(self, node: Node, seconds: float) -> None:
+        """Someone dials a node's own address."""
+        self.tally.offered += 1
+        self.note("direct call", node=node.name)
+        self._join(Call(self.now, "direct call", node.location, seconds), node, node.address)
 
     @property
     def _minimum_lifetime(self) -> float:

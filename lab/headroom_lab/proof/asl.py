@@ -125,7 +125,7 @@ class Execution:
                     self._end("FAILED", str(self._fill(definition["Error"])))
                     self._fill(definition.get("Cause", ""))
                 case "Succeed":
-                    self.output = self.given
+                    self.output = self._fill(definition["Output"]) if "Output" in definition else self.given
                     self._end("SUCCEEDED", "")
                 case other:
                     raise NotImplementedError(other)
@@ -198,9 +198,7 @@ class Execution:
                     delay = rule["IntervalSeconds"] * rule.get("BackoffRate", 2.0) ** tried
                     delay = min(delay, rule.get("MaxDelaySeconds", delay))
                     delay = self.dice.uniform(0, delay) if rule.get("JitterStrategy") == "FULL" else delay
-                    self.turn += 1
-                    turn = self.turn
-                    self.after(delay, lambda: self._run() if turn == self.turn else None)
+                    self._again(delay)
                     return
                 break
         told = {"Error": failed.error, "Cause": failed.cause}
@@ -210,6 +208,11 @@ class Execution:
                 self._enter(rule["Next"], told)
                 return
         self._end("FAILED", failed.error)
+
+    def _again(self, delay: float) -> None:
+        self.turn += 1
+        turn = self.turn
+        self.after(delay, lambda: self._run() if turn == self.turn else None)
 
 
 def matches(error: str, names: list[str]) -> bool:

@@ -1,10 +1,18 @@
-"""Chaos at a desk, on every processor: very many schedules of the model, each of which a seed brings back."""
+"""Chaos at a desk, on every processor: very many schedules of the model, and as many of the shipped workflows as time allows.
+
+A seed brings each of them back.
+"""
 
 import os
+import time
+import warnings
+from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor, as_completed
-from itertools import batched
+from dataclasses import dataclass, field
+from itertools import batched, count
 
+from headroom_lab.proof.play import Played, play
 from headroom_lab.proof.walk import Walked, Walker
 
 CHUNK = 2_000  # schedules that one worker walks before it reports
@@ -17,17 +25,17 @@ def _walk(seeds: range) -> Walked:
     return _walkers[0].schedules(seeds)
 
 
-def chunks(first: int, count: int) -> Iterator[range]:
+def chunks(first: int, schedules: int) -> Iterator[range]:
     """Cut so many seeds into pieces of work."""
-    for some in batched(range(first, first + count), CHUNK, strict=False):
+    for some in batched(range(first, first + schedules), CHUNK, strict=False):
         yield range(some[0], some[-1] + 1)
 
 
-def kernel(count: int, *, first: int = 0, progress: Callable[[Walked], None] = lambda _: None) -> Walked:
+def kernel(schedules: int, *, first: int = 0, progress: Callable[[Walked], None] = lambda _: None) -> Walked:
     """Walk so many schedules of the model, until one goes wrong."""
     total = Walked()
     with ProcessPoolExecutor(os.cpu_count()) as pool:
-        for done in as_completed([pool.submit(_walk, seeds) for seeds in chunks(first, count)]):
+        for done in as_completed([pool.submit(_walk, seeds) for seeds in chunks(first, schedules)]):
             total.add(done.result())
             progress(total)
             if total.trace:
@@ -35,4 +43,56 @@ def kernel(count: int, *, first: int = 0, progress: Callable[[Walked], None] = l
                 break
     if total.seed is not None:
         total.trace = Walker().shrunk(total.seed)
+    return total
+
+
+@dataclass(slots=True)
+class PlayedAll:
+    """How all schedules of the shipped workflows went."""
+
+    schedules: int = 0
+    executions: int = 0
+    starts: int = 0
+    stops: int = 0
+    happened: Counter[str] = field(default_factory=Counter)
+    wrong: list[Played] = field(default_factory=list)
+
+    def add(self, played: Played) -> None:
+        """Count one more."""
+        self.schedules += 1
+        self.executions += played.executions
+        self.starts += played.starts
+        self.stops += played.stops
+        self.happened += played.happened
+        if played.wrong:
+            self.wrong.append(played)
+
+
+def _play(seeds: range) -> list[Played]:
+    warnings.filterwarnings("ignore", message="No application metrics to publish")  # of a function that died
+    return [play(seed) for seed in seeds]
+
+
+def workflows(
+    schedules: int,
+    *,
+    first: int = 0,
+    seconds: float | None = None,
+    progress: Callable[[PlayedAll], None] = lambda _: None,
+) -> PlayedAll:
+    """Play so many schedules, or as many as so many seconds allow."""
+    total, until = PlayedAll(), None if seconds is None else time.monotonic() + seconds
+    some = 10
+    with ProcessPoolExecutor(os.cpu_count()) as pool:
+        begin = first
+        for _ in count():
+            ends = begin + some * 4 * (os.cpu_count() or 1)
+            ends = ends if until is not None else min(ends, first + schedules)
+            for done in pool.map(_play, [range(at, min(at + some, ends)) for at in range(begin, ends, some)]):
+                for played in done:
+                    total.add(played)
+            progress(total)
+            begin = ends
+            if (until is None and begin >= first + schedules) or (until is not None and time.monotonic() > until):
+                return total
     return total

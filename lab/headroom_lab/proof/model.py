@@ -181,6 +181,7 @@ class Model:
             since=min(node.since + by, self.replication),
             call=SEEN if node.call else 0,
             lease=max(0, node.lease - by),
+            rests=max(0, node.rests - by),
             closed=None if node.closed is None else min(node.closed + by, looked + self.replication),
             opened=opened,
         )
@@ -225,10 +226,13 @@ class Model:
         s = s._replace(nodes=tuple(nodes))
         if not changes or not s.control:
             return s._replace(plan_age=0)
-        wishes = tuple(
-            Wish(n, action, claimed=s.nodes[n].holder != 0 and s.nodes[n].lease > 0) for n, action in changes
-        )
-        return s._replace(wishes=wishes)
+        return s._replace(wishes=tuple(self._wish(s.nodes[n], n, action) for n, action in changes))
+
+    def _wish(self, node: Node, n: int, action: Action) -> Wish:
+        memory = self.shipped.memory(node)
+        if memory.is_relieved_by(action, NOW):
+            return Wish(n, action, claimed=False, relieved=node.holder)
+        return Wish(n, action, claimed=memory.is_at_work(NOW))
 
     @staticmethod
     def _made_good(node: Node, found: Found) -> Node:
@@ -240,7 +244,7 @@ class Model:
             Found.CLOSED: {"closed": 0},
             Found.OPEN: {"closed": None},
             Found.SERVES: {"given_up": False},
-            Found.NO_WORKFLOW: {"holder": 0, "lease": 0, "action": None},
+            Found.NO_WORKFLOW: {"holder": 0, "lease": 0, "action": None, "rests": 0},
         }
         return node._replace(**good[found])  # type: ignore[arg-type]
 
@@ -249,7 +253,11 @@ class Model:
         s, wishes = s._replace(wishes=(), plan_age=0), s.wishes
         for wish in wishes:
             node = s.nodes[wish.node]
-            condition = claims.is_unchanged(1) if wish.claimed else claims.is_unchanged(1) + claims.is_free(NOW)
+            condition = claims.is_unchanged(1)
+            if wish.relieved:
+                condition += claims.is_resting(str(wish.relieved), NOW)
+            elif not wish.claimed:
+                condition += claims.is_free(NOW)
             if not claims.holds(condition, facts_of(node, stands=wish.stands)):
                 continue
             if not wish.stands:
@@ -257,7 +265,8 @@ class Model:
             s = self._want(s, wish.node, wish.action.wanted)
             if not wish.claimed:
                 token = self._new_token(s)
-                s = self._node(s, wish.node, holder=token, lease=self.first_lease, action=wish.action)
+                claim = {"holder": token, "lease": self.first_lease, "action": wish.action, "rests": 0}
+                s = self._node(s, wish.node, **claim)
                 if begin:
                     kind = START if wish.action.starts else RETIRE if wish.action is Action.STOP else SET
                     s = s._replace(flows=(*s.flows, Flow(token, wish.node, kind, "claim")))
@@ -300,7 +309,7 @@ class Model:
 
     def _renewed(self, s: State, flow: Flow) -> State | None:
         """Renew the lease; None if the claim has passed to another."""
-        return self._node(s, flow.node, lease=self.lease) if self._ours(s, flow) else None
+        return self._node(s, flow.node, lease=self.lease, rests=0) if self._ours(s, flow) else None
 
     def flow_steps(self, s: State, number: int) -> Iterator[Step]:
         """Yield what one workflow may do next."""
@@ -328,7 +337,7 @@ class Model:
         elif claims.holds(claims.is_free(NOW), facts_of(node)):
             action = {RETIRE: Action.STOP, START: Action.START}.get(flow.kind, Action.OPEN)
             s = self._want(s, flow.node, action.wanted)
-            s = self._node(s, flow.node, holder=flow.token, lease=self.lease, action=action)
+            s = self._node(s, flow.node, holder=flow.token, lease=self.lease, action=action, rests=0)
             yield "claims by hand", self._at(s, number, first, stands=True)
         else:
             yield from self._leave(s, number)
@@ -336,7 +345,7 @@ class Model:
     def _finish(self, s: State, number: int) -> Iterator[Step]:
         flow = s.flows[number]
         if self._ours(s, flow):
-            s = self._node(s, flow.node, holder=0, lease=0, action=None)
+            s = self._node(s, flow.node, holder=0, lease=0, action=None, rests=0)
         yield "ends", self._without(s, number)
 
     def _give_up(self, s: State, number: int) -> Iterator[Step]:
@@ -360,7 +369,8 @@ class Model:
         elif s.paused or node.door == THEIRS:
             yield "may not close it", self._at(renewed, number, refused)
         elif node.door == OURS and node.closed is not None:
-            yield "finds it closed", self._at(renewed, number, self._after_closing(flow))
+            waits = self._node(renewed, flow.node, rests=max(0, self.replication - node.closed))
+            yield "finds it closed", self._at(waits, number, self._after_closing(flow))
         else:
             forgotten = self._node(renewed, flow.node, closed=None)
             yield "is about to close it", self._at(forgotten, number, "close 2")
@@ -378,7 +388,7 @@ class Model:
         if not self._ours(s, flow):
             yield from self._leave(s, number)
         else:
-            noted = self._node(s, flow.node, closed=0)
+            noted = self._node(s, flow.node, closed=0, rests=self.replication)
             yield "notes that it is closed", self._at(noted, number, self._after_closing(flow))
 
     def _open(self, s: State, number: int) -> Iterator[Step]:
@@ -468,9 +478,10 @@ class Model:
         for shown in (False, True) if node.call == UNSEEN else (False,):
             look = self.see(node, shown=shown)
             ends = not (look.complete and look.empty)
+            after = self._node(renewed, flow.node, rests=self.gap if which == "first" else 0)
             yield (
                 ("looks" if look.empty else "looks, and it is not empty"),
-                self._at(renewed, number, "finish" if ends else then, **{which: look}),
+                self._at(after, number, "finish" if ends else then, **{which: look}),
             )
 
     def see(self, node: Node, *, shown: bool) -> Look:
@@ -522,7 +533,7 @@ class Model:
         flow = s.flows[number]
         node = s.nodes[flow.node]
         if claims.holds(claims.is_the_last_word(str(flow.token), 1, NOW), facts_of(node, stands=flow.stands)):
-            spoken = self._node(s, flow.node, lease=self.lease)
+            spoken = self._node(s, flow.node, lease=self.lease, rests=0)
             wrong = flow.wrong or ("" if flow.stands else "stopped what the newest plan wants otherwise")
             yield "has the last word", self._at(spoken, number, "stop", wrong=wrong)
         elif self._ours(s, flow) and node.lease > 0:

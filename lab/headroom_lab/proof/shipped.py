@@ -86,6 +86,7 @@ class Shipped:
                     n.holder > 0,
                     n.lease > 0,
                     n.action,
+                    n.rests > 0,
                     n.closed is None,
                     n.opened,
                     n.given_up,
@@ -187,6 +188,7 @@ class Shipped:
             claim=Claim(token=str(node.holder), action=node.action, until=until)
             if node.holder and node.action
             else None,
+            rests_until=NOW + timedelta(seconds=node.rests) if node.rests else None,
             closed_at=None if node.closed is None else NOW - timedelta(seconds=node.closed),
             opened_at=None if node.opened is None else NOW - timedelta(seconds=node.opened),
             given_up_at=NOW if node.given_up else None,

@@ -258,7 +258,7 @@ class Stage:
         self.workflows.client = SimpleNamespace(start_execution=self._start_execution)  # type: ignore[assignment]
         self.set_policy()
         clock.seconds = self.seconds
-        clock.sleep = self.sleep
+        clock.sleep = self.sleep  # type: ignore[assignment]
 
     def set_policy(self, **settings: str) -> None:
         """Deploy with these settings changed."""
@@ -297,7 +297,7 @@ class Stage:
         if request == "StartInstances" and hazards.strikes(hazards.no_room, "EC2 has no room"):
             raise aws_error("InsufficientInstanceCapacity")
 
-    def _pexip_trouble(self, request: Any) -> Any:
+    def _pexip_trouble(self, _: Any) -> Any:
         import requests  # noqa: PLC0415
         from starlette.responses import Response  # noqa: PLC0415
 

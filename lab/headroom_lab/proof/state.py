@@ -50,6 +50,7 @@ class Node(NamedTuple):
     wanted: Wanted | None = None
     holder: int = 0  # the claim's token, 0 if there is none
     lease: int = 0
+    rests: int = 0  # so long its workflow only waits
     action: Action | None = None
     closed: int | None = None  # since Headroom closed it
     opened: int | None = None
@@ -81,6 +82,7 @@ class Wish(NamedTuple):
     node: int
     action: Action
     claimed: bool
+    relieved: int = 0  # the token of the workflow that this one relieves
     stands: bool = True
 
 

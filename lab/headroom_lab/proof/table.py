@@ -27,7 +27,8 @@ COMPARE: dict[str, Callable[[Any, Any], bool]] = {
 
 def refused(code: str, message: str, **more: Any) -> ClientError:
     """Make the error that the SDK raises."""
-    return ClientError({"Error": {"Code": code, "Message": message}, **more}, "DynamoDB")
+    response: Any = {"Error": {"Code": code, "Message": message}, **more}
+    return ClientError(response, "DynamoDB")
 
 
 def holds(condition: ConditionBase | None, item: Item) -> bool:
@@ -36,21 +37,17 @@ def holds(condition: ConditionBase | None, item: Item) -> bool:
         return True
     built = condition.get_expression()
     operator, values = built["operator"], built["values"]
-    match operator:
-        case "AND":
-            return holds(values[0], item) and holds(values[1], item)
-        case "OR":
-            return holds(values[0], item) or holds(values[1], item)
-        case "attribute_not_exists":
-            return values[0].name not in item
-        case "attribute_exists":
-            return values[0].name in item
-        case "begins_with":
-            return str(item.get(values[0].name, "")).startswith(values[1])
-        case "BETWEEN":
-            return values[0].name in item and bool(values[1] <= item[values[0].name] <= values[2])
-        case _:
-            return values[0].name in item and COMPARE[operator](item[values[0].name], values[1])
+    if operator in {"AND", "OR"}:
+        both = (holds(value, item) for value in values)
+        return all(both) if operator == "AND" else any(both)
+    name = values[0].name
+    if operator.startswith("attribute_"):
+        return (name in item) == (operator == "attribute_exists")
+    if operator == "begins_with":
+        return str(item.get(name, "")).startswith(values[1])
+    if operator == "BETWEEN":
+        return name in item and bool(values[1] <= item[name] <= values[2])
+    return name in item and COMPARE[operator](item[name], values[1])
 
 
 @dataclass(slots=True)

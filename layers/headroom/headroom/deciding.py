@@ -79,8 +79,8 @@ class Decider:
             self.ledger.tell(
                 Event(at=now, kind=f"{change.action} wanted", node=change.node, reason=change.reason, by=ME)
             )
-            claim = commitments.memory(change.node).claim
-            if claim is None or claim.until <= now:  # else the workflow at work there turns round by itself
+            memory = commitments.memory(change.node)
+            if not memory.is_at_work(now) or memory.is_relieved_by(change.action, now):
                 self.workflows.begin(change, token)
         self._heal(observation, commitments, now)
         self._tell_issues(last.plan if last else None, decision, now)

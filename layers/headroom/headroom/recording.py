@@ -6,7 +6,7 @@ from datetime import datetime
 from headroom.adapters.ec2 import Ec2
 from headroom.adapters.ledger import Event, Ledger
 from headroom.domain.fleet import Power
-from headroom.domain.lifecycle import was_ours
+from headroom.domain.lifecycle import Memory, was_ours
 from headroom.working import ME
 
 SOMEONE = "someone else"
@@ -36,9 +36,22 @@ class Recorder:
         self.ledger.tell(Event(at=at, kind=f"instance {state}", node=node, reason=reason, by=by))
         if not ours:
             self.ledger.note(node, meddled_at=at)
-        if going_on and self.ledger.lifetime_began(node, instance.launched_at, by, reason):
-            self.ledger.note(node, lifetime=instance.launched_at)
-        if state in {Power.STOPPED, Power.TERMINATED} and memory.lifetime and at >= memory.lifetime:
-            self.ledger.lifetime_note(node, memory.lifetime, stopped_at=at, stopped_by=by, stop_reason=reason)
-            self.ledger.note(node, lifetime=None)
+        if going_on:
+            self._began(node, instance.launched_at, memory, by, reason)
+        elif at >= instance.launched_at:  # else it tells late of the time before
+            self._ended(node, instance.launched_at, state, at, by, reason)
         return node
+
+    def _began(self, node: str, launched_at: datetime, memory: Memory, by: str, reason: str) -> None:
+        if memory.lifetime and memory.lifetime < launched_at:  # no message told of its end
+            self.ledger.lifetime_note(
+                node, memory.lifetime, stopped_at=launched_at, stopped_by="seen at its next start"
+            )
+        if self.ledger.lifetime_began(node, launched_at, by, reason):
+            self.ledger.note(node, lifetime=launched_at)
+
+    def _ended(self, node: str, launched_at: datetime, state: str, at: datetime, by: str, reason: str) -> None:
+        self.ledger.lifetime_began(node, launched_at, "unknown", "seen when it stopped")  # unless it is known
+        if state in {Power.STOPPED, Power.TERMINATED}:
+            self.ledger.lifetime_note(node, launched_at, stopped_at=at, stopped_by=by, stop_reason=reason)
+            self.ledger.note(node, lifetime=None)

@@ -43,18 +43,18 @@ class Gatekeeper:
                 f"{node} is in maintenance mode already: {now_there.maintenance_mode_reason or 'no reason'}"
             )
         if now_there.maintenance_mode and memory.closed_at:
-            return self._closed(memory.closed_at, "It was closed already")
-        self.ledger.remember(
-            node, token, closed_at=None
-        )  # should this step die half-way, it counts from its repetition
+            return self._closed(node, token, memory.closed_at, "It was closed already")
+        self.ledger.remember(node, token, closed_at=None)  # if this step dies half-way, it counts from its repetition
         pexip.configure(worker.id, maintenance_mode=True, maintenance_mode_reason=f"{OURS} {reason}"[:REASON])
         now = clock.now()
         self.ledger.remember(node, token, closed_at=now)
         self.ledger.tell(Event(at=now, kind="closed", node=node, reason=reason, by=ME))
-        return self._closed(now, reason)
+        return self._closed(node, token, now, reason)
 
-    def _closed(self, at: datetime, reason: str) -> dict[str, Any]:
-        return {"closed_everywhere_at": stamp(at + self.settings.policy.replication), "reason": reason}
+    def _closed(self, node: str, token: str, at: datetime, reason: str) -> dict[str, Any]:
+        everywhere_at = at + self.settings.policy.replication
+        self.ledger.rest(node, token, everywhere_at)
+        return {"closed_everywhere_at": stamp(everywhere_at), "reason": reason}
 
     def open(self, node: str, token: str, reason: str) -> dict[str, Any]:
         """Take the node out of maintenance mode, if it was Headroom that closed it."""
@@ -90,8 +90,11 @@ class Gatekeeper:
         self.ledger.tell(Event(at=clock.now(), kind="address corrected", node=node, reason=reason, by=ME))
         return {"reason": reason}
 
-    def look(self, node: str, token: str) -> dict[str, Any]:
-        """Look live at the node, if it is still wanted off; say what was found, and whether it is closed by now."""
+    def look(self, node: str, token: str, *, rests: bool = False) -> dict[str, Any]:
+        """Look live at the node, if it is still wanted off; say what was found, and when to look again.
+
+        `rests` says that the workflow waits until then.
+        """
         memory = self.ledger.renew(node, token, clock.now())
         if memory.wanted is not Wanted.OFF:
             return {
@@ -104,12 +107,15 @@ class Gatekeeper:
             }
         registrations = self.settings.check_registrations == "true"
         check = self.pexip.connect().look_at(self._worker(node), registrations=registrations, now=clock.now())
+        again_at = check.at + gap(self.settings.policy.replication) + A_LITTLE
+        if rests:
+            self.ledger.rest(node, token, again_at)
         trouble = "" if check.complete else f"Pexip could not say everything: {check.trouble}"
         return {
             "wanted": str(memory.wanted),
             "empty": check.complete and not check.carries,
             "closed": check.closed,
-            "again_at": stamp(check.at + gap(self.settings.policy.replication) + A_LITTLE),
+            "again_at": stamp(again_at),
             "check": msgspec.to_builtins(check),
             "reason": trouble or (f"It carries {check.carries}" if check.carries else "It is empty"),
         }

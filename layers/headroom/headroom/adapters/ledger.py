@@ -45,6 +45,7 @@ from headroom.domain.claims import (
     Fact,
     is_free,
     is_held_by,
+    is_resting,
     is_the_last_word,
     is_unchanged,
     is_unclaimed,
@@ -62,7 +63,7 @@ if TYPE_CHECKING:
 RECORDS_KEPT = timedelta(days=35)  # full snapshots and plans
 HISTORY_KEPT = timedelta(days=400)  # samples, lifetimes, events
 ROOM_KEPT = timedelta(days=60)  # how large the meetings of one room were
-NO_CLAIM = dict.fromkeys(("claim_token", "claim_action", "claim_until"))
+NO_CLAIM = dict.fromkeys(("claim_token", "claim_action", "claim_until", "rests_until"))
 BATCH = 100  # items that one BatchGetItem returns
 TRANSACTION = 100  # items that one DynamoDB transaction holds
 
@@ -301,7 +302,8 @@ class Ledger:
         """One node's new wanted state; with a claim, unless a workflow is at work on it and will turn round by itself."""
         memory = record.commitments.memory(change.node)
         now = record.plan.at
-        claimed = memory.claim is not None and memory.claim.until > now
+        relieved = memory.is_relieved_by(change.action, now)
+        claimed = memory.is_at_work(now) and not relieved
         sets = {
             "node": change.node,
             "wanted": str(change.action.wanted),
@@ -315,15 +317,21 @@ class Ledger:
                 "claim_action": str(change.action),
                 "claim_until": stamp(now + FIRST_LEASE),
             }
-        under = is_unchanged(memory.version) if claimed else is_unchanged(memory.version) + is_free(now)
+        under = is_unchanged(memory.version)
+        if memory.claim and relieved:
+            under += is_resting(memory.claim.token, now)
+        elif not claimed:
+            under += is_free(now)
         condition = ConditionExpressionBuilder().build_expression(_attr(under))
         return {
             "Update": {
                 "TableName": self.table_name,
                 "Key": {"pk": f"nodes#{self.platform}", "sk": change.node},
-                "UpdateExpression": "SET " + ", ".join(f"#{name} = :{name}" for name in sets),
+                "UpdateExpression": "SET "
+                + ", ".join(f"#{name} = :{name}" for name in sets)
+                + ("" if claimed else " REMOVE #rests_until"),
                 "ExpressionAttributeNames": {
-                    **{f"#{name}": name for name in sets},
+                    **{f"#{name}": name for name in (sets if claimed else [*sets, "rests_until"])},
                     **condition.attribute_name_placeholders,
                 },
                 "ExpressionAttributeValues": {
@@ -485,13 +493,18 @@ class Ledger:
 
     def renew(self, node: str, token: str, now: datetime) -> Memory:
         """Keep the claim for another while and return what is wanted now; raise ClaimLostError if it is another's."""
-        item = self._update(node, {"claim_until": stamp(now + LEASE)}, is_held_by(token))
+        at_work = {"claim_until": stamp(now + LEASE), "rests_until": None}
+        item = self._update(node, at_work, is_held_by(token))
         return _memory(item)
 
     def remember(self, node: str, token: str, **facts: datetime | int | str | list[int | None] | None) -> Memory:
         """Note facts of a node while the claim is ours; None forgets."""
         values = {name: stamp(fact) if isinstance(fact, datetime) else fact for name, fact in facts.items()}
         return _memory(self._update(node, values, is_held_by(token)))
+
+    def rest(self, node: str, token: str, until: datetime) -> None:
+        """Say that the workflow only waits until then, so that another may relieve it; its next step ends that."""
+        self.remember(node, token, rests_until=until)
 
     def note(self, node: str, **facts: datetime | int | None) -> None:
         """Note facts that need no claim: they are what everyone can see."""
@@ -519,7 +532,7 @@ class Ledger:
 
         It renews the lease: while the stop is on its way to EC2 nobody else may open the node.
         """
-        spoken = {"stop_asked_at": stamp(now), "claim_until": stamp(now + LEASE)}
+        spoken = {"stop_asked_at": stamp(now), "claim_until": stamp(now + LEASE), "rests_until": None}
         try:
             self._update(node, spoken, is_the_last_word(token, version, now))
         except ClaimLostError:
@@ -697,6 +710,7 @@ def _memory(item: dict[str, Any]) -> Memory:
             if until and item.get("claim_token")
             else None
         ),
+        rests_until=moment(item.get("rests_until")),
         wanted_at=moment(item.get("wanted_at")),
         closed_at=moment(item.get("closed_at")),
         opened_at=moment(item.get("opened_at")),

@@ -1,4 +1,4 @@
-"""Who may change a node: the conditions of every write that takes, keeps or uses a claim.
+"""Who may change a node: the conditions of every write that takes, keeps, relieves or uses a claim.
 
 Each condition is data, so that the ledger writes under exactly what the model of docs/safety.md is explored with.
 """
@@ -69,6 +69,11 @@ def is_unclaimed() -> Condition:
 def is_held_by(token: str) -> Condition:
     """The claim is ours, even if its lease has just ended: nobody else has taken it."""
     return ((Comparison("claim_token", Compare.IS, token),),)
+
+
+def is_resting(token: str, now: datetime) -> Condition:
+    """The workflow that has the claim only waits: whoever takes the claim now fences it off before its next step."""
+    return (*is_held_by(token), (Comparison("rests_until", Compare.AFTER, now),))
 
 
 def is_unchanged(version: int) -> Condition:

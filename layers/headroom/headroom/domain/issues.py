@@ -21,8 +21,9 @@ def issues_of(situation: Situation) -> Iterator[Issue]:
     """Yield what an operator should know, with what to do about it."""
     if situation.observation.unreachable:
         age = (situation.now - situation.reading.read_at).total_seconds() / 60
+        source = "EC2" if situation.observation.unreachable.startswith("EC2") else "Pexip"
         yield Issue(
-            what=f"No news from Pexip for {age:.0f} min: {situation.observation.unreachable}",
+            what=f"No news from {source} for {age:.0f} min: {situation.observation.unreachable}",
             advice="Headroom holds still meanwhile: nothing is closed or stopped; only promised nodes are started.",
         )
     yield from _issues_of_ourselves(situation)
@@ -30,7 +31,7 @@ def issues_of(situation: Situation) -> Iterator[Issue]:
         yield Issue(what=problem, advice="That part of Pexip's answer is left out of this plan.")
     for misfit in situation.fleet.misfits:
         yield Issue(what=misfit.what, advice=misfit.advice)
-    if not situation.fleet.nodes:
+    if not situation.fleet.nodes and not situation.observation.unreachable:
         yield Issue(
             what="There are no overflow nodes",
             advice="Tag their instances with pexip-cloud = the Management Node's hostname, as Pexip's guide says.",

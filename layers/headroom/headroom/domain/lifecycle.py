@@ -77,6 +77,7 @@ class Memory:
     wanted_at: datetime | None = None  # when that changed last
     reason: str = ""
     claim: Claim | None = None
+    rests_until: datetime | None = None  # until then its workflow only waits, and may be relieved by another
     closed_at: datetime | None = None  # since when Headroom has it closed
     opened_at: datetime | None = None  # when Headroom last opened it
     failed_at: datetime | None = None  # when its last start failed
@@ -89,6 +90,20 @@ class Memory:
     boots: tuple[
         float | None, ...
     ] = ()  # its last starts: seconds from command to serving, None if it did not serve in time
+
+    def is_at_work(self, now: datetime) -> bool:
+        """Say whether a workflow has the claim, by its lease."""
+        return self.claim is not None and self.claim.until > now
+
+    def is_relieved_by(self, action: Action, now: datetime) -> bool:
+        """Say whether a workflow that opens the node need not wait for the one that closes or stops it: that one rests."""
+        return (
+            action is Action.OPEN
+            and self.claim is not None
+            and self.claim.action in {Action.CLOSE, Action.STOP}
+            and self.rests_until is not None
+            and self.rests_until > now
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

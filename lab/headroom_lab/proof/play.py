@@ -1,0 +1,319 @@
+"""Schedules of the shipped workflows: a seed decides the load, what goes wrong and when; then all is calm, and must be well."""
+
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import datetime
+from random import Random
+
+from headroom.domain.lifecycle import Pause
+from headroom_lab.pexip.world import Node
+from headroom_lab.proof.cloud import Machine
+from headroom_lab.proof.stage import Hazards, Stage
+
+TROUBLED, CALM, FORGOTTEN = (
+    35.0,
+    30.0,
+    85.0,
+)  # minutes: of trouble, until all must be well, and until meddling is forgotten
+INCIDENTS = 5  # at the most
+WITNESSED = 600  # seconds after which EC2 has a whole period of what a closed node sends
+
+
+@dataclass(slots=True)
+class Played:
+    """How one schedule went: what happened, and what was wrong about it."""
+
+    seed: int
+    happened: Counter[str] = field(default_factory=Counter)
+    wrong: list[str] = field(default_factory=list)
+    stops: int = 0
+    starts: int = 0
+    executions: int = 0
+    script: list[str] = field(default_factory=list)  # of a schedule that went wrong: the incidents it takes
+
+
+class Play:
+    """One schedule; `only` leaves all incidents but these out, which is how a failing seed is shrunk."""
+
+    def __init__(self, seed: int, only: tuple[int, ...] | None = None) -> None:
+        self.seed = seed
+        self.dice = Random(f"play {seed}")
+        dice = self.dice
+        self.hazards = Hazards(
+            Random(f"hazards {seed}"),
+            dies=dice.choice((0, 0, 0.002, 0.01)),
+            delayed=dice.choice((0, 0, 0.005, 0.02)),
+            answer_lost=dice.choice((0, 0, 0.02, 0.1)),
+            message_lost=dice.choice((0, 0, 0.05, 0.3)),
+            message_doubled=dice.choice((0, 0, 0.1)),
+            late=dice.choice((0, 0, 0.1)),
+            rates={"EC2": dice.choice((0, 0, 0.1, 0.5)), "DynamoDB": dice.choice((0, 0, 0.005))},
+            no_room=dice.choice((0, 0, 0.3)),
+        )
+        self.stage = Stage(seed, hazards=self.hazards)
+        self.stage.skew = dice.choice((0, 0, -40, 40))
+        count = dice.randint(1, INCIDENTS)
+        kinds = dice.sample(sorted(self.incidents()), count)
+        at = [dice.uniform(0, TROUBLED - 5) for _ in kinds]
+        self.script = [each for n, each in enumerate(zip(at, kinds, strict=True)) if only is None or n in only]
+
+    def run(self) -> Played:
+        """Play it."""
+        stage = self.stage
+        stage.world.clock_skew = stage.skew
+        self._load()
+        incidents = self.incidents()
+        for at, kind in self.script:
+            stage.after(60 * at, self._incident(kind, incidents[kind]))
+        stage.after(0, stage.every_minute)
+        stage.minutes(TROUBLED)
+        self.calm()
+        stage.minutes(CALM)
+        verdict = self.verdict()
+        if verdict.wrong and not stage.cloud.cut:  # what somebody else starts and stops holds Headroom for an hour
+            stage.minutes(FORGOTTEN)
+            verdict = self.verdict()
+        return verdict
+
+    def _load(self) -> None:
+        """Meetings that fill the principal location now and then."""
+        dice = self.dice
+        for meeting in range(dice.randint(1, 4)):
+            begins, lasts = dice.uniform(0, TROUBLED - 12), dice.uniform(3, 12)
+            for _ in range(dice.randint(3, 12)):
+                joins = begins + dice.uniform(0, 1)
+                self.stage.expect((joins, f"meeting {meeting}", lasts))
+        for _ in range(dice.choice((0, 0, 8))):
+            self.stage.after(60 * dice.uniform(2, TROUBLED), self._dial)
+
+    def _incident(self, kind: str, what: Callable[[], None]) -> Callable[[], None]:
+        def happen() -> None:
+            self.hazards.happened[kind] += 1
+            what()
+
+        return happen
+
+    # What may happen
+
+    def incidents(self) -> dict[str, Callable[[], None]]:
+        """Name everything that happens once or twice in a run, each with what does it."""
+        return {
+            "an instance never boots": self._never_boots,
+            "a boot takes 25 minutes": self._slow_boot,
+            "an instance dies": lambda: self._switch(off=True),
+            "an instance is terminated": self._terminate,
+            "a person restarts an instance": self._restart,
+            "a person starts an instance": lambda: self._switch(off=False),
+            "a person closes a node": lambda: self._door(closed=True),
+            "a person opens a node": lambda: self._door(closed=False),
+            "a person starts start_node": lambda: self._by_hand("start_node"),
+            "a person starts retire_node": lambda: self._by_hand("retire_node"),
+            "a person aborts an execution": self._abort,
+            "Pexip is unreachable for minutes": lambda: self._unreachable(self.dice.uniform(2, 20)),
+            "Pexip is unreachable for an hour": lambda: self._unreachable(60),
+            "Pexip answers with errors": self._errors,
+            "every token expires": self.stage.manager.access.tokens.clear,
+            "a status lags": self._lag,
+            "a status lies": self._lie,
+            "Pexip cannot reach a node": self._cut_off,
+            "Pexip is upgraded": self._upgrade,
+            "the settings change": lambda: self.stage.set_policy(threshold="6"),
+            "the mode changes to observe and back": self._observe,
+            "Headroom is paused and resumed": self._pause,
+            "Pexip's own bursting is enabled and disabled": self._bursting,
+            "Headroom is dead for minutes": self._dead,
+        }
+
+    def _machine(self, *states: str) -> Machine | None:
+        found = [machine for machine in self.stage.cloud.machines.values() if machine.state in states]
+        return self.dice.choice(found) if found else None
+
+    def _dial(self) -> None:
+        """Someone dials a closed node directly, and stays a while."""
+        closed = [n for n in self.stage.overflow if n.closed.now and n.ready(self.stage.now) and n.overflow and n.on]
+        node = next((node for node in closed if not self._is_about_to_stop(node)), None)
+        if node is not None:
+            self.hazards.happened["someone dials a closed node"] += 1
+            self.stage.world.dial(node, 60 * self.dice.uniform(1, 15))
+
+    def _never_boots(self) -> None:
+        for node in self.stage.overflow:
+            if not node.on:
+                node.never_boots = True
+                return
+
+    def _slow_boot(self) -> None:
+        node = next((node for node in self.stage.overflow if node.on and not node.ready(self.stage.now)), None)
+        if node is not None:
+            node.ready_at = self.stage.now + 1500
+            node.boots_at = node.ready_at - 60
+
+    def _switch(self, *, off: bool) -> None:
+        machine = self._machine("running" if off else "stopped")
+        if machine is not None:
+            (self.stage.cloud.switch_off if off else self.stage.cloud.switch_on)(machine)
+
+    def _terminate(self) -> None:
+        machine = self._machine("running")
+        if machine is not None:
+            self.stage.cloud.switch_off(machine, terminate=True)
+
+    def _restart(self) -> None:
+        machine = self._machine("running")
+        if machine is not None:
+            self.stage.cloud.switch_off(machine)
+            self.stage.after(50, lambda: self.stage.cloud.switch_on(machine))
+
+    def _node(self) -> Node:
+        return self.dice.choice(self.stage.overflow)
+
+    def _door(self, *, closed: bool) -> None:
+        node = self._node()
+        if not self._is_about_to_stop(node):
+            self.stage.world.set_closed(node, closed=closed, reason="repair" if closed else "")
+
+    def _is_about_to_stop(self, node: Node) -> bool:
+        """What a person does between the last look and the stop is beyond any controller."""
+        return any(
+            each.variables.get("node") == node.name and each.state in {"Look again", "Is it still empty?", "Stop it"}
+            for each in self.stage.at_work
+        )
+
+    def _by_hand(self, machine: str) -> None:
+        name = f"by-hand-{len(self.stage.executions)}"
+        self.stage.begin(machine, name, {"node": self._node().name, "reason": "a person wants it"})
+
+    def _abort(self) -> None:
+        if self.stage.at_work:
+            self.dice.choice(self.stage.at_work).abort()
+
+    def _unreachable(self, minutes: float) -> None:
+        self.hazards.unreachable_until = self.stage.now + 60 * min(minutes, TROUBLED)
+
+    def _errors(self) -> None:
+        self.hazards.errors_until = self.stage.now + 60 * self.dice.uniform(3, 15)
+
+    def _lag(self) -> None:
+        self.stage.world.switches.activity_delay = self.stage.world.switches.status_delay = 25.0
+
+    def _lie(self) -> None:
+        """Pexip denies what a node has carried for so long that EC2, the second witness, has heard of it."""
+        for node in self.stage.overflow:
+            closed_for = self.stage.now - node.closed.changed_at
+            if node.closed.now and node.calls and closed_for > WITNESSED:
+                self.hazards.happened["a status really lies"] += 1
+                self.stage.world.denied.add(node.name)
+
+    def _cut_off(self) -> None:
+        node = self._node()
+        node.unreachable = True
+        self.stage.after(60 * self.dice.uniform(2, 10), lambda: setattr(node, "unreachable", False))
+
+    def _upgrade(self) -> None:
+        self.stage.world.upgrading = True
+        self.stage.after(60 * self.dice.uniform(3, 10), lambda: setattr(self.stage.world, "upgrading", False))
+
+    def _observe(self) -> None:
+        self.stage.set_policy(mode="observe")
+        self.stage.after(60 * self.dice.uniform(2, 8), lambda: self.stage.set_policy(mode="control"))
+
+    def _pause(self) -> None:
+        stage = self.stage
+        stage.ledger.hold_still(Pause(reason="a drill", by="a person"), stage.moment())
+        stage.after(60 * self.dice.uniform(2, 8), stage.ledger.go_on)
+
+    def _bursting(self) -> None:
+        settings = self.stage.world.settings
+        settings["bursting_enabled"] = True
+        self.stage.after(60 * self.dice.uniform(2, 8), lambda: settings.update(bursting_enabled=False))
+
+    def _dead(self) -> None:
+        self.stage.observing = False
+        self.stage.after(60 * self.dice.uniform(3, 10), lambda: setattr(self.stage, "observing", True))
+
+    # When all is calm
+
+    def calm(self) -> None:
+        """Nothing goes wrong any more, and everybody hangs up."""
+        stage = self.stage
+        self.hazards.calm()
+        stage.observing = True
+        stage.world.upgrading = False
+        stage.world.denied.clear()
+        stage.world.settings["bursting_enabled"] = False
+        stage.ledger.go_on()
+        stage.set_policy(mode="control")
+        for node in stage.overflow:
+            node.unreachable = False
+
+    def verdict(self) -> Played:
+        """Say what is wrong: a call cut, a lifetime lost, a workflow or a node stuck."""
+        stage = self.stage
+        played = Played(seed=self.seed, happened=self.hazards.happened, executions=len(stage.executions))
+        played.stops = sum(request == "StopInstances" for _, request in stage.cloud.requests)
+        played.starts = sum(request == "StartInstances" for _, request in stage.cloud.requests)
+        played.wrong = [*stage.cloud.cut, *self._stuck_workflows(), *self._lost_lifetimes(), *self._stuck_nodes()]
+        return played
+
+    def _stuck_workflows(self) -> list[str]:
+        return [f"{each.name} is still at «{each.state}»" for each in self.stage.at_work]
+
+    def _lost_lifetimes(self) -> list[str]:
+        """Every power-on that there was is a lifetime in the ledger, and has ended there if it has ended."""
+        found = []
+        for machine in self.stage.cloud.machines.values():
+            kept = {each["sk"]: each for each in self.stage.ledger.lifetimes(machine.node.name)}
+            known = {_epoch(at): each for at, each in kept.items()}
+            for lifetime in machine.lifetimes:
+                there = known.get(lifetime[0])
+                if there is None and not self._was_over_unseen(lifetime):
+                    found.append(f"a lifetime of {machine.node.name} is lost")
+                elif there is not None and len(lifetime) > 1 and "stopped_at" not in there:
+                    found.append(f"a lifetime of {machine.node.name} never ended")
+        return found
+
+    def _was_over_unseen(self, lifetime: list[float]) -> bool:
+        """Nobody can know of a power-on whose messages were lost and that was over before the next tick."""
+        if len(lifetime) == 1:
+            return False
+        lost = self.hazards.happened["EC2's message is lost"]
+        return bool(lost) and not any(lifetime[0] <= at <= lifetime[1] for at in self._ticks())
+
+    def _ticks(self) -> list[float]:
+        return [_epoch(sk) for sk in self.stage.table.items.get("plan#manager.example.com", {})]
+
+    def _stuck_nodes(self) -> list[str]:
+        planned = self.stage.ledger.last_plan()
+        assert planned  # noqa: S101 - a morning without a single plan is wrong in itself
+        shown = " ".join(issue.what for issue in planned.plan.issues)
+        found = []
+        for machine in self.stage.cloud.machines.values():
+            node = machine.node
+            by_us = node.closed.now and node.closed_reason.startswith("Headroom:")
+            if machine.state == "terminated":
+                continue
+            if machine.state != "stopped" and node.name not in shown:
+                found.append(f"{node.name} stays {machine.state} for ever, and no issue says so")
+            elif machine.state == "stopped" and by_us:
+                found.append(f"{node.name} is left closed")
+            if self.stage.ledger.memory(node.name).claim:
+                found.append(f"{node.name} is claimed for ever")
+        return found
+
+
+def _epoch(text: str) -> float:
+    return datetime.fromisoformat(text).timestamp()
+
+
+def play(seed: int) -> Played:
+    """Play one schedule; one that goes wrong is played again with fewer incidents, as long as it still does."""
+    played = Play(seed).run()
+    if played.wrong:
+        left = tuple(range(len(Play(seed).script)))
+        for one in left:
+            fewer = tuple(each for each in left if each != one)
+            if Play(seed, fewer).run().wrong:
+                left = fewer
+        played.script = [f"minute {at:.1f}: {kind}" for at, kind in Play(seed, left).script]
+    return played
