@@ -10,6 +10,7 @@ from botocore.exceptions import ClientError
 from headroom_lab.pexip.world import Node, World
 
 PENDING_FOR, STOPPING_FOR = 12.0, 45.0
+READ_TRIES = 4  # the SDK's, as headroom.adapters.ec2 configures it
 PERIOD = 300  # seconds of one EC2 metric
 IDLE, A_CALL = 200_000.0, 12_000_000.0  # bytes a minute
 
@@ -30,6 +31,7 @@ class Machine:
     tagged: bool = True
     lifetimes: list[list[float]] = field(default_factory=list)  # [launched, stopped], the last without its end while on
     sent: dict[int, float] = field(default_factory=dict)  # by period
+    stopped_by_us: list[float] = field(default_factory=list)
 
 
 @dataclass
@@ -100,8 +102,7 @@ class Cloud:
 
     def paginate(self, *, Filters: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:  # noqa: N803 - boto3's own
         """Return one page."""
-        self.requests.append((self.now(), "DescribeInstances"))
-        self.touched("DescribeInstances")
+        self._read("DescribeInstances")
         wanted = {each["Name"]: each["Values"][0] for each in Filters}
         found = [
             self._described(machine)
@@ -111,6 +112,18 @@ class Cloud:
             and wanted.get("instance-id", machine.id) == machine.id
         ]
         yield {"Reservations": [{"Instances": found}]}
+
+    def _read(self, request: str) -> None:
+        """Reading is tried again by the SDK, as its configuration says."""
+        for left in reversed(range(READ_TRIES)):
+            self.requests.append((self.now(), request))
+            try:
+                self.touched(request)
+            except ClientError:
+                if not left:
+                    raise
+            else:
+                return
 
     def _described(self, machine: Machine) -> dict[str, Any]:
         tags = [{"Key": "Name", "Value": machine.node.name}, {"Key": "pexip-cloud", "Value": self.tag_value}]
@@ -139,6 +152,8 @@ class Cloud:
         machine = self._tagged(InstanceIds[0])
         if machine.state in {"pending", "running"} and machine.node.calls:
             self.cut.append(f"{machine.node.name} was stopped under {len(machine.node.calls)} calls")
+        if machine.state in {"pending", "running"}:
+            machine.stopped_by_us.append(self.now())
         self.switch_off(machine)
 
     def _tagged(self, instance_id: str) -> Machine:

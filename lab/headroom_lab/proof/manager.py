@@ -13,6 +13,7 @@ from headroom.adapters.pexip import Credentials
 from headroom.adapters.pexip import ManagementNode as Client
 from headroom_lab.pexip.server import ManagementNode
 
+PASSING = {429, 500, 502, 503, 504}
 URL = "https://manager.example.com"
 
 
@@ -25,7 +26,9 @@ class Directly(BaseAdapter):
 
     def send(self, request: requests.PreparedRequest, **_: Any) -> requests.Response:  # type: ignore[override]
         """Answer one request."""
-        answer = self.trouble(request) or self._answer(request)
+        tries = 3 if request.method == "GET" else 1  # as the client's own adapter does over a network
+        while (answer := self.trouble(request) or self._answer(request)).status_code in PASSING and tries > 1:
+            tries -= 1
         response = requests.Response()
         response.status_code = answer.status_code
         response.headers.update(answer.headers)

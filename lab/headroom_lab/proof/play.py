@@ -17,6 +17,7 @@ TROUBLED, CALM, FORGOTTEN = (
     85.0,
 )  # minutes: of trouble, until all must be well, and until meddling is forgotten
 INCIDENTS = 5  # at the most
+UNSEEN = 30.0  # seconds that Pexip's status may take to show what has begun
 WITNESSED = 600  # seconds after which EC2 has a whole period of what a closed node sends
 
 
@@ -60,6 +61,10 @@ class Play:
 
     def run(self) -> Played:
         """Play it."""
+        with self.stage:
+            return self._run()
+
+    def _run(self) -> Played:
         stage = self.stage
         stage.world.clock_skew = stage.skew
         self._load()
@@ -174,11 +179,17 @@ class Play:
             self.stage.world.set_closed(node, closed=closed, reason="repair" if closed else "")
 
     def _is_about_to_stop(self, node: Node) -> bool:
-        """What a person does between the last look and the stop is beyond any controller."""
-        return any(
-            each.variables.get("node") == node.name and each.state in {"Look again", "Is it still empty?", "Stop it"}
-            for each in self.stage.at_work
-        )
+        """What happens on a closed node just before the last look, so that no status shows it, or later, is assumed away."""
+        soon = self.stage.ago(-UNSEEN / 60)
+        for each in self.stage.at_work:
+            if each.variables.get("node") != node.name:
+                continue
+            if each.state in {"Look again", "Is it still empty?", "Stop it"}:
+                return True
+            again_at = (each.variables.get("look") or {}).get("again_at")
+            if each.state == "Wait before looking again" and again_at and datetime.fromisoformat(again_at) < soon:
+                return True
+        return False
 
     def _by_hand(self, machine: str) -> None:
         name = f"by-hand-{len(self.stage.executions)}"

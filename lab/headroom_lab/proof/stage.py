@@ -12,13 +12,13 @@ import os
 import sys
 from collections import Counter
 from collections.abc import Callable
-from contextlib import redirect_stdout, suppress
+from contextlib import redirect_stdout
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from random import Random
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, Self
 
 import yaml
 
@@ -142,10 +142,10 @@ class Stage:
         self.told: list[str] = []
         self.journal: list[tuple[float, str, str, Any]] = []  # what workflows did: when, which, function, answer
         self.observing = True
+        self._kept: list[tuple[Any, str, Any]] = []  # what was there before, to be put back
         self._build_world(seed, nodes, hd)
         self._build_account()
         self.machines = machines()
-        self._deploy()
 
     # Time
 
@@ -247,18 +247,38 @@ class Stage:
         from headroom.observability import logger  # noqa: PLC0415
         from headroom.settings import Settings  # noqa: PLC0415
 
+        self._kept.append((logger, "level", logger.log_level))
         logger.setLevel("CRITICAL")
         self.settings = Settings.from_env(ENVIRONMENT)
         self.ledger = Ledger("ledger", HOSTNAME, self.table)  # type: ignore[arg-type]
         self.ec2 = Ec2(HOSTNAME)
-        self.ec2.client = self.ec2.cloudwatch = self.cloud  # type: ignore[assignment]
+        self.ec2.client = self.ec2.acting = self.ec2.cloudwatch = self.cloud  # type: ignore[assignment]
         self.notify = Notify("people")
         self.notify.client = SimpleNamespace(publish=self._publish)  # type: ignore[assignment]
         self.workflows = Workflows(self.settings)
         self.workflows.client = SimpleNamespace(start_execution=self._start_execution)  # type: ignore[assignment]
         self.set_policy()
-        clock.seconds = self.seconds
-        clock.sleep = self.sleep  # type: ignore[assignment]
+        self._put(clock, "seconds", self.seconds)
+        self._put(clock, "sleep", self.sleep)
+
+    def _put(self, holder: Any, name: str, value: Any) -> None:
+        """Change something of the process, to be put back at the end."""
+        if not any(kept[0] is holder and kept[1] == name for kept in self._kept):
+            self._kept.append((holder, name, getattr(holder, name)))
+        setattr(holder, name, value)
+
+    def __enter__(self) -> Self:
+        self._deploy()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Leave the handlers and the clock as they were."""
+        for holder, name, value in reversed(self._kept):
+            if name == "level":
+                holder.setLevel(value)
+            else:
+                setattr(holder, name, value)
+        self._kept.clear()
 
     def set_policy(self, **settings: str) -> None:
         """Deploy with these settings changed."""
@@ -276,8 +296,8 @@ class Stage:
             for holder in (app, *(getattr(app, name, None) for name in HOLDERS)):
                 for name, part in parts.items():
                     if holder is not None and hasattr(holder, name):
-                        setattr(holder, name, part)
-        self.apps["decide"].decider.outlooks = ()
+                        self._put(holder, name, part)
+        self._put(self.apps["decide"].decider, "outlooks", ())
 
     # Requests, at each of which something may go wrong
 
@@ -357,10 +377,15 @@ class Stage:
         if hazards.strikes(hazards.message_doubled, f"{name} comes twice"):
             self.after(seconds + self.dice.uniform(0.5, 30), what)
 
-    def _quietly(self, name: str, event: Any) -> Callable[[], None]:
-        def run() -> None:
-            with suppress(FailedError):
+    def _tries(self, name: str, event: Any, again_after: tuple[float, ...] = ()) -> Callable[[], None]:
+        """Invoke a function, and again after so many seconds each time it fails."""
+
+        def run(left: tuple[float, ...] = again_after) -> None:
+            try:
                 self.call(name, event)
+            except FailedError:
+                if left:
+                    self.after(left[0], lambda: run(left[1:]))
 
         return run
 
@@ -370,30 +395,19 @@ class Stage:
         """The schedule's tick, and EC2's metrics."""
         self.cloud.sample()
         if self.observing:
-            self.message(self.dice.uniform(0.1, 1), self._quietly("observe", {}), "a tick")
+            self.message(self.dice.uniform(0.1, 1), self._tries("observe", {}), "a tick")
         self.after(60, self.every_minute)
 
     def _inserted(self, pk: str, sk: str) -> None:
         if not pk.startswith("snapshot#"):
             return
         event = {"Records": [{"dynamodb": {"Keys": {"sk": {"S": sk}}}}]}
-        tries = 3
-
-        def run() -> None:
-            nonlocal tries
-            tries -= 1
-            try:
-                self.call("decide", event)
-            except FailedError:
-                if tries:
-                    self.after(1.0, run)
-
-        self.message(self.dice.uniform(0.05, 0.5), run, "a snapshot's message")
+        self.message(self.dice.uniform(0.05, 0.5), self._tries("decide", event, (1.0, 1.0)), "a snapshot's message")
 
     def _instance_changed(self, machine: Machine, state: str) -> None:
         at = datetime.fromtimestamp(self.now, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
         event = {"detail": {"instance-id": machine.id, "state": state}, "time": at}
-        self.message(self.dice.uniform(0.5, 3), self._quietly("record", event), "EC2's message")
+        self.message(self.dice.uniform(0.5, 3), self._tries("record", event, (60.0, 120.0)), "EC2's message")
 
     def _publish(self, **message: Any) -> None:
         self.touch("Publish")

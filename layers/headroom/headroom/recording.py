@@ -51,7 +51,8 @@ class Recorder:
             self.ledger.note(node, lifetime=launched_at)
 
     def _ended(self, node: str, launched_at: datetime, state: str, at: datetime, by: str, reason: str) -> None:
-        self.ledger.lifetime_began(node, launched_at, "unknown", "seen when it stopped")  # unless it is known
+        if self.ledger.lifetime_began(node, launched_at, "unknown", "seen when it stopped"):
+            self.ledger.note(node, lifetime=launched_at)  # should no message tell of its end, the next tick will
         if state in {Power.STOPPED, Power.TERMINATED}:
             self.ledger.lifetime_note(node, launched_at, stopped_at=at, stopped_by=by, stop_reason=reason)
             self.ledger.note(node, lifetime=None)

@@ -19,7 +19,8 @@ if TYPE_CHECKING:
     from mypy_boto3_ec2 import EC2Client
 
 TAG = "pexip-cloud"
-QUICK = Config(retries={"mode": "standard", "total_max_attempts": 2}, connect_timeout=3, read_timeout=10)
+READING = Config(retries={"mode": "standard", "total_max_attempts": 4}, connect_timeout=3, read_timeout=10)
+ACTING = Config(retries={"mode": "standard", "total_max_attempts": 1}, connect_timeout=3, read_timeout=10)
 
 
 class Ec2Error(Exception):
@@ -71,13 +72,18 @@ class Ec2:
 
     @cached_property
     def client(self) -> "EC2Client":
-        """Made when first needed."""
-        return boto3.client("ec2", config=QUICK)
+        """For looking at instances, which the SDK may try again; made when first needed."""
+        return boto3.client("ec2", config=READING)
+
+    @cached_property
+    def acting(self) -> "EC2Client":
+        """For starting and stopping: every attempt is one that we pace and count."""
+        return boto3.client("ec2", config=ACTING)
 
     @cached_property
     def cloudwatch(self) -> "CloudWatchClient":
         """Made when first needed."""
-        return boto3.client("cloudwatch", config=QUICK)
+        return boto3.client("cloudwatch", config=READING)
 
     def instances(self, **filters: str) -> tuple[Instance, ...]:
         """Return the tagged instances, those that match `filters` if given (`private_ip_address`, `instance_id`)."""
@@ -97,7 +103,7 @@ class Ec2:
     def start(self, instance_id: str) -> None:
         """Start an instance; starting one that runs changes nothing."""
         try:
-            self.client.start_instances(InstanceIds=[instance_id])
+            self.acting.start_instances(InstanceIds=[instance_id])
         except ClientError as error:
             raise as_ec2_error(error) from error
         except BotoCoreError as error:
@@ -106,7 +112,7 @@ class Ec2:
     def stop(self, instance_id: str) -> None:
         """Stop an instance. Only the last step of `retire_node` comes here, after the safety rules have allowed it."""
         try:
-            self.client.stop_instances(InstanceIds=[instance_id])
+            self.acting.stop_instances(InstanceIds=[instance_id])
         except ClientError as error:
             raise as_ec2_error(error) from error
         except BotoCoreError as error:

@@ -1,0 +1,318 @@
+"""One fault at a time, with the shipped workflows: what the operator sees, and that all is well again by itself."""
+
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from headroom.domain.lifecycle import Pause
+from headroom_lab.pexip.world import Node
+from headroom_lab.proof.stage import BEGIN, Stage
+
+type Make = Callable[..., Stage]
+RUSH = [(2 + n / 20, f"meeting {n % 3}", 12.0) for n in range(22)]
+
+
+def said(stage: Stage) -> str:
+    """Everything an operator can read: events with their reasons, issues of the newest plan, messages."""
+    day = stage.moment().strftime("%Y-%m-%d")
+    told = [f"{event.kind} {event.node}: {event.reason}" for event in stage.ledger.events(day)]
+    planned = stage.ledger.last_plan()
+    issues = [f"{issue.what}. {issue.advice}" for issue in planned.plan.issues] if planned else []
+    return "\n".join([*told, *issues, *stage.told])
+
+
+def all_is_well(stage: Stage) -> None:
+    """Nobody was cut, nothing is claimed, every node that is left is off and open, every lifetime has its end."""
+    assert stage.cloud.cut == []
+    assert stage.at_work == []
+    for machine in stage.cloud.machines.values():
+        memory = stage.ledger.memory(machine.node.name)
+        assert memory.claim is None
+        if machine.state != "terminated":
+            assert (machine.node.name, machine.state, machine.node.closed.now) == (machine.node.name, "stopped", False)
+        kept = stage.ledger.lifetimes(machine.node.name)
+        assert len(kept) == len(machine.lifetimes)
+        assert all("stopped_at" in lifetime for lifetime in kept)
+
+
+@pytest.fixture
+def rush(stage: Stage) -> Stage:
+    """A morning on which two nodes are started and stopped again."""
+    stage.after(0, stage.every_minute)
+    stage.expect(*RUSH)
+    return stage
+
+
+def node_that_boots(stage: Stage) -> Node:
+    return next(node for node in stage.overflow if node.on and not node.ready(stage.now))
+
+
+def test_when_nothing_goes_wrong(rush: Stage) -> None:
+    rush.minutes(45)
+    all_is_well(rush)
+    assert "serving burst-2: It serves 5 HD connections" in said(rush)
+
+
+def test_insufficient_instance_capacity(rush: Stage) -> None:
+    rush.expect(*[(6 + n / 20, f"meeting {n % 3}", 12.0) for n in range(8)])
+    rush.hazards.no_room = 1.0
+    rush.minutes(6)
+    assert "start refused burst-2: EC2 says InsufficientInstanceCapacity" in said(rush)
+    assert "given up" in said(rush)
+    rush.hazards.no_room = 0.0
+    rush.minutes(6)
+    assert sum(node.on for node in rush.overflow) > 1
+    rush.minutes(40)
+    all_is_well(rush)
+
+
+def test_request_limit_exceeded(rush: Stage) -> None:
+    rush.hazards.rates = {"EC2": 0.5}
+    rush.minutes(12)
+    assert rush.hazards.happened["EC2 throttles"] > 5
+    assert sum(node.on for node in rush.overflow) >= 2
+    rush.hazards.rates = {}
+    rush.minutes(40)
+    all_is_well(rush)
+
+
+def test_a_start_that_never_boots(rush: Stage) -> None:
+    rush.overflow[1].never_boots = True
+    rush.minutes(30)
+    assert "given up burst-2: It did not serve within" in said(rush)
+    assert "burst-2 is on but does not serve" in said(rush)
+    assert "burst-2 given up" in rush.told[0]
+    rush.minutes(30)
+    assert rush.overflow[1].on, "nobody can say that it is empty, so it stays on, and is shown"
+    assert rush.cloud.cut == []
+
+
+def test_a_boot_that_takes_25_minutes(rush: Stage) -> None:
+    rush.minutes(4)
+    slow = node_that_boots(rush)
+    slow.ready_at, slow.boots_at = rush.now + 1500, rush.now + 1440
+    rush.minutes(20)
+    assert f"given up {slow.name}" in said(rush)
+    rush.minutes(40)
+    assert f"close wanted {slow.name}: Its start was given up, but it may still come up" in said(rush)
+    all_is_well(rush)
+
+
+def test_an_instance_that_dies(rush: Stage) -> None:
+    rush.expect((4, "the one that is cut off", 20))
+    rush.minutes(10)
+    machine = next(each for each in rush.cloud.machines.values() if each.state == "running")
+    rush.cloud.switch_off(machine)
+    rush.minutes(3)
+    assert f"instance stopping {machine.node.name}: not asked for by Headroom" in said(rush)
+    rush.minutes(60)
+    all_is_well(rush)
+
+
+def test_an_instance_that_is_terminated(rush: Stage) -> None:
+    rush.minutes(5)
+    machine = rush.cloud.machines[node_that_boots(rush).instance]
+    rush.cloud.switch_off(machine, terminate=True)
+    rush.minutes(5)
+    assert "Its instance was terminated" in said(rush) or "no tagged instance has its address" in said(rush)
+    rush.minutes(50)
+    assert f"{machine.node.name} (10.2.0." in said(rush)
+    all_is_well(rush)
+
+
+def test_an_instance_that_is_restarted_by_hand_while_it_is_retired(rush: Stage) -> None:
+    rush.minutes(18)
+    [retired, *_] = [each for each in rush.at_work if each.name.startswith("stop-")]
+    machine = next(each for each in rush.cloud.machines.values() if each.node.name == retired.variables["node"])
+    rush.cloud.switch_off(machine)
+    rush.minutes(1)
+    rush.cloud.switch_on(machine)
+    rush.minutes(5)
+    assert machine.state == "running"
+    rush.minutes(60)
+    all_is_well(rush)
+
+
+def test_pexip_unreachable_for_an_hour(rush: Stage) -> None:
+    rush.minutes(10)
+    rush.hazards.unreachable_until = rush.now + 3600
+    on = [node.on for node in rush.overflow]
+    rush.minutes(59)
+    assert "No news from Pexip for 58 min" in said(rush)
+    assert "Headroom holds still meanwhile" in said(rush)
+    assert [node.on for node in rush.overflow] == on
+    rush.minutes(30)
+    all_is_well(rush)
+
+
+def test_500s_and_429s(rush: Stage) -> None:
+    rush.minutes(1)
+    rush.hazards.errors_until = BEGIN + 20 * 60
+    rush.minutes(20)
+    assert rush.hazards.happened["Pexip answers 429"] + rush.hazards.happened["Pexip answers 500"] > 20
+    rush.hazards.errors_until = 0.0
+    rush.minutes(40)
+    all_is_well(rush)
+
+
+def test_a_token_that_expires_in_the_middle(rush: Stage) -> None:
+    for minute in range(40):
+        rush.after(60 * minute + 7, rush.manager.access.tokens.clear)
+    rush.minutes(45)
+    assert "No news" not in said(rush)
+    all_is_well(rush)
+
+
+def test_a_status_that_lies(rush: Stage) -> None:
+    """Pexip denies the calls on a closed node; EC2, which sees what it sends, is believed."""
+    rush.minutes(1)
+    node = rush.overflow[0]
+    rush.world.set_closed(node, closed=True, reason="Headroom: not needed")
+    rush.world.dial(node, 3600)
+    rush.minutes(20)
+    rush.world.denied.add(node.name)
+    rush.minutes(30)
+    assert f"stop refused {node.name}: It sends 12 MB a minute although Pexip calls it empty" in said(rush)
+    assert node.on
+    rush.minutes(60)
+    all_is_well(rush)
+
+
+def test_a_status_that_lags(rush: Stage) -> None:
+    rush.world.switches.activity_delay = rush.world.switches.status_delay = 25.0
+    rush.minutes(60)
+    all_is_well(rush)
+
+
+@pytest.mark.parametrize("skew", [-45.0, 45.0])
+def test_clock_skew(rush: Stage, skew: float) -> None:
+    rush.world.clock_skew = skew
+    rush.minutes(60)
+    all_is_well(rush)
+
+
+def test_dynamodb_throttling(rush: Stage) -> None:
+    rush.hazards.rates = {"DynamoDB": 0.02}
+    rush.minutes(40)
+    rush.hazards.rates = {}
+    rush.minutes(30)
+    assert rush.hazards.happened["DynamoDB throttles"] > 5
+    all_is_well(rush)
+
+
+def test_duplicated_late_and_lost_invocations(rush: Stage) -> None:
+    rush.hazards.message_lost, rush.hazards.message_doubled, rush.hazards.late = 0.2, 0.3, 0.3
+    rush.minutes(45)
+    rush.hazards.calm()
+    rush.minutes(30)
+    all_is_well(rush)
+
+
+def test_a_function_that_dies_after_its_effect_and_before_its_answer(rush: Stage) -> None:
+    rush.hazards.answer_lost = 0.3
+    rush.minutes(45)
+    rush.hazards.calm()
+    rush.minutes(30)
+    assert rush.hazards.happened["an answer is lost"] > 10
+    all_is_well(rush)
+
+
+def test_a_workflow_that_is_aborted(rush: Stage) -> None:
+    rush.minutes(4)
+    [started, *_] = [each for each in rush.at_work if each.name.startswith(("start-", "reserve-"))]
+    started.abort()
+    rush.minutes(6)
+    assert f"The workflow {started.name} on {started.variables['node']} ended without a word" in said(rush)
+    rush.minutes(40)
+    all_is_well(rush)
+
+
+def test_an_upgrade_of_pexip(rush: Stage) -> None:
+    rush.minutes(8)
+    rush.world.upgrading = True
+    rush.minutes(20)
+    assert "Pexip is being upgraded: everything stays as it is until it is done" in said(rush)
+    stops = [request for _, request in rush.cloud.requests if request == "StopInstances"]
+    rush.minutes(10)
+    assert [request for _, request in rush.cloud.requests if request == "StopInstances"] == stops
+    rush.world.upgrading = False
+    rush.minutes(30)
+    all_is_well(rush)
+
+
+def test_a_change_of_settings(rush: Stage) -> None:
+    rush.minutes(3)
+    rush.set_policy(threshold="8", minimum_lifetime_minutes="6")
+    rush.minutes(50)
+    rush.set_policy(threshold="1")
+    rush.minutes(30)
+    all_is_well(rush)
+
+
+def test_daylight_saving(rush: Stage) -> None:
+    """The clocks of London go forward forty minutes into this morning; reasons give the operator's time."""
+    rush.expect(*[(45 + n / 4, f"after the change {n % 4}", 15.0) for n in range(24)])
+    rush.minutes(90)
+    assert rush.moment() == rush.moment().replace(hour=1, minute=50)
+    assert "by 22 more until 00:" in said(rush)
+    assert "until 02:" in said(rush), "01:xx does not exist in London this night"
+    assert "until 01:" not in said(rush)
+    all_is_well(rush)
+
+
+def test_a_pause_is_obeyed_within_a_minute_and_opens_what_is_closed(rush: Stage) -> None:
+    rush.minutes(17)
+    assert any(node.closed.now for node in rush.overflow)
+    rush.ledger.hold_still(Pause(reason="fire drill", by="anna"), rush.moment())
+    rush.minutes(2)
+    assert not any(node.closed.now for node in rush.overflow if node.on)
+    assert "Headroom is paused by anna: fire drill" in said(rush)
+    requests = len([1 for _, request in rush.cloud.requests if request != "DescribeInstances"])
+    rush.minutes(20)
+    assert len([1 for _, request in rush.cloud.requests if request != "DescribeInstances"]) == requests
+    rush.ledger.go_on()
+    rush.minutes(30)
+    all_is_well(rush)
+
+
+def test_when_headroom_itself_dies(rush: Stage) -> None:
+    """Nodes that are on stay on, open ones stay open; a workflow that runs ends by itself, and stops nothing late."""
+    rush.minutes(13)
+    rush.observing = False
+    on = {node.name for node in rush.overflow if node.on}
+    is_open = {node.name for node in rush.overflow if node.on and not node.closed.now}
+    rush.minutes(60)
+    assert {node.name for node in rush.overflow if node.on} == on
+    assert {node.name for node in rush.overflow if node.on and not node.closed.now} >= is_open
+    assert rush.at_work == []
+    rush.observing = True
+    rush.minutes(45)
+    all_is_well(rush)
+
+
+def test_two_workflows_begun_by_hand_on_one_node(rush: Stage) -> None:
+    rush.minutes(1)
+    given: Any = {"node": "burst-2", "reason": "by hand"}
+    one, two = (rush.begin("start_node", f"by-hand-{n}", given) for n in range(2))
+    rush.minutes(6)
+    assert sorted([one.ended, two.ended]) == ["FAILED", "SUCCEEDED"]
+    assert {one.error, two.error} == {"", "ClaimLostError"}
+    rush.minutes(90)
+    all_is_well(rush)
+
+
+def test_a_need_relieves_a_retirement_at_once(rush: Stage) -> None:
+    rush.minutes(18)
+    [retired, *_] = [each for each in rush.at_work if each.name.startswith("stop-")]
+    node = next(each for each in rush.overflow if each.name == retired.variables["node"])
+    rush.expect(*[(18 + n / 60, "the next one", 10.0) for n in range(14)])
+    rush.minutes(4)
+    assert not node.closed.now
+    told = [event for event in rush.ledger.events("2026-03-29") if event.node == node.name]
+    wanted = next(event.at for event in told if event.kind == "open wanted")
+    opened = min(event.at for event in told if event.kind == "opened" and event.at > wanted)
+    assert opened - wanted < timedelta(seconds=10)
+    rush.minutes(60)
+    all_is_well(rush)

@@ -1,0 +1,84 @@
+"""The shipped workflows and handlers under everything that can go wrong: nothing is cut, lost or stuck."""
+
+from typing import Any
+
+import pytest
+
+from headroom.adapters.ledger import Ledger
+from headroom.domain import safety
+from headroom_lab.proof.chaos import workflows
+from headroom_lab.proof.play import Play, play
+
+SCHEDULES = 240
+HAZARDS = {
+    "EC2 has no room",
+    "EC2 throttles",
+    "DynamoDB throttles",
+    "Pexip cannot be reached",
+    "Pexip answers 429",
+    "Pexip answers 500",
+    "a function dies between two requests",
+    "a function is held up",
+    "a function is killed after a minute",
+    "an answer is lost",
+    "a tick is lost",
+    "a tick is late",
+    "a tick comes twice",
+    "a snapshot's message is lost",
+    "a snapshot's message comes twice",
+    "EC2's message is lost",
+    "EC2's message comes twice",
+    "someone dials a closed node",
+}
+
+
+def test_schedules_of_the_shipped_workflows_cut_lose_and_block_nothing(capsys: pytest.CaptureFixture[str]) -> None:
+    found = workflows(SCHEDULES)
+    with capsys.disabled():
+        print(
+            f"\n  {found.schedules} schedules, {found.executions:,} executions, {found.starts:,} starts, {found.stops:,} stops"
+        )
+    assert [(played.seed, played.wrong, played.script) for played in found.wrong] == []
+    assert found.schedules == SCHEDULES
+    assert (HAZARDS | set(Play(0).incidents())) - set(found.happened) == set()
+
+
+def test_a_seed_brings_a_schedule_back() -> None:
+    once, again = (Play(7) for _ in range(2))
+    assert once.run() == again.run()
+    assert repr(once.stage.journal) == repr(again.stage.journal)
+    assert once.stage.table.items.keys() == again.stage.table.items.keys()
+
+
+def test_what_goes_wrong_is_found_and_its_incidents_are_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A ledger that forgets claims lets workflows go astray, and lifetimes that are not written are missed."""
+
+    def forgets(*_: Any, **__: Any) -> bool:
+        return False
+
+    monkeypatch.setattr(Ledger, "lifetime_began", forgets)
+    monkeypatch.setattr(Ledger, "lifetime_note", forgets)
+    wrong = next(played for played in map(play, range(20)) if played.wrong)
+    assert any("is lost" in each for each in wrong.wrong)
+    assert isinstance(wrong.script, list)
+
+
+def test_the_stop_function_asks_the_rules_before_it_stops_anything(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever is stopped in these schedules was allowed by the rules."""
+    allowed: list[bool] = []
+    ask = safety.may_stop
+
+    def asked(evidence: Any) -> Any:
+        answer = ask(evidence)
+        allowed.append(answer.allowed)
+        return answer
+
+    monkeypatch.setattr("headroom.stopping.may_stop", asked)
+    clouds = [run.stage.cloud for run in _runs(5)]
+    stopped = sum(len(machine.stopped_by_us) for cloud in clouds for machine in cloud.machines.values())
+    assert sum(allowed) >= stopped > 0
+
+
+def _runs(count: int) -> list[Play]:
+    runs = [Play(seed) for seed in range(count)]
+    return [run for run in runs if run.run()]
