@@ -18,7 +18,7 @@ site = Worksite(
 
 @logger.inject_lambda_context(correlation_id_path="token")
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
-    """Return when it was asked; raise InsufficientCapacityError, ThrottledError and the like for the workflow."""
-    asked = site.start_instance(event["node"], event["token"])
-    logger.info("asked EC2 to start", node=event["node"])
+    """Return when it was asked, or when its turn is; raise InsufficientCapacityError and the like for the workflow."""
+    asked = site.start_instance(event["node"], event["token"], event["instance"], event.get("turn", ""))
+    logger.info("asked EC2 to start" if asked["asked_at"] else "waits for its turn", node=event["node"])
     return asked

@@ -20,6 +20,10 @@ def aws_error(code: str, message: str = "") -> ClientError:
     return ClientError({"Error": {"Code": code, "Message": message or code}}, "Simulated")
 
 
+# EC2's own token buckets, by its developer guide: how many requests at once, and how many more a second.
+BUCKETS = {"StartInstances": (5, 2.0), "StopInstances": (50, 5.0), "DescribeInstances": (100, 20.0)}
+
+
 @dataclass(slots=True)
 class Machine:
     """An instance; its power-ons are the truth that the ledger's lifetimes are compared with."""
@@ -47,6 +51,8 @@ class Cloud:
     machines: dict[str, Machine] = field(default_factory=dict)
     cut: list[str] = field(default_factory=list)  # nodes that Headroom stopped under a call
     requests: list[tuple[float, str]] = field(default_factory=list)
+    throttled: int = 0  # by EC2's own buckets
+    tokens: dict[str, tuple[float, float]] = field(default_factory=dict)  # by request: how many were left, and when
 
     # The truth
 
@@ -116,14 +122,25 @@ class Cloud:
     def _read(self, request: str) -> None:
         """Reading is tried again by the SDK, as its configuration says."""
         for left in reversed(range(READ_TRIES)):
-            self.requests.append((self.now(), request))
             try:
-                self.touched(request)
+                self._request(request)
             except ClientError:
                 if not left:
                     raise
             else:
                 return
+
+    def _request(self, request: str) -> None:
+        """Take a token for a request, or throttle it as EC2 would."""
+        self.requests.append((self.now(), request))
+        self.touched(request)
+        size, refill = BUCKETS[request]
+        left, at = self.tokens.get(request, (float(size), self.now()))
+        left = min(float(size), left + refill * (self.now() - at))
+        self.tokens[request] = (max(0.0, left - 1), self.now())
+        if left < 1:
+            self.throttled += 1
+            raise aws_error("RequestLimitExceeded")
 
     def _described(self, machine: Machine) -> dict[str, Any]:
         tags = [{"Key": "Name", "Value": machine.node.name}, {"Key": "pexip-cloud", "Value": self.tag_value}]
@@ -138,8 +155,7 @@ class Cloud:
 
     def start_instances(self, *, InstanceIds: list[str]) -> None:  # noqa: N803
         """Start one."""
-        self.requests.append((self.now(), "StartInstances"))
-        self.touched("StartInstances")
+        self._request("StartInstances")
         machine = self._tagged(InstanceIds[0])
         if machine.state in {"stopping", "shutting-down", "terminated"}:
             raise aws_error("IncorrectInstanceState", f"The instance is {machine.state}")
@@ -147,8 +163,7 @@ class Cloud:
 
     def stop_instances(self, *, InstanceIds: list[str]) -> None:  # noqa: N803
         """Stop one: the moment at which a call would be cut."""
-        self.requests.append((self.now(), "StopInstances"))
-        self.touched("StopInstances")
+        self._request("StopInstances")
         machine = self._tagged(InstanceIds[0])
         if machine.state in {"pending", "running"} and machine.node.calls:
             self.cut.append(f"{machine.node.name} was stopped under {len(machine.node.calls)} calls")

@@ -1,7 +1,7 @@
 """The shipped handlers and workflows on simulated time: one platform, one account, and a seed that decides what happens.
 
-Functions run as they are deployed, one after the other; at every request they make others may come in between, and they
-may die there. Workflows are the shipped definitions. Everything that a seed decides is decided by one dice.
+Functions run as they are deployed, each on a thread of its own, and only one at a time: at every request that one makes
+others may come in between, and it may die there. Workflows are the shipped definitions.
 """
 
 import heapq
@@ -10,9 +10,9 @@ import io
 import json
 import os
 import sys
+import threading
 from collections import Counter
 from collections.abc import Callable
-from contextlib import redirect_stdout
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -37,7 +37,6 @@ ROOT = Path(__file__).parents[3]
 HOSTNAME, PRINCIPAL, OVERFLOW = "manager.example.com", "Oslo", "Cloud"
 BEGIN = datetime(2026, 3, 29, 0, 20, tzinfo=UTC).timestamp()  # the night in which Europe's clocks go forward
 LONGEST_FUNCTION = 60.0
-DEEP = 3  # functions that may come in between one another
 MACHINES = ("start_node", "set_open", "retire_node", "prewarm")
 CONTEXT: Any = SimpleNamespace(
     function_name="function",
@@ -92,6 +91,16 @@ FUNCTIONS = (
 )
 
 
+class _Nowhere(io.TextIOBase):
+    """Where logs and metrics go."""
+
+    def write(self, text: str) -> int:
+        return len(text)
+
+
+_NOWHERE = _Nowhere()
+
+
 class KilledError(BaseException):
     """A function dies where it stands: nothing in it can catch that."""
 
@@ -127,6 +136,44 @@ class Hazards:
         self.rates = {}
 
 
+class Strand:
+    """One invocation of a function: it runs until it waits or ends, and then the stage goes on."""
+
+    def __init__(self, stage: "Stage", run: Callable[[], None]) -> None:
+        self.stage = stage
+        self.began = stage.now
+        self.dies = False
+        self._go, self._back = threading.Semaphore(0), threading.Semaphore(0)
+        self._thread = threading.Thread(target=self._live, args=(run,), daemon=True)
+        self._thread.start()
+
+    def _live(self, run: Callable[[], None]) -> None:
+        self._go.acquire()
+        try:
+            run()
+        finally:
+            self.stage.strands.discard(self)
+            self._back.release()
+
+    def go_on(self) -> None:
+        """Let it run until it waits, or ends."""
+        before, self.stage.running = self.stage.running, self
+        self._go.release()
+        self._back.acquire()
+        self.stage.running = before
+
+    def wait(self, seconds: float) -> None:
+        """It waits; called by the function itself."""
+        self.stage.after(seconds, self.go_on)
+        self._back.release()
+        self._go.acquire()
+        if self.dies:
+            raise KilledError
+        if self.stage.now - self.began > LONGEST_FUNCTION:
+            self.stage.hazards.happened["a function is killed after a minute"] += 1
+            raise KilledError
+
+
 class Stage:
     """One run: everything in it happens because of `seed`."""
 
@@ -136,7 +183,8 @@ class Stage:
         self.now = BEGIN
         self._due: list[tuple[float, int, Callable[[], None]]] = []
         self._number = 0
-        self._running: list[float] = []  # when each function that runs began, the innermost last
+        self.running: Strand | None = None  # the function that runs now
+        self.strands: set[Strand] = set()  # those that have begun and not ended
         self.skew = 0.0  # of Pexip's clock
         self.executions: dict[str, Execution] = {}
         self.told: list[str] = []
@@ -160,6 +208,7 @@ class Stage:
 
     def run_until(self, end: float) -> None:
         """Let everything happen that happens until then, in order."""
+        sys.stdout = _NOWHERE  # logs and metrics
         while self._due and self._due[0][0] <= end:
             at, _, what = heapq.heappop(self._due)
             self.now = max(self.now, at)
@@ -167,13 +216,14 @@ class Stage:
             what()
         self.now = max(self.now, end)
         self.world.advance(self.now)
+        sys.stdout = self._stdout
 
     def sleep(self, seconds: float) -> None:
-        """A function waits, and others come in between."""
-        self.run_until(self.now + seconds)
-        if self._running and self.now - self._running[-1] > LONGEST_FUNCTION:
-            self.hazards.happened["a function is killed after a minute"] += 1
-            raise KilledError
+        """A function waits, and others come in between; anybody else has time pass."""
+        if self.running is None:
+            self.run_until(self.now + seconds)
+        elif seconds > 0:
+            self.running.wait(seconds)
 
     # What there is
 
@@ -182,7 +232,7 @@ class Stage:
             Node(
                 id=10 + n,
                 name=f"burst-{n}",
-                address=f"10.2.0.{n}",
+                address=f"10.2.{n // 200}.{n % 200}",
                 location=OVERFLOW,
                 hd=hd,
                 overflow=True,
@@ -269,10 +319,15 @@ class Stage:
 
     def __enter__(self) -> Self:
         self._deploy()
+        self._stdout = sys.stdout
         return self
 
     def __exit__(self, *_: object) -> None:
-        """Leave the handlers and the clock as they were."""
+        """End what still runs, and leave the handlers and the clock as they were."""
+        for strand in list(self.strands):
+            strand.dies = True
+            strand.go_on()
+        sys.stdout = self._stdout
         for holder, name, value in reversed(self._kept):
             if name == "level":
                 holder.setLevel(value)
@@ -303,15 +358,16 @@ class Stage:
 
     def touch(self, request: str) -> None:
         """A function makes a request: it may die here, be slow, or be throttled."""
-        if not self._running:
+        if self.running is None:
             return
         hazards = self.hazards
         if hazards.strikes(hazards.dies, "a function dies between two requests"):
             raise KilledError
-        if len(self._running) < DEEP and hazards.strikes(hazards.delayed, "a function is held up"):
+        if hazards.strikes(hazards.delayed, "a function is held up"):
             self.sleep(self.dice.choice((1, 5, 20, 45)))
         kind = "EC2" if request.endswith("Instances") else "DynamoDB"
-        if hazards.strikes(hazards.rates.get(kind, 0.0), f"{kind} throttles"):
+        rate = hazards.rates.get(request, hazards.rates.get(kind, 0.0))
+        if hazards.strikes(rate, f"{kind} throttles"):
             code = "RequestLimitExceeded" if kind == "EC2" else "ProvisionedThroughputExceededException"
             raise aws_error(code)
         if request == "StartInstances" and hazards.strikes(hazards.no_room, "EC2 has no room"):
@@ -334,38 +390,37 @@ class Stage:
 
     # Functions
 
-    def call(self, name: str, event: Any) -> Any:
-        """Run a function as Lambda would: return its answer, or raise FailedError with what Step Functions is told."""
-        self._running.append(self.now)
+    def call(self, name: str, event: Any, done: Callable[[Any], None] = lambda _: None) -> None:
+        """Invoke a function as Lambda would; `done` gets its answer, or what Step Functions is told of its failure."""
+
+        def run() -> None:
+            answer = self._answer(name, event)
+            if self.hazards.strikes(self.hazards.answer_lost, "an answer is lost"):
+                answer = FailedError("Lambda.Unknown", "no answer")
+            done(answer)
+
+        strand = Strand(self, run)
+        self.strands.add(strand)
+        strand.go_on()
+
+    def _answer(self, name: str, event: Any) -> Any:
         try:
-            with redirect_stdout(_Nowhere()):
-                answer = self.apps[name].handler(event, CONTEXT)
+            return self.apps[name].handler(event, CONTEXT)
         except KilledError:
-            raise FailedError("Runtime.ExitError", "the process has ended") from None
+            return FailedError("Runtime.ExitError", "the process has ended")
         except Exception as error:
-            told = {"errorMessage": str(error), "errorType": type(error).__name__}
-            raise FailedError(type(error).__name__, json.dumps(told)) from error
-        finally:
-            self._running.pop()
-        if self.hazards.strikes(self.hazards.answer_lost, "an answer is lost"):
-            raise FailedError("Lambda.Unknown", "no answer")
-        return answer
+            return FailedError(type(error).__name__, json.dumps({"errorMessage": str(error)}))
 
     def invoke(self, execution: Execution, name: str, payload: Any) -> None:
         """A workflow's step."""
         turn = execution.turn
         folder = FOLDERS[name]
 
-        def run() -> None:
-            answer: Any
-            try:
-                answer = self.call(folder, payload)
-            except FailedError as failed:
-                answer = failed
+        def done(answer: Any) -> None:
             self.journal.append((self.now, execution.name, f"{folder} {payload.get('do', '')}".strip(), answer))
             self.after(self.dice.uniform(0.02, 0.3), lambda: execution.hear(turn, answer))
 
-        self.after(self.dice.uniform(0.05, 1.5), run)
+        self.after(self.dice.uniform(0.05, 1.5), lambda: self.call(folder, payload, done))
 
     def message(self, seconds: float, what: Callable[[], None], name: str) -> None:
         """Send a message, which may get lost, come twice or come late."""
@@ -381,11 +436,11 @@ class Stage:
         """Invoke a function, and again after so many seconds each time it fails."""
 
         def run(left: tuple[float, ...] = again_after) -> None:
-            try:
-                self.call(name, event)
-            except FailedError:
-                if left:
+            def done(answer: Any) -> None:
+                if isinstance(answer, FailedError) and left:
                     self.after(left[0], lambda: run(left[1:]))
+
+            self.call(name, event, done)
 
         return run
 
@@ -459,13 +514,6 @@ class Stage:
 
 HOLDERS = ("decider", "site", "gatekeeper", "stopper", "finisher", "promiser", "recorder")
 FOLDERS = {name.title().replace("_", ""): name for name in FUNCTIONS}
-
-
-class _Nowhere(io.TextIOBase):
-    """Where logs and metrics go."""
-
-    def write(self, text: str) -> int:
-        return len(text)
 
 
 _machines: dict[str, dict[str, Any]] = {}

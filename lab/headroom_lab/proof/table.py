@@ -201,13 +201,13 @@ def _partitions(condition: ConditionBase) -> Iterator[str]:
 
 
 def _updated(item: Item, request: Item) -> Item:
-    """Apply `SET #a = :a, #b = if_not_exists(#b, :b) REMOVE #c`."""
+    """Apply `SET #a = :a, #b = if_not_exists(#b, :b), #n = #n + :n REMOVE #c`."""
     names, values = request["ExpressionAttributeNames"], request.get("ExpressionAttributeValues", {})
     sets, _, removes = request["UpdateExpression"].partition("REMOVE")
-    for part in re.findall(r"(#\w+) = (if_not_exists\(#\w+, )?(:\w+)", sets):
-        name = names[part[0]]
-        if not (part[1] and name in item):
-            item[name] = values[part[2]]
+    for target, unless, plus, value in re.findall(r"(#\w+) = (if_not_exists\(#\w+, )?(#\w+ \+ )?(:\w+)", sets):
+        name = names[target]
+        if not (unless and name in item):
+            item[name] = item[name] + values[value] if plus else values[value]
     for name in re.findall(r"#\w+", removes):
         item.pop(names[name], None)
     return item

@@ -12,7 +12,7 @@ from headroom.domain.fleet import NodeState, Power
 from headroom.domain.lifecycle import Wanted
 from headroom.domain.policy import Policy
 from headroom.domain.safety import LOOK_AGE, Answer, EmptyCheck, Evidence, may_stop
-from headroom.working import NotNowError, find_worker
+from headroom.working import A_MOMENT, NotNowError, find_worker
 
 
 class StopRefusedError(Exception):
@@ -77,6 +77,11 @@ class Stopper:
         )
         if not answer.allowed:
             raise StopRefusedError(answer.reason)
+        turn = self.ledger.turn(clock.now(), patience=A_MOMENT)
+        if turn is None:
+            raise StopRefusedError("EC2 is being asked as often as it allows; the next plan tries again")
+        clock.sleep(max(0.0, (turn - clock.now()).total_seconds()))
+        now = clock.now()
         self.ledger.last_word(node, token, memory.version, now)
         if clock.now() - max(look.at for look in looks) > LOOK_AGE:  # it took long to get here
             raise StopRefusedError("The last look at it is too old")

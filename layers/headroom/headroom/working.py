@@ -1,17 +1,18 @@
 """What the steps of a workflow do to one node with EC2: claim it, start it, see how far it has come."""
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from headroom import clock
-from headroom.adapters.ec2 import Ec2, Ec2Error
-from headroom.adapters.ledger import Event, Ledger, UnknownNodeError, stamp
+from headroom.adapters.ec2 import Ec2, Ec2Error, ThrottledError
+from headroom.adapters.ledger import Event, Ledger, UnknownNodeError, moment, stamp
 from headroom.domain.fleet import Instance, Power, Reading, Worker, boots_closed
 from headroom.domain.lifecycle import Action, Hold, Wanted, judge_start
 from headroom.domain.policy import Mode, Policy
 
 ME = "Headroom"
+A_MOMENT = timedelta(seconds=3)  # that a function waits for its turn itself
 
 
 class NotNowError(Exception):
@@ -32,7 +33,7 @@ class Worksite:
         reading = self._reading()
         worker = find_worker(reading, node)
         self._check(reading, action)
-        instance = self._instance(worker)
+        instance = self._known_instance(worker)
         held = self.ledger.memory(node).claim
         by_hand = held is None or held.token != token
         memory = self.ledger.claim(node, token, action, reason, now)
@@ -42,7 +43,7 @@ class Worksite:
                 self.ledger.promise(self._hold(node, token, reason, reading, now))
         return {
             "node": node,
-            "instance": instance.id,
+            "instance": instance,
             "mode": self.policy.mode,
             "reserve": memory.wanted is Wanted.CLOSED,
             "reason": memory.reason,
@@ -81,20 +82,34 @@ class Worksite:
             nodes=(node,),
         )
 
-    def start_instance(self, node: str, token: str) -> dict[str, str]:
-        """Ask EC2 to start the node's instance; a refusal is an event, and is raised for the workflow."""
-        now = clock.now()
+    def start_instance(self, node: str, token: str, instance: str, turn: str) -> dict[str, str]:
+        """Ask EC2 to start the node's instance when its turn has come, and return when that was.
+
+        `turn` is the one that an earlier try was given, empty at first. Where it is not yet, or EC2 throttles all the same,
+        `asked_at` is empty and `turn` says when to try again. Another refusal is an event, and is raised for the workflow.
+        """
         self._check_pause(Action.START)
+        memory = self.ledger.renew(node, token, clock.now())
+        mine = moment(turn)
+        if mine is None or (
+            memory.start_asked_at and memory.start_asked_at >= mine
+        ):  # it was used, by a try that got lost
+            mine = self.ledger.turn(clock.now())
+        if mine and mine > clock.now() + A_MOMENT:
+            return {"asked_at": "", "turn": stamp(mine)}
+        clock.sleep(max(0.0, ((mine or clock.now()) - clock.now()).total_seconds()))
+        now = clock.now()
         self.ledger.remember(node, token, start_asked_at=now)
-        memory = self.ledger.renew(node, token, now)
-        instance = self._instance(find_worker(self._reading(), node))
         try:
-            self.ec2.start(instance.id)
+            self.ec2.start(instance)
+        except ThrottledError:
+            later = self.ledger.turn(clock.now()) or now
+            return {"asked_at": "", "turn": stamp(max(later, now + A_MOMENT))}
         except Ec2Error as error:
             self.ledger.tell(Event(at=now, kind="start refused", node=node, reason=f"EC2 says {error}", by="EC2"))
             raise
         self.ledger.tell(Event(at=now, kind="start asked", node=node, reason=memory.reason, by=ME))
-        return {"asked_at": stamp(now)}
+        return {"asked_at": stamp(now), "turn": ""}
 
     def check_start(self, node: str, token: str, asked_at: str) -> dict[str, str]:
         """Say how far a start has come; `unwanted` if the newest plan wants the node otherwise by now."""
@@ -137,6 +152,13 @@ class Worksite:
                 "Pexip has not been read yet: wait a minute, and look at the log of the observe function."
             )
         return reading
+
+    def _known_instance(self, worker: Worker) -> str:
+        """Return the id of a node's instance as the newest plan saw it, so that EC2 need not be asked again."""
+        planned = self.ledger.last_plan()
+        nodes = planned.plan.nodes if planned else ()
+        known = next((node.instance for node in nodes if node.name == worker.name), "")
+        return known or self._instance(worker).id
 
     def _instance(self, worker: Worker) -> Instance:
         found = [

@@ -2,7 +2,7 @@
 
 One table, every question answered by key (P is the platform, all times UTC):
 
-    now#P                  reading | plan | bookings | pause | lease#NAME    the newest of each
+    now#P                  reading | plan | bookings | pause | turns | lease#NAME    the newest of each
     snapshot#P             TIME                                     every reading; its INSERT has `decide` plan
     plan#P                 TIME                                     observation, commitments, policy and plan
     nodes#P                NODE                                     wanted state and version, claim, what is remembered
@@ -53,6 +53,7 @@ from headroom.domain.claims import (
 from headroom.domain.fleet import Observation, Reading
 from headroom.domain.forecasting import Booking, Outlook, Profile, outlook, quarter_of
 from headroom.domain.lifecycle import Action, Claim, Commitments, Hold, Memory, Pause, Pausing, Wanted
+from headroom.domain.pace import OURS, due_after, turn_at
 from headroom.domain.planning import Change, Plan
 from headroom.domain.policy import Policy
 from headroom.domain.turned_away import Refused, Sample
@@ -541,6 +542,54 @@ class Ledger:
                 raise PlanChangedError(f"The newest plan wants {node} otherwise") from None
             raise
 
+    # Turns
+
+    def turn(self, now: datetime, patience: timedelta | None = None) -> datetime | None:
+        """Take a turn to ask EC2 to start or stop an instance, and return when it is; None if it would be too late.
+
+        Whoever takes turns at the same moment gets different ones: the table adds them up.
+        """
+        while True:
+            due = self._add_a_turn(now, patience)
+            if due is not None:
+                return turn_at(due, now)
+            if self._first_turn(now):
+                return now
+            if patience is not None and (busy := self._turns_due()) and turn_at(busy, now) > now + patience:
+                return None
+
+    def _add_a_turn(self, now: datetime, patience: timedelta | None) -> datetime | None:
+        """Take the next turn while others wait for theirs; return when it was due, None if nobody waits, or too many."""
+        last = None if patience is None else now + patience + OURS.burst
+        condition = Attr("due").gte(_millis(now))
+        try:
+            item = self.table.update_item(
+                Key=self._turns,
+                UpdateExpression="SET #due = #due + :one",
+                ExpressionAttributeNames={"#due": "due"},
+                ExpressionAttributeValues={":one": _millis(OURS.interval)},
+                ConditionExpression=condition & Attr("due").lte(_millis(last)) if last else condition,
+                ReturnValues="ALL_NEW",
+            )["Attributes"]
+        except ClientError as error:
+            if is_refusal(error):
+                return None
+            raise
+        return datetime.fromtimestamp(int(str(item["due"])) / 1000, UTC) - OURS.interval
+
+    def _first_turn(self, now: datetime) -> bool:
+        """Take a turn at once, if nobody waits."""
+        due = {"due": _millis(due_after(None, now))}
+        return self._put_new(self._turns["pk"], self._turns["sk"], due, or_if=Attr("due").lt(_millis(now)))
+
+    def _turns_due(self) -> datetime | None:
+        item = self._get(self._turns["pk"], self._turns["sk"])
+        return datetime.fromtimestamp(int(item["due"]) / 1000, UTC) if item else None
+
+    @property
+    def _turns(self) -> dict[str, str]:
+        return {"pk": f"now#{self.platform}", "sk": "turns"}
+
     # Promises
 
     def promise(self, hold: Hold) -> bool:
@@ -692,6 +741,12 @@ def _written(fact: Fact | None) -> str | int | None:
     if isinstance(fact, datetime):
         return stamp(fact)
     return str(fact) if isinstance(fact, str) else fact  # boto3 takes no enumeration for a string
+
+
+def _millis(time: datetime | timedelta) -> int:
+    """Write a time, or a stretch of it, as a number that DynamoDB can add to."""
+    seconds = time.timestamp() if isinstance(time, datetime) else time.total_seconds()
+    return round(1000 * seconds)
 
 
 def _decimal(number: float) -> Decimal:

@@ -1,0 +1,34 @@
+"""How fast EC2 may be asked to start and stop instances: one token bucket for both, well inside EC2's own.
+
+EC2's developer guide («Request throttling») gives StartInstances a bucket of 5 that refills by 2 a second, and
+StopInstances, as other mutating actions, one of 50 by 5; other users of the account draw on the same buckets.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+
+@dataclass(frozen=True, slots=True)
+class Bucket:
+    """So many requests at once, then one every `interval`."""
+
+    size: int
+    interval: timedelta
+
+    @property
+    def burst(self) -> timedelta:
+        """How far the requests so far may be ahead of one every interval."""
+        return (self.size - 1) * self.interval
+
+
+OURS = Bucket(size=4, interval=timedelta(milliseconds=625))  # 1.6 a second
+
+
+def turn_at(due: datetime | None, now: datetime, bucket: Bucket = OURS) -> datetime:
+    """Return when a request may be made; `due` is when the one after all earlier ones would be, at one every interval."""
+    return now if due is None else max(now, due - bucket.burst)
+
+
+def due_after(due: datetime | None, now: datetime, bucket: Bucket = OURS) -> datetime:
+    """Return the `due` of the request after this one."""
+    return (now if due is None else max(now, due)) + bucket.interval
