@@ -29,6 +29,7 @@ ENVIRONMENT = {
     "SET_OPEN_ARN": "arn:aws:states:eu-central-1:123456789012:stateMachine:headroom-set-open",
     "RETIRE_NODE_ARN": "arn:aws:states:eu-central-1:123456789012:stateMachine:headroom-retire-node",
     "TOPIC_ARN": "arn:aws:sns:eu-central-1:123456789012:people",
+    "HEADS_TOPIC_ARN": "arn:aws:sns:eu-central-1:123456789012:heads",
     "POWERTOOLS_LOG_LEVEL": "INFO",
     "POWERTOOLS_METRICS_NAMESPACE": "Headroom",
     "POWERTOOLS_SERVICE_NAME": "headroom",

@@ -9,6 +9,7 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 from headroom import clock
 from headroom.adapters.ec2 import Ec2
 from headroom.adapters.ledger import Ledger, moment
+from headroom.adapters.notify import Notify
 from headroom.adapters.workflows import Workflows
 from headroom.deciding import Decider
 from headroom.observability import logger, metrics
@@ -19,6 +20,7 @@ decider = Decider(
     ledger=Ledger(settings.table_name, settings.platform),
     ec2=Ec2(settings.tag_value),
     workflows=Workflows(settings),
+    notary=Notify(settings.heads_topic_arn),
     policy=settings.policy,
 )
 

@@ -77,7 +77,7 @@ def test_a_plan_of_many_nodes_is_written_in_chunks_and_claims_every_one(desk: De
         policy=desk.settings.policy,
         plan=decided,
     )
-    written = desk.ledger.keep_plan(record, last.number, [(change, token_for(change, 1, NOW)) for change in changes])
+    written = desk.ledger.keep_plan(record, last, [(change, token_for(change, 1, NOW)) for change in changes])
     assert len(written) == 230
     assert len(desk.ledger.commitments(decided.at).memories) >= 230
 

@@ -241,7 +241,7 @@ def test_a_function_that_dies_after_its_effect_and_before_its_answer(rush: Stage
 def test_a_workflow_that_is_aborted(rush: Stage) -> None:
     started = at_work(rush, "start-", "reserve-")
     started.abort()
-    rush.minutes(6)
+    rush.minutes(14)
     assert f"The workflow {started.name} on {started.variables['node']} ended without a word" in said(rush)
     rush.minutes(40)
     all_is_well(rush)

@@ -137,7 +137,7 @@ PERSON_AT_WORK, FAULT, RUSH = PERSON, ENOUGH._replace(faults=1), ENOUGH._replace
 CONDITIONS: dict[str, tuple[str, Any, Budget, str]] = {
     "claims need not be free": ("is_free", lambda now: ALWAYS, PERSON_AT_WORK, "two workflows at work"),
     "claims need not be held": ("is_held_by", lambda token: ALWAYS, PERSON_AT_WORK, "two workflows at work"),
-    "plans may be old": ("is_unchanged", lambda version: ALWAYS, RUSH, "since it had read"),
+    "plans may be old": ("is_unchanged", lambda version: ALWAYS, PERSON._replace(strays=1), "since it had read"),
     "there is no last word": ("is_the_last_word", lambda *any_: ALWAYS, RUSH, "wants otherwise"),
     "a lease lasts no step": ("LEASE", timedelta(), FAULT, "never comes to rest"),
 }

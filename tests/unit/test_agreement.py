@@ -174,6 +174,7 @@ def test_the_domain_imports_the_standard_library_and_itself_only() -> None:
                     "datetime",
                     "enum",
                     "functools",
+                    "hashlib",
                     "math",
                     "statistics",
                     "zoneinfo",

@@ -19,7 +19,8 @@ from rich.progress import Progress
 import headroom
 from headroom import clock
 from headroom_lab.advice import Peak, nodes_for
-from headroom_lab.cli.stack import ledger_of, spoken
+from headroom_lab.cli.explain import replay_decision, verify, why
+from headroom_lab.cli.stack import ledger_of, spoken, stack_option
 from headroom_lab.demo.scenario import bundled, from_trace, platform_of
 from headroom_lab.load import TraceError
 from headroom_lab.pexip.alone import Home
@@ -260,13 +261,8 @@ def _since(days: int) -> tuple[datetime, datetime]:
     return now - timedelta(days=days), now
 
 
-_stack = click.option(
-    "--stack", default="headroom", show_default=True, help="The deployed stack; AWS_PROFILE chooses where."
-)
-
-
 @main.command()
-@_stack
+@stack_option
 @click.option("--location", help="The principal location; may be left out if there is one.")
 @click.option("--days", default=56, show_default=True, type=click.IntRange(1, 400))
 def export(stack: str, location: str | None, days: int) -> None:
@@ -286,7 +282,7 @@ def export(stack: str, location: str | None, days: int) -> None:
 
 
 @main.command()
-@_stack
+@stack_option
 @click.option("--days", default=28, show_default=True, type=click.IntRange(1, 400))
 @click.option("--zone", default="UTC", show_default=True, callback=_zone, help="Time zone of the days.")
 @click.option("--price", type=click.FloatRange(0), help="What a node costs an hour, to have costs shown.")
@@ -389,6 +385,9 @@ def pexip(port: int, folder: Path | None, ec2: str | None, hostname: str) -> Non
     except OSError as error:
         raise click.ClickException(str(error)) from error
 
+
+for command in (why, verify, replay_decision):
+    main.add_command(command)
 
 if __name__ == "__main__":
     main()

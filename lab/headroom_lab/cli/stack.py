@@ -17,6 +17,11 @@ ADVICE = {
 }
 
 
+stack_option = click.option(
+    "--stack", default="headroom", show_default=True, help="The deployed stack; AWS_PROFILE chooses where."
+)
+
+
 @contextmanager
 def spoken() -> Iterator[None]:
     """Say what went wrong with AWS in a sentence that says what to do."""

@@ -7,7 +7,7 @@ happen, people, Pexip's own controller, and faults. What decides is never copied
 from collections.abc import Callable, Iterator
 from datetime import timedelta
 
-from headroom.domain import claims, safety
+from headroom.domain import claims, reconciling, safety
 from headroom.domain.lifecycle import Action, Progress, Wanted
 from headroom.domain.policy import Policy
 from headroom.domain.reconciling import Found
@@ -80,6 +80,7 @@ class Model:
         self.gap = _seconds(safety.gap(policy.replication))
         self.look_age = _seconds(safety.LOOK_AGE)
         self.lease = _seconds(claims.LEASE)
+        self.overdue = _seconds(reconciling.OVERDUE)
         self.first_lease = _seconds(claims.FIRST_LEASE)
         self.step = _seconds(claims.LONGEST_STEP)
         self.oldest_look = self.gap + 2 * MINUTE
@@ -180,7 +181,7 @@ class Model:
             age=min(node.age + by, self.oldest) if node.on else 0,
             since=min(node.since + by, self.replication),
             call=SEEN if node.call else 0,
-            lease=max(0, node.lease - by),
+            lease=max(-self.overdue, node.lease - by) if node.holder else 0,
             rests=max(0, node.rests - by),
             closed=None if node.closed is None else min(node.closed + by, looked + self.replication),
             opened=opened,

@@ -4,7 +4,7 @@ from dataclasses import replace
 from datetime import timedelta
 from typing import NamedTuple
 
-from headroom.domain import safety
+from headroom.domain import reconciling, safety
 from headroom.domain.fleet import Instance, Location, Observation, PexipSettings, Power, Reading, Worker, match_up
 from headroom.domain.fleet import Node as FleetNode
 from headroom.domain.lifecycle import Action, Claim, Commitments, Hold, Memory, Pause, Progress, Wanted, judge_start
@@ -43,6 +43,9 @@ POLICY = Policy(
     forecasting=False,
     expected_hd=HD,
 )
+
+
+OVERDUE = int(reconciling.OVERDUE.total_seconds())
 
 
 class Planned(NamedTuple):
@@ -85,6 +88,7 @@ class Shipped:
                     n.wanted,
                     n.holder > 0,
                     n.lease > 0,
+                    n.lease <= -OVERDUE,
                     n.action,
                     n.rests > 0,
                     n.closed is None,

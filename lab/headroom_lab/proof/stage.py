@@ -71,6 +71,7 @@ ENVIRONMENT = {
     "SET_OPEN_ARN": "set_open",
     "RETIRE_NODE_ARN": "retire_node",
     "TOPIC_ARN": "people",
+    "HEADS_TOPIC_ARN": "heads",
     "POWERTOOLS_METRICS_NAMESPACE": "Headroom",
     "POWERTOOLS_SERVICE_NAME": "headroom",
 }
@@ -188,6 +189,7 @@ class Stage:
         self.skew = 0.0  # of Pexip's clock
         self.executions: dict[str, Execution] = {}
         self.told: list[str] = []
+        self.heads: list[str] = []
         self.journal: list[tuple[float, str, str, Any]] = []  # what workflows did: when, which, function, answer
         self.observing = True
         self._kept: list[tuple[Any, str, Any]] = []  # what was there before, to be put back
@@ -305,6 +307,8 @@ class Stage:
         self.ec2.client = self.ec2.acting = self.ec2.cloudwatch = self.cloud  # type: ignore[assignment]
         self.notify = Notify("people")
         self.notify.client = SimpleNamespace(publish=self._publish)  # type: ignore[assignment]
+        self.notary = Notify("heads")
+        self.notary.client = SimpleNamespace(publish=lambda **message: self.heads.append(message["Message"]))  # type: ignore[assignment]
         self.workflows = Workflows(self.settings)
         self.workflows.client = SimpleNamespace(start_execution=self._start_execution)  # type: ignore[assignment]
         self.set_policy()
@@ -342,6 +346,7 @@ class Stage:
             "ledger": self.ledger,
             "ec2": self.ec2,
             "notify": self.notify,
+            "notary": self.notary,
             "workflows": self.workflows,
             "pexip": self.pexip,
             "settings": self.settings,

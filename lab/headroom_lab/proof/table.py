@@ -147,7 +147,7 @@ class MemoryTable:
     def query(self, *, KeyConditionExpression: ConditionBase, **more: Any) -> Item:  # noqa: N803
         """Return the items of one partition, in the order of their sort keys, as one page."""
         self.touched("Query")
-        parts = [self.items.get(pk, {}) for pk in _partitions(KeyConditionExpression)]
+        parts = [self.items.get(pk, {}) for pk in _partitions(KeyConditionExpression)] or list(self.items.values())
         found = [item for part in parts for item in part.values() if holds(KeyConditionExpression, item)]
         found.sort(key=lambda item: str(item["sk"]), reverse=not more.get("ScanIndexForward", True))
         return {"Items": [dict(item) for item in found[: more.get("Limit")]]}

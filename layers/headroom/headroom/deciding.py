@@ -6,9 +6,9 @@ from datetime import datetime
 
 from aws_lambda_powertools.metrics import MetricUnit
 
-import headroom
 from headroom.adapters.ec2 import Ec2, Ec2Error
-from headroom.adapters.ledger import Event, Ledger, Record, SupersededError, token_for
+from headroom.adapters.ledger import Event, Ledger, Planned, Record, SupersededError, token_for
+from headroom.adapters.notify import Notify
 from headroom.adapters.workflows import Workflows
 from headroom.domain.fleet import Fleet, Instance, Observation, match_up
 from headroom.domain.forecasting import Booking, Outlook, gathered, near, quarter_of
@@ -17,6 +17,7 @@ from headroom.domain.planning import Plan, plan
 from headroom.domain.policy import Mode, Policy
 from headroom.domain.reconciling import Finding, Found, reconcile
 from headroom.observability import logger, metrics
+from headroom.version import code_version
 
 ME = "Headroom"
 
@@ -28,6 +29,7 @@ class Decider:
     ledger: Ledger
     ec2: Ec2
     workflows: Workflows
+    notary: Notify
     policy: Policy
     quarter: datetime | None = None  # that the outlooks are for
     outlooks: tuple[Outlook, ...] = ()
@@ -60,7 +62,7 @@ class Decider:
         changes = [] if self.policy.mode is Mode.OBSERVE else list(decision.changes)
         versions = {change.node: commitments.memory(change.node).version + 1 for change in changes}
         record = Record(
-            version=headroom.__version__,
+            version=code_version(),
             observation=observation,
             commitments=commitments,
             policy=self.policy,
@@ -69,7 +71,7 @@ class Decider:
         try:
             begun = self.ledger.keep_plan(
                 record,
-                after=last.number if last else 0,
+                last,
                 changes=[(change, token_for(change, versions[change.node], now)) for change in changes],
             )
         except SupersededError:
@@ -80,9 +82,16 @@ class Decider:
                 Event(at=now, kind=f"{change.action} wanted", node=change.node, reason=change.reason, by=ME)
             )
             memory = commitments.memory(change.node)
+            if memory.claim and not memory.is_at_work(now):
+                lost = (
+                    f"The workflow {memory.claim.token} on {change.node} ended without a word; {token} takes its place"
+                )
+                self.ledger.tell(Event(at=now, kind="taken over", node=change.node, reason=lost, by=ME))
             if not memory.is_at_work(now) or memory.is_relieved_by(change.action, now):
                 self.workflows.begin(change, token)
         self._heal(observation, commitments, now)
+        if last and last.plan.at.date() != now.date():
+            self._publish(last)
         self._tell_issues(last.plan if last else None, decision, now)
         self._keep_samples(decision)
         return decision
@@ -116,6 +125,19 @@ class Decider:
             logger.exception("samples not kept")
             metrics.add_metric("SamplesLost", MetricUnit.Count, 1)
 
+    def _publish(self, last: Planned) -> None:
+        """Say what the chain of plans has come to by the end of a day, where none of our functions can change it."""
+        day = f"{last.plan.at:%Y-%m-%d}"
+        logger.info("head of the day", day=day, number=last.number, digest=last.digest)
+        try:
+            self.notary.people(
+                f"Headroom: the ledger's head of {day}",
+                f"Plan {last.number} of {self.ledger.platform} has the digest {last.digest}.\n\nKeep this message: "
+                f"headroom verify --head {day}={last.digest}",
+            )
+        except Exception:  # what is published may be late; what is decided may not
+            logger.exception("head not published", day=day)
+
     def _instances(self) -> tuple[tuple[Instance, ...], str]:
         try:
             return self.ec2.instances(), ""
@@ -140,8 +162,9 @@ class Decider:
         meddled = {"meddled_at": now} if finding.meddled else {}
         match finding.found:
             case Found.NO_LIFETIME if launched_at:
-                by = ME if was_ours(memory.start_asked_at, launched_at) else "unknown"
-                ledger.lifetime_began(node, launched_at, by, "seen running at a tick")
+                ours = was_ours(memory.start_asked_at, launched_at)
+                by, reason = (ME, memory.reason) if ours else ("unknown", "seen running at a tick")
+                ledger.lifetime_began(node, launched_at, by, reason)
                 ledger.note(node, lifetime=launched_at, **meddled)
             case Found.NO_INSTANCE if launched_at:
                 ledger.lifetime_note(node, launched_at, stopped_at=now, stopped_by="seen at a tick")

@@ -42,6 +42,7 @@ class Settings:
     set_open_arn: str
     retire_node_arn: str
     topic_arn: str
+    heads_topic_arn: str
 
     @classmethod
     def from_env(cls, env: Mapping[str, str] = os.environ) -> Self:

@@ -82,7 +82,9 @@ def test_a_node_that_serves_is_no_longer_given_up_and_its_size_is_remembered() -
 
 
 def test_a_claim_whose_workflow_ended_without_a_word_is_an_issue() -> None:
-    dead = claimed(1, Action.STOP, left=timedelta(), lifetime=LONG_AGO, hd=15)
+    slow = claimed(1, Action.STOP, left=-timedelta(minutes=4), lifetime=LONG_AGO, hd=15)
+    assert findings(node(1, Power.RUNNING), slow) == []
+    dead = claimed(1, Action.STOP, left=-timedelta(minutes=5), lifetime=LONG_AGO, hd=15)
     [found] = findings(node(1, Power.RUNNING), dead, is_read=False)
     assert found.found is Found.NO_WORKFLOW
     decided = plan(observe(node(1, Power.RUNNING)), Commitments(memories=(dead,)), CONTROL, NOW)

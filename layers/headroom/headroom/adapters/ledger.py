@@ -4,7 +4,8 @@ One table, every question answered by key (P is the platform, all times UTC):
 
     now#P                  reading | plan | bookings | pause | turns | lease#NAME    the newest of each
     snapshot#P             TIME                                     every reading; its INSERT has `decide` plan
-    plan#P                 TIME                                     observation, commitments, policy and plan
+    plan#P                 TIME                                     observation, commitments, policy and plan, in a chain
+    heads#P                DAY                                      the last plan of each day in that chain, for ever
     nodes#P                NODE                                     wanted state and version, claim, what is remembered
     holds#P                ID                                       promises of capacity
     lifetimes#P#NODE       LAUNCHED                                 power-on to power-off
@@ -22,7 +23,7 @@ import zlib
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from functools import cached_property, reduce
 from itertools import batched, islice
@@ -36,6 +37,8 @@ from botocore.config import Config
 from botocore.exceptions import ClientError
 
 from headroom.domain.bookings import Series
+from headroom.domain.chain import KEPT as RECORDS_KEPT
+from headroom.domain.chain import Head, Kept, Link, after, digest_of
 from headroom.domain.claims import (
     FIRST_LEASE,
     LEASE,
@@ -61,7 +64,6 @@ from headroom.domain.turned_away import Refused, Sample
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb.service_resource import Table
 
-RECORDS_KEPT = timedelta(days=35)  # full snapshots and plans
 HISTORY_KEPT = timedelta(days=400)  # samples, lifetimes, events
 ROOM_KEPT = timedelta(days=60)  # how large the meetings of one room were
 NO_CLAIM = dict.fromkeys(("claim_token", "claim_action", "claim_until", "rests_until"))
@@ -114,15 +116,23 @@ class Record:
     commitments: Commitments
     policy: Policy
     plan: Plan
-    foreseen: bool = False  # the observation's outlooks are kept once a quarter of an hour, beside the plans
+    foreseen: str = (
+        ""  # digest of the observation's outlooks, which are kept once a quarter of an hour, beside the plans
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Planned:
-    """The newest plan, and the number that the next one must follow."""
+    """The newest plan, and where it stands in the chain that the next one must follow."""
 
     number: int
     plan: Plan
+    digest: str = ""
+
+    @property
+    def head(self) -> Head:
+        """What the next plan names as the one before it."""
+        return Head(number=self.number, digest=self.digest, at=self.plan.at)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -138,7 +148,8 @@ class Event:
 
 def _without_outlooks(record: Record) -> Record:
     seen = record.observation
-    return replace(record, observation=replace(seen, outlooks=()), foreseen=bool(seen.outlooks))
+    foreseen = digest_of(msgspec.json.encode(seen.outlooks)) if seen.outlooks else ""
+    return replace(record, observation=replace(seen, outlooks=()), foreseen=foreseen)
 
 
 def token_for(change: Change, version: int, now: datetime) -> str:
@@ -213,7 +224,9 @@ class Ledger:
     def last_plan(self) -> Planned | None:
         """Return the newest plan."""
         item = self._get(f"now#{self.platform}", "plan")
-        return Planned(number=int(item["number"]), plan=unpack(item["body"], Plan)) if item else None
+        if item is None:
+            return None
+        return Planned(number=int(item["number"]), plan=unpack(item["body"], Plan), digest=str(item.get("digest", "")))
 
     def commitments(self, now: datetime) -> Commitments:
         """Return what has been promised and begun."""
@@ -244,26 +257,38 @@ class Ledger:
         """End a pause."""
         self.table.delete_item(Key={"pk": f"now#{self.platform}", "sk": "pause"})
 
-    def keep_plan(self, record: Record, after: int, changes: Sequence[tuple[Change, str]]) -> list[tuple[Change, str]]:
+    def keep_plan(
+        self, record: Record, last: Planned | None, changes: Sequence[tuple[Change, str]]
+    ) -> list[tuple[Change, str]]:
         """Keep a plan, what it wants and its claims; return the changes whose claim was written, with their tokens.
 
-        Raise SupersededError if another plan was made since number `after`. A node that someone claimed meanwhile is left
+        Raise SupersededError if another plan was made since the `last`. A node that someone claimed meanwhile is left
         out. More changes than a transaction holds are written in further ones; a crash between them leaves nodes as
         they are, for the next plan.
         """
-        at = stamp(record.plan.at)
-        kept = {"expires_at": self._expiry(record.plan.at, RECORDS_KEPT), "reason": record.plan.reason}
+        at, body = record.plan.at, pack(_without_outlooks(record))
+        link = after(last.head if last else None, at, body)
+        chained = {
+            "number": link.number,
+            "digest": link.digest,
+            "previous": link.previous,
+            "previous_at": stamp(link.previous_at) if link.previous_at else "",
+        }
+        kept = {"expires_at": self._expiry(at, RECORDS_KEPT), "reason": record.plan.reason}
         planned: list[Any] = [
-            self._put_request(f"plan#{self.platform}", at, {"body": pack(_without_outlooks(record)), **kept}),
+            self._put_request(f"plan#{self.platform}", stamp(at), {"body": body, **chained, **kept}),
             self._put_request(
                 f"now#{self.platform}",
                 "plan",
-                {"body": pack(record.plan), "at": at, "number": after + 1},
+                {"body": pack(record.plan), "at": stamp(at), "number": link.number, "digest": link.digest},
                 Condition="attribute_not_exists(pk) OR #n = :after",
                 Names={"#n": "number"},
-                Values={":after": after},
+                Values={":after": last.number if last else 0},
             ),
         ]
+        if last and last.plan.at.date() != at.date():
+            facts = {"number": last.number, "digest": last.digest, "at": stamp(last.plan.at)}
+            planned.append(self._put_request(f"heads#{self.platform}", f"{last.plan.at:%Y-%m-%d}", facts))
         written: list[tuple[Change, str]] = []
         waiting = list(changes)
         while planned or waiting:
@@ -348,9 +373,52 @@ class Ledger:
         between = Key("sk").between(stamp(since), stamp(until))
         for item in self._pages(Key("pk").eq(f"plan#{self.platform}") & between, ScanIndexForward=True):
             record = unpack(item["body"], Record)
+            yield self._complete(record)
+
+    def _complete(self, record: Record) -> Record:
+        """Put the outlooks back that are kept beside the plans."""
+        outlooks = tuple(self.outlooks(quarter_of(record.plan.at))) if record.foreseen else ()
+        return replace(record, observation=replace(record.observation, outlooks=outlooks))
+
+    def record_at(self, time: datetime) -> Record | None:
+        """Return what the plan in force at a time was made from, None if there is none that old any more."""
+        until = Key("pk").eq(f"plan#{self.platform}") & Key("sk").lte(stamp(time))
+        for item in self._pages(until, ScanIndexForward=False, Limit=1):
+            return self._complete(unpack(item["body"], Record))
+        return None
+
+    def chain(self) -> Iterator[Kept]:
+        """Yield every plan in the chain that is still there, the oldest first."""
+        for item in self._pages(Key("pk").eq(f"plan#{self.platform}"), ScanIndexForward=True):
+            link = Link(
+                number=int(item.get("number", 0)),
+                at=datetime.fromisoformat(item["sk"]),
+                content=digest_of(bytes(item["body"])),
+                previous=str(item.get("previous", "")),
+                previous_at=moment(item.get("previous_at")),
+            )
+            yield Kept(link=link, digest=str(item.get("digest", "")))
+
+    def foreseen(self, since: datetime, until: datetime) -> Iterator[tuple[datetime, bool]]:
+        """Yield every plan that had a forecast, and whether that is still the one it was made with."""
+        digests: dict[datetime, str] = {}
+        between = Key("pk").eq(f"plan#{self.platform}") & Key("sk").between(stamp(since), stamp(until))
+        for item in self._pages(between, ScanIndexForward=True):
+            record = unpack(item["body"], Record)
             quarter = quarter_of(record.plan.at)
-            outlooks = tuple(self.outlooks(quarter)) if record.foreseen else ()
-            yield replace(record, observation=replace(record.observation, outlooks=outlooks))
+            if record.foreseen and quarter not in digests:
+                digests[quarter] = digest_of(msgspec.json.encode(tuple(self.outlooks(quarter))))
+            if record.foreseen:
+                yield record.plan.at, digests[quarter] == record.foreseen
+
+    def heads(self) -> dict[date, Head]:
+        """Return the last plan of each day that there ever was."""
+        return {
+            date.fromisoformat(item["sk"]): Head(
+                number=int(item["number"]), digest=str(item["digest"]), at=datetime.fromisoformat(item["at"])
+            )
+            for item in self._query(f"heads#{self.platform}")
+        }
 
     # What is known of the load
 
@@ -627,6 +695,16 @@ class Ledger:
     def events(self, day: str, newest: int | None = None) -> list[Event]:
         """Return a day's events (`2026-03-02`), newest first, all or the newest few."""
         return [_event(item) for item in self._query(f"events#{self.platform}#{day}", newest)]
+
+    def events_of(self, node: str, newest: int) -> list[Event]:
+        """Return a node's newest events, the newest first."""
+        page = self.table.query(
+            IndexName="by_node",
+            KeyConditionExpression=Key("node_key").eq(f"{self.platform}#{node}"),
+            ScanIndexForward=False,
+            Limit=newest,
+        )
+        return [_event(item) for item in page["Items"]]
 
     def lifetime_began(self, node: str, launched_at: datetime, by: str, reason: str) -> bool:
         """Open a lifetime, once; say False if it was known."""

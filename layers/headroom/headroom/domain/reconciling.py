@@ -8,6 +8,7 @@ from enum import StrEnum
 from headroom.domain.fleet import Node, NodeState, Power
 from headroom.domain.lifecycle import OURS_FOR, Commitments, Memory, was_ours
 
+OVERDUE = timedelta(minutes=5)  # after the end of its lease a workflow that nobody relieved may be merely slow
 MESSAGE_TAKES = timedelta(minutes=2)  # until EC2's message of a change of state has been written down
 
 
@@ -52,7 +53,7 @@ def reconcile(
             if node.state is NodeState.SERVING and (memory.hd != node.hd or memory.given_up_at):
                 yield Finding(found=Found.SERVES, node=node.name, hd=node.hd)
     for memory in commitments.memories:
-        if memory.claim and memory.claim.until <= now:
+        if memory.claim and memory.claim.until + OVERDUE <= now:
             yield Finding(
                 found=Found.NO_WORKFLOW,
                 node=memory.node,

@@ -1,0 +1,160 @@
+"""What happened and why, from the ledger alone: of a node, or at a time."""
+
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from datetime import date, datetime, time
+from zoneinfo import ZoneInfo
+
+import msgspec
+
+from headroom.adapters.ledger import Event, Ledger, Record
+from headroom.domain.chain import KEPT, Examined, Head, examine
+from headroom.domain.load import Load
+from headroom.domain.planning import Plan, plan
+from headroom.version import code_version
+
+EVENTS = 20
+
+
+class UnknownError(Exception):
+    """The ledger knows nothing of what was asked for; the message says what it knows."""
+
+
+def time_of(text: str, zone: str, now: datetime) -> datetime | None:
+    """Read a time: ISO 8601, in the site's zone unless it names one, or `8:55` for today's; None if it is none."""
+    here = ZoneInfo(zone)
+    for form in ("%H:%M", "%H:%M:%S"):
+        try:
+            clock = datetime.strptime(text, form)  # noqa: DTZ007 - the zone comes with the day
+        except ValueError:
+            continue
+        return datetime.combine(now.astimezone(here).date(), clock.time(), here)
+    try:
+        read = datetime.fromisoformat(text)
+    except ValueError:
+        return None
+    return read if read.tzinfo else read.replace(tzinfo=here)
+
+
+def why_at(record: Record) -> Iterator[str]:
+    """Explain the plan that was in force at a time."""
+    made, at = record.plan, record.policy.on_the_clock
+    yield f"{made.at:%Y-%m-%d} {at(made.at)}: {made.reason}"
+    yield f"  by {record.version} in {made.mode} mode, from Pexip's state of {at(made.read_at)}"
+    for change in made.changes:
+        yield f"  {change.action} {change.node}: {change.reason}"
+    for load in (*made.principals, *made.overflows):
+        yield f"  {_load(load)}"
+    for need in made.needs:
+        yield f"  {need.location} needs {need.hd} HD connections ({need.rule}): {need.reason}"
+    for issue in made.issues:
+        yield f"  issue: {issue.what}. {issue.advice}"
+
+
+def _load(load: Load) -> str:
+    more = [f"{count} {what}" for what, count in (("coming", load.coming), ("in reserve", load.reserve)) if count]
+    return f"{load.location}: {load.free} of {load.hd} HD connections free" + "".join(f", {each}" for each in more)
+
+
+def why_node(ledger: Ledger, node: str, zone: str) -> Iterator[str]:
+    """Explain what a node is, what is wanted of it, and how it came about; raise UnknownError if there is no such node."""
+    here, planned = ZoneInfo(zone), ledger.last_plan()
+    nodes = planned.plan.nodes if planned else ()
+    known = next((each for each in nodes if each.name == node), None)
+    events = ledger.events_of(node, EVENTS)
+    if known is None and not events:
+        names = ", ".join(each.name for each in nodes) or "none"
+        raise UnknownError(f"{node} is neither a time nor an overflow node; nodes are {names}.")
+    if known:
+        yield f"{node} is {known.state}, with {known.used} of {known.hd} HD connections in use"
+    memory = ledger.memory(node)
+    if memory.wanted and memory.wanted_at:
+        yield f"  wanted {memory.wanted} since {memory.wanted_at.astimezone(here):%Y-%m-%d %H:%M:%S}: {memory.reason}"
+    if memory.claim:
+        yield f"  the workflow {memory.claim.token} is at work on it"
+    for event in events:
+        yield f"  {_told(event, here)}"
+    for lifetime in ledger.lifetimes(node)[:3]:
+        ended = (
+            f"to {lifetime['stopped_at'][:19]} by {lifetime['stopped_by']}" if "stopped_at" in lifetime else "still on"
+        )
+        yield f"  lifetime from {lifetime['sk'][:19]} UTC by {lifetime['started_by']}, {ended}"
+
+
+def _told(event: Event, here: ZoneInfo) -> str:
+    return f"{event.at.astimezone(here):%Y-%m-%d %H:%M:%S} {event.kind}: {event.reason} ({event.by})"
+
+
+@dataclass(frozen=True, slots=True)
+class Remade:
+    """A plan made again from its record."""
+
+    record: Record
+    plan: Plan
+
+    @property
+    def is_same(self) -> bool:
+        """Bit for bit."""
+        return msgspec.json.encode(self.plan) == msgspec.json.encode(self.record.plan)
+
+    @property
+    def sentences(self) -> Iterator[str]:
+        """Say whether it is the same, and where it differs."""
+        then, now = self.record.version, code_version()
+        when = f"{self.record.plan.at:%Y-%m-%d %H:%M:%S} UTC"
+        if self.is_same:
+            yield f"The plan of {when} comes out the same again, bit for bit (made by {then}, made again by {now})."
+            return
+        yield f"The plan of {when} comes out otherwise (made by {then}, made again by {now})."
+        if then != now:
+            yield "The code is not the same: check out the release that made it."
+        before, after = asdict(self.record.plan), asdict(self.plan)
+        for name in before:
+            if before[name] != after[name]:
+                yield f"  {name}: {before[name]!r:.300} became {after[name]!r:.300}"
+
+
+def make_again(record: Record) -> Remade:
+    """Make a plan again from what it was made from."""
+    return Remade(record, plan(record.observation, record.commitments, record.policy, record.plan.at))
+
+
+@dataclass(frozen=True, slots=True)
+class Verified:
+    """What an examination of the whole ledger found."""
+
+    examined: Examined
+    heads: int
+    wrong: list[str]
+
+    @property
+    def sentence(self) -> str:
+        """Say what was examined."""
+        first, last = self.examined.first, self.examined.last
+        if first is None or last is None:
+            return "There are no plans in the ledger."
+        span = f"{first.at:%Y-%m-%d %H:%M} to {last.at:%Y-%m-%d %H:%M} UTC"
+        expired = f"; {self.examined.expired} older ones have expired, as they should" if self.examined.expired else ""
+        return f"{self.examined.plans} plans from {span} and {self.heads} heads of days{expired}."
+
+
+def verify(ledger: Ledger, now: datetime, published: dict[date, str]) -> Verified:
+    """Examine the chain of plans, with the heads that were published for some days."""
+    heads, planned, examined = ledger.heads(), ledger.last_plan(), Examined()
+    newest: Head | None = planned.head if planned else None
+    wrong = list(examine(ledger.chain(), heads, newest, now - KEPT, examined))
+    for day, digest in sorted(published.items()):
+        there = heads.get(day)
+        if there is None or there.digest != digest:
+            wrong.append(f"Changed: the head of {day} is not the one that was published.")
+    wrong += [
+        f"Changed: the forecast of {at:%Y-%m-%d %H:%M:%S} UTC is not the one that was planned on."
+        for at in _foreseen(ledger, now)
+    ]
+    return Verified(examined, len(heads), wrong)
+
+
+def _foreseen(ledger: Ledger, now: datetime) -> Iterator[datetime]:
+    """Yield the plans whose outlooks, which are kept beside them, have been changed."""
+    midnight = datetime.combine((now - KEPT).date(), time(), now.tzinfo)
+    yield from (at for at, is_intact in ledger.foreseen(midnight, now) if not is_intact)

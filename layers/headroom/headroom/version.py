@@ -1,0 +1,16 @@
+"""Which code decides: the release, and a digest of the domain, so that a plan can be made again by the same code."""
+
+from functools import cache
+from pathlib import Path
+
+import headroom
+from headroom.domain.chain import digest_of
+
+SHORT = 12
+
+
+@cache
+def code_version() -> str:
+    """Return the version and the digest, as `0.1.0+4f2a…`."""
+    sources = sorted((Path(__file__).parent / "domain").glob("*.py"))
+    return f"{headroom.__version__}+{digest_of(b''.join(source.read_bytes() for source in sources))[:SHORT]}"

@@ -1,0 +1,139 @@
+"""`headroom why`, `verify` and `replay-decision`, on a ledger that a simulated morning has filled."""
+
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from click.testing import CliRunner, Result
+
+from headroom import clock
+from headroom.domain.chain import KEPT
+from headroom.learning import Learner
+from headroom_lab.cli import explain
+from headroom_lab.cli.main import main
+from headroom_lab.explaining import time_of
+from headroom_lab.proof.stage import BEGIN, HOSTNAME, Stage
+
+PLANS = f"plan#{HOSTNAME}"
+
+
+@pytest.fixture
+def morning(monkeypatch: pytest.MonkeyPatch) -> Iterator[Stage]:
+    """Half an hour before midnight, a rush, and an hour of the next day."""
+    with Stage(1) as stage:
+        stage.now = BEGIN - 50 * 60
+        stage.world.now = stage.now
+        stage.after(0, stage.every_minute)
+        stage.minutes(50)
+        stage.expect(*[(2 + n / 3, f"meeting {n % 3}", 12.0) for n in range(22)])
+        stage.minutes(30)
+        monkeypatch.setattr(explain, "ledger_of", lambda _: stage.ledger)
+        yield stage
+
+
+def run(*arguments: str) -> Result:
+    return CliRunner().invoke(main, list(arguments))
+
+
+def test_why_explains_the_plan_that_was_in_force_at_a_time(morning: Stage) -> None:
+    said = run("why", "2026-03-29T00:24:10").output
+    assert said.startswith("2026-03-29 00:24: ")
+    assert "HD connections free" in said
+    assert "in control mode" in said
+    assert "Cloud needs " in said
+
+
+def test_why_explains_a_node_and_how_it_came_about(morning: Stage) -> None:
+    said = run("why", "burst-2").output
+    assert said.startswith("burst-2 is ")
+    assert "start asked: the load of Oslo rises" in said
+    assert "lifetime from 2026-03-29T00:" in said
+
+
+def test_why_names_the_nodes_there_are(morning: Stage) -> None:
+    said = run("why", "burst-9")
+    assert said.exit_code == 1
+    assert "neither a time nor an overflow node; nodes are burst-1, burst-2, burst-3" in said.output
+
+
+def test_why_says_how_long_plans_are_kept(morning: Stage) -> None:
+    assert "plans are kept for 35 days" in run("why", "2026-01-02T08:55").output
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("8:55", datetime(2026, 7, 1, 7, 55, tzinfo=UTC)),
+        ("2026-03-02T08:55", datetime(2026, 3, 2, 8, 55, tzinfo=UTC)),
+        ("2026-03-02T08:55+01:00", datetime(2026, 3, 2, 7, 55, tzinfo=UTC)),
+        ("burst-1", None),
+    ],
+)
+def test_a_time_is_the_sites_own_unless_it_says_otherwise(text: str, expected: datetime | None) -> None:
+    assert time_of(text, "Europe/London", datetime(2026, 7, 1, 12, tzinfo=UTC)) == expected
+
+
+def test_a_decision_is_made_again_bit_for_bit(morning: Stage) -> None:
+    said = run("replay-decision", "2026-03-29T00:25")
+    assert (said.exit_code, "comes out the same again, bit for bit" in said.output) == (0, True)
+
+
+def test_a_decision_that_comes_out_otherwise_says_where(morning: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("headroom.domain.needs.LIKELY", 0.99)
+    monkeypatch.setattr("headroom.domain.situation.Situation.threshold", lambda *_: 9)
+    said = run("replay-decision", "2026-03-29T00:25")
+    assert said.exit_code == 1
+    assert "comes out otherwise" in said.output
+    assert "needs: " in said.output
+
+
+def test_verify_finds_an_untouched_ledger_as_it_was_written(morning: Stage) -> None:
+    said = run("verify")
+    assert said.exit_code == 0, said.output
+    assert "and 1 heads of days." in said.output
+    assert "All of it is as it was written." in said.output
+
+
+def head(stage: Stage) -> str:
+    [message] = stage.heads
+    return message.rpartition("--head ")[2]
+
+
+def test_what_was_published_is_what_the_ledger_holds(morning: Stage) -> None:
+    assert run("verify", "--head", head(morning)).exit_code == 0
+    forged = run("verify", "--head", head(morning)[:-1] + "x")
+    assert "is not the one that was published" in forged.output
+    assert "write 2026-03-02=" in run("verify", "--head", "yesterday").output
+
+
+def test_verify_finds_a_plan_that_was_changed_or_taken_out(morning: Stage) -> None:
+    plans = morning.table.items[PLANS]
+    some = sorted(plans)[10]
+    plans[some]["body"] = plans[sorted(plans)[11]]["body"]
+    assert "is not the one that was written" in run("verify").output
+    del plans[some]
+    assert "Missing: 1 plans between" in run("verify").output
+
+
+def test_verify_tells_expired_from_missing(morning: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    plans = morning.table.items[PLANS]
+    oldest = sorted(plans)[:5]
+    for sk in oldest:
+        del plans[sk]
+    assert "Missing: the plan of" in run("verify").output
+    first = datetime.fromisoformat(min(plans))
+    later = first + KEPT - timedelta(seconds=1)
+    monkeypatch.setattr(clock, "seconds", later.timestamp)
+    said = run("verify")
+    assert said.exit_code == 0, said.output
+    assert "5 older ones have expired, as they should" in said.output
+
+
+def test_verify_finds_a_forecast_that_was_changed(morning: Stage) -> None:
+    Learner(ledger=morning.ledger, zone="UTC").learn(morning.moment())
+    morning.minutes(20)
+    assert run("verify").exit_code == 0
+    outlooks = morning.table.items[f"outlooks#{HOSTNAME}"]
+    for item in outlooks.values():
+        item.pop("body", None)
+    assert "is not the one that was planned on" in run("verify").output
