@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check fix lock build deploy bench clean
+.PHONY: help setup demo test check fix lock build deploy bench chaos clean
 
 # Any Python 3.13 will do, wherever it lives; it need not be the default python3.
 CANDIDATES = python3.13 "$$PYENV_ROOT"/versions/3.13*/bin/python3.13 "$$HOME"/.pyenv/versions/3.13*/bin/python3.13 \
@@ -59,6 +59,9 @@ deploy: check build  ## To your own AWS account (ENV=default or ENV=prod)
 
 bench: .venv/.ready  ## Measure what the docs claim (TRACES=directory SEEDS=5)
 	@$(RUN) headroom bench $(if $(TRACES),'$(TRACES)') $(if $(SEEDS),--seeds $(SEEDS))
+
+chaos: .venv/.ready  ## Look for a schedule that cuts a call (N=10000000 of the kernel, MINUTES=60 of the workflows)
+	@$(RUN) headroom chaos $(if $(N),--kernel $(N)) $(if $(MINUTES),--minutes $(MINUTES)) $(if $(FIRST),--first $(FIRST))
 
 clean:  ## Remove everything a target made
 	rm -rf .venv .tools .aws-sam demo .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage

@@ -29,6 +29,7 @@ HAZARDS = {
     "EC2's message is lost",
     "EC2's message comes twice",
     "someone dials a closed node",
+    "Pexip denies a call",
 }
 
 

@@ -19,7 +19,9 @@ from rich.progress import Progress
 import headroom
 from headroom import clock
 from headroom_lab.advice import Peak, nodes_for
+from headroom_lab.cli.chaos import chaos
 from headroom_lab.cli.explain import replay_decision, verify, why
+from headroom_lab.cli.operate import hand_back, hand_over, pause, resume
 from headroom_lab.cli.stack import ledger_of, spoken, stack_option
 from headroom_lab.demo.scenario import bundled, from_trace, platform_of
 from headroom_lab.load import TraceError
@@ -386,7 +388,7 @@ def pexip(port: int, folder: Path | None, ec2: str | None, hostname: str) -> Non
         raise click.ClickException(str(error)) from error
 
 
-for command in (why, verify, replay_decision):
+for command in (chaos, why, verify, replay_decision, pause, resume, hand_over, hand_back):
     main.add_command(command)
 
 if __name__ == "__main__":

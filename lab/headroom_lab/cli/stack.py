@@ -2,12 +2,22 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
 
 import boto3
 import click
-from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError, NoRegionError, ProfileNotFound
+from botocore.exceptions import (
+    BotoCoreError,
+    ClientError,
+    NoCredentialsError,
+    NoRegionError,
+    ProfileNotFound,
+    WaiterError,
+)
 
 from headroom.adapters.ledger import Ledger
+from headroom.domain.policy import Mode
 
 ADVICE = {
     "AccessDenied": "ask for a role that may describe the stack and read its table.",
@@ -33,6 +43,10 @@ def spoken() -> Iterator[None]:
         raise click.ClickException("There are no AWS credentials: set AWS_PROFILE, or sign in.") from error
     except NoRegionError as error:
         raise click.ClickException("No region is set: set AWS_REGION to where Headroom is deployed.") from error
+    except WaiterError as error:
+        raise click.ClickException(
+            f"The stack was not updated ({error}): look at its events in CloudFormation."
+        ) from error
     except ClientError as error:
         said = error.response["Error"]
         message = said.get("Message", str(error))
@@ -41,13 +55,45 @@ def spoken() -> Iterator[None]:
         raise click.ClickException(f"AWS cannot be reached: {error}.") from error
 
 
-def ledger_of(stack: str) -> Ledger:
-    """Return the ledger of a deployed stack; raise ClickException if there is no such stack, or no way to it."""
+@dataclass
+class Deployed:
+    """A stack of Headroom."""
+
+    name: str
+    ledger: Ledger
+    parameters: dict[str, str]
+
+    @property
+    def mode(self) -> Mode:
+        """What it may do."""
+        return Mode(self.parameters["Mode"])
+
+    def set_mode(self, mode: Mode) -> None:
+        """Deploy it again with another mode and nothing else changed, and wait until that is done."""
+        client = boto3.client("cloudformation")
+        kept: Any = [{"ParameterKey": name, "UsePreviousValue": True} for name in self.parameters if name != "Mode"]
+        client.update_stack(
+            StackName=self.name,
+            UsePreviousTemplate=True,
+            Parameters=[*kept, {"ParameterKey": "Mode", "ParameterValue": str(mode)}],
+            Capabilities=["CAPABILITY_IAM", "CAPABILITY_AUTO_EXPAND"],
+        )
+        client.get_waiter("stack_update_complete").wait(StackName=self.name, WaiterConfig={"Delay": 5})
+        self.parameters["Mode"] = str(mode)
+
+
+def stack_of(name: str) -> Deployed:
+    """Return a deployed stack; raise ClickException if there is none of that name, or no way to it."""
     with spoken():
-        [found] = boto3.client("cloudformation").describe_stacks(StackName=stack)["Stacks"]
+        [found] = boto3.client("cloudformation").describe_stacks(StackName=name)["Stacks"]
         outputs = {output["OutputKey"]: output["OutputValue"] for output in found.get("Outputs", [])}
         given = {parameter["ParameterKey"]: parameter["ParameterValue"] for parameter in found.get("Parameters", [])}
         if "Ledger" not in outputs or "TagValue" not in given:
-            raise click.ClickException(f"{stack} is no stack of Headroom: name the one that `make deploy` made.")
+            raise click.ClickException(f"{name} is no stack of Headroom: name the one that `make deploy` made.")
         table = boto3.resource("dynamodb").Table(outputs["Ledger"])
-        return Ledger(outputs["Ledger"], given["TagValue"], table)
+        return Deployed(name, Ledger(outputs["Ledger"], given["TagValue"], table), given)
+
+
+def ledger_of(stack: str) -> Ledger:
+    """Return the ledger of a deployed stack."""
+    return stack_of(stack).ledger

@@ -53,10 +53,11 @@ class Play:
             no_room=dice.choice((0, 0, 0.3)),
         )
         self.stage = Stage(seed, hazards=self.hazards)
+        self.began = self.stage.now
         self.stage.skew = dice.choice((0, 0, -40, 40))
         count = dice.randint(1, INCIDENTS)
         kinds = dice.sample(sorted(self.incidents()), count)
-        at = [dice.uniform(0, TROUBLED - 5) for _ in kinds]
+        at = [dice.uniform(0, 5 if kind == "a status lies" else TROUBLED - 5) for kind in kinds]
         self.script = [each for n, each in enumerate(zip(at, kinds, strict=True)) if only is None or n in only]
 
     def run(self) -> Played:
@@ -209,12 +210,24 @@ class Play:
         self.stage.world.switches.activity_delay = self.stage.world.switches.status_delay = 25.0
 
     def _lie(self) -> None:
-        """Pexip denies what a node has carried for so long that EC2, the second witness, has heard of it."""
-        for node in self.stage.overflow:
-            closed_for = self.stage.now - node.closed.changed_at
-            if node.closed.now and node.calls and closed_for > WITNESSED:
-                self.hazards.happened["a status really lies"] += 1
-                self.stage.world.denied.add(node.name)
+        """Someone stays on a node, and once EC2 has heard of what it sends although it is closed, Pexip denies the call."""
+        node = next((node for node in self.stage.overflow if node.on and node.ready(self.stage.now)), None)
+        if node is not None:
+            self.stage.world.dial(node, 60 * TROUBLED)
+            self._deny_when_witnessed(node)
+
+    def _deny_when_witnessed(self, node: Node) -> None:
+        """Where the second witness is silent, because the node has just been closed, a lie would not be found out."""
+        denied = self.stage.world.denied
+        closed_for = self.stage.now - node.closed.changed_at
+        is_witnessed = node.closed.now and node.calls and closed_for > WITNESSED
+        if node.name in denied and not is_witnessed:
+            denied.discard(node.name)
+        elif node.name not in denied and is_witnessed and not self._is_about_to_stop(node):
+            self.hazards.happened["Pexip denies a call"] += 1
+            denied.add(node.name)
+        if self.stage.now < self.began + 60 * TROUBLED:
+            self.stage.after(5, lambda: self._deny_when_witnessed(node))
 
     def _cut_off(self) -> None:
         node = self._node()

@@ -210,7 +210,7 @@ class Stage:
 
     def run_until(self, end: float) -> None:
         """Let everything happen that happens until then, in order."""
-        sys.stdout = _NOWHERE  # logs and metrics
+        out, sys.stdout = sys.stdout, _NOWHERE  # logs and metrics
         while self._due and self._due[0][0] <= end:
             at, _, what = heapq.heappop(self._due)
             self.now = max(self.now, at)
@@ -218,7 +218,7 @@ class Stage:
             what()
         self.now = max(self.now, end)
         self.world.advance(self.now)
-        sys.stdout = self._stdout
+        sys.stdout = out
 
     def sleep(self, seconds: float) -> None:
         """A function waits, and others come in between; anybody else has time pass."""
@@ -323,7 +323,6 @@ class Stage:
 
     def __enter__(self) -> Self:
         self._deploy()
-        self._stdout = sys.stdout
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -331,7 +330,6 @@ class Stage:
         for strand in list(self.strands):
             strand.dies = True
             strand.go_on()
-        sys.stdout = self._stdout
         for holder, name, value in reversed(self._kept):
             if name == "level":
                 holder.setLevel(value)
