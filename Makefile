@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check fix lock build deploy bench chaos clean
+.PHONY: help setup demo test check fix lock build deploy bench chaos mutants clean
 
 # Any Python 3.13 will do, wherever it lives; it need not be the default python3.
 CANDIDATES = python3.13 "$$PYENV_ROOT"/versions/3.13*/bin/python3.13 "$$HOME"/.pyenv/versions/3.13*/bin/python3.13 \
@@ -26,11 +26,12 @@ demo: .venv/.ready  ## A weekday morning, end to end (SPEED=40, TRACE=file DAY=2
 test: .venv/.ready  ## All tests
 	@$(RUN) pytest
 
-check: .venv/.ready  ## Format, lint, types, template, state machines, locks
+check: .venv/.ready  ## Format, lint, types, template, state machines, every branch of the domain, locks
 	$(RUN) ruff format --check
 	$(RUN) ruff check
 	$(RUN) mypy
 	$(RUN) pytest -q tests/unit/test_agreement.py tests/unit/statemachines
+	$(RUN) coverage run -m pytest -q tests/unit/domain tests/unit/test_policy_page.py && $(RUN) coverage report
 	$(RUN) sam validate --lint
 	@$(MAKE) --no-print-directory locks-in-step
 
@@ -41,6 +42,8 @@ fix: .venv/.ready  ## Let ruff repair what it can
 lock: $(UV)  ## Bring the locks up to date
 	$(COMPILE) --upgrade --group lab --group test --output-file requirements/desk.txt
 	$(COMPILE) $(LAYER) --output-file layers/headroom/requirements.txt
+	printf 'mutmut\npytest\npytest-timeout\nhypothesis\n' | $(UV) pip compile - --quiet --universal --upgrade --generate-hashes --no-header --no-annotate \
+	  --no-emit-index-url --no-emit-find-links --python-version 3.13 --output-file requirements/mutants.txt
 	echo "uv" | $(UV) pip compile - --quiet --universal --upgrade --generate-hashes --no-header --no-annotate \
 	  --no-emit-index-url --no-emit-find-links --python-version 3.13 --output-file requirements/uv.txt
 
@@ -62,6 +65,14 @@ bench: .venv/.ready  ## Measure what the docs claim (TRACES=directory SEEDS=5)
 
 chaos: .venv/.ready  ## Look for a schedule that cuts a call (N=10000000 of the kernel, MINUTES=60 of the workflows)
 	@$(RUN) headroom chaos $(if $(N),--kernel $(N)) $(if $(MINUTES),--minutes $(MINUTES)) $(if $(FIRST),--first $(FIRST))
+
+mutants: .venv/.ready .tools/mutants/.ready  ## How many small mistakes in rules and planner the tests notice (docs/mutants.md)
+	@$(RUN) python -m headroom_lab.mutants .tools/mutants/bin/mutmut .tools/mutants/work
+
+.tools/mutants/.ready: $(UV) requirements/mutants.txt
+	@[ -x .tools/mutants/bin/python ] || $(UV) venv --quiet --python .tools/bin/python .tools/mutants
+	@$(UV) pip sync --quiet --require-hashes --python .tools/mutants/bin/python requirements/mutants.txt
+	@touch $@
 
 clean:  ## Remove everything a target made
 	rm -rf .venv .tools .aws-sam demo .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage

@@ -259,7 +259,7 @@ def state_of(
             return NodeState.STOPPING
         case Power.TERMINATED:
             return NodeState.GONE
-        case Power.PENDING | Power.RUNNING:
+        case _:  # pending or running
             return _state_when_on(worker, instance, boot_limit, just_opened=just_opened, now=now)
 
 
