@@ -8,6 +8,7 @@ import pytest
 
 from headroom.domain import claims, safety
 from headroom.domain.claims import Comparison, Condition
+from headroom.domain.lifecycle import Action, Memory
 from headroom_lab.proof.explore import Explored, explore
 from headroom_lab.proof.model import Model
 from headroom_lab.proof.state import OPEN, OURS, THIS, UNSEEN, Budget, Node, State
@@ -152,3 +153,20 @@ def test_without_a_condition_on_claims_the_model_finds_what_goes_wrong(
     found = explore(model, [retiring(model, left)])
     assert found.broken, f"{found.states} states, and nothing is missed"
     assert words in found.trace[-1], found.trace
+
+
+@pytest.mark.parametrize("begin", [retiring, open_and_idle])
+def test_a_workflow_that_does_not_rest_must_not_be_relieved(begin: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Or one that has the last word stops what another opens, and one that is about to close a node closes it after all."""
+    monkeypatch.setattr(claims, "is_resting", lambda token, now: claims.is_held_by(token))
+    monkeypatch.setattr(
+        Memory,
+        "is_relieved_by",
+        lambda self, action, now: (
+            action is Action.OPEN and self.claim is not None and self.claim.action in {Action.CLOSE, Action.STOP}
+        ),
+    )
+    model = Model()
+    found = explore(model, [begin(model, RUSH)], settle=False)
+    assert found.broken
+    assert "two workflows at work on one node" in found.trace[-1]
