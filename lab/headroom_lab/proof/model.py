@@ -65,6 +65,8 @@ def facts_of(node: Node, *, stands: bool = True) -> dict[str, claims.Fact]:
         facts["wanted"] = node.wanted
     if node.holder:
         facts |= {"claim_token": str(node.holder), "claim_until": NOW + timedelta(seconds=node.lease)}
+    if node.rests:
+        facts["rests_until"] = NOW + timedelta(seconds=node.rests)
     return facts
 
 
@@ -193,10 +195,15 @@ class Model:
             flow, waited = flow._replace(step=BACK[flow.step], wrong=""), 0
         return flow._replace(
             waited=waited,
-            asked=min(flow.asked + by, self.boot_limit + MINUTE) if flow.step == "check" else 0,
+            asked=self._asked(flow, by),
             first=flow.first and flow.first._replace(age=min(flow.first.age + by, self.oldest_look)),
             second=flow.second and flow.second._replace(age=min(flow.second.age + by, self.oldest_look)),
         )
+
+    def _asked(self, flow: Flow, by: int) -> int:
+        if flow.step == "settle":
+            return min(flow.asked + by, self.replication)
+        return min(flow.asked + by, self.boot_limit + MINUTE) if flow.step == "check" else 0
 
     # The tick
 
@@ -301,6 +308,8 @@ class Model:
     @staticmethod
     def _at(s: State, number: int, step: str, **changes: object) -> State:
         flow = s.flows[number]._replace(step=step, waited=0, **changes)  # type: ignore[arg-type]
+        if step == "settle":
+            flow = flow._replace(asked=0)
         if step not in LOOKING:
             flow = flow._replace(first=None, second=None, stands=True, wrong="")
         return s._replace(flows=(*s.flows[:number], flow, *s.flows[number + 1 :]))
@@ -441,7 +450,7 @@ class Model:
     def _settle(self, s: State, number: int) -> Iterator[Step]:
         flow = s.flows[number]
         node = s.nodes[flow.node]
-        if node.since < self.replication:
+        if flow.asked < self.replication:
             return
         renewed = self._renewed(s, flow)
         if renewed is None:

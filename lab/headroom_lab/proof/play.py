@@ -63,9 +63,10 @@ class Play:
     def run(self) -> Played:
         """Play it."""
         with self.stage:
-            return self._run()
+            return self.perform()
 
-    def _run(self) -> Played:
+    def perform(self) -> Played:
+        """Play it on a stage that is set."""
         stage = self.stage
         stage.world.clock_skew = stage.skew
         self._load()

@@ -188,6 +188,7 @@ class Stage:
         self.strands: set[Strand] = set()  # those that have begun and not ended
         self.skew = 0.0  # of Pexip's clock
         self.executions: dict[str, Execution] = {}
+        self.machine_of: dict[str, str] = {}  # which state machine each of them runs
         self.told: list[str] = []
         self.heads: list[str] = []
         self.journal: list[tuple[float, str, str, Any]] = []  # what workflows did: when, which, function, answer
@@ -479,6 +480,7 @@ class Stage:
 
     def begin(self, machine: str, name: str, given: Any) -> Execution:
         """Begin an execution, by hand if a test or a person does."""
+        self.machine_of[name] = machine
         execution = self.executions[name] = Execution(
             name=name,
             machine=self.machines[machine],

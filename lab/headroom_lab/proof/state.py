@@ -69,7 +69,7 @@ class Flow(NamedTuple):
     kind: str
     step: str
     waited: int = 0  # in the middle of a step: since its function began
-    asked: int = 0  # since it asked EC2 to start the instance
+    asked: int = 0  # since it asked EC2 to start the instance, or Pexip to open or close the node
     first: Look | None = None
     second: Look | None = None
     stands: bool = True  # nothing has been wanted of the node since the rules were asked
