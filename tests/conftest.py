@@ -1,6 +1,10 @@
 """Fixtures every test may use; handlers read their settings when they are imported, as Lambda has them do."""
 
 import os
+from collections.abc import Callable
+from typing import Any
+
+import pytest
 
 ENVIRONMENT = {
     "AWS_ACCESS_KEY_ID": "testing",
@@ -36,3 +40,18 @@ ENVIRONMENT = {
     "POWERTOOLS_DEV": "false",
 }
 os.environ |= ENVIRONMENT
+
+
+@pytest.fixture
+def figure(record_property: Callable[[str, object], None]) -> Callable[[str], None]:
+    """Have a number that a test has reached printed at the end of the run."""
+    return lambda text: record_property("figure", text)
+
+
+def pytest_terminal_summary(terminalreporter: Any) -> None:
+    reports = [report for outcome in ("passed", "failed") for report in terminalreporter.stats.get(outcome, [])]
+    figures = [text for report in reports for name, text in report.user_properties if name == "figure"]
+    if figures:
+        terminalreporter.section("figures")
+        for text in figures:
+            terminalreporter.write_line(text)

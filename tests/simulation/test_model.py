@@ -1,5 +1,6 @@
 """Every interleaving of a small model of Headroom, up to stated bounds; and that it needs every rule."""
 
+from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 from datetime import timedelta
 from typing import Any
@@ -78,13 +79,11 @@ def all_explored() -> dict[str, Explored]:
 
 @pytest.mark.parametrize("name", FAMILIES)
 def test_whatever_happens_in_whatever_order_nothing_is_cut_lost_or_stuck(
-    name: str, all_explored: dict[str, Explored], capsys: pytest.CaptureFixture[str]
+    name: str, all_explored: dict[str, Explored], figure: Callable[[str], None]
 ) -> None:
     found = all_explored[name]
-    with capsys.disabled():
-        print(
-            f"\n  {name}: {found.states:,} states, {found.transitions:,} transitions, {found.settled:,} brought to rest"
-        )
+    counted = f"{found.states:,} states, {found.transitions:,} transitions, {found.settled:,} brought to rest"
+    figure(f"model, {name}: {counted}")
     assert found.trace == []
     assert found.states > 1000
 

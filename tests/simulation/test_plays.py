@@ -1,5 +1,6 @@
 """The shipped workflows and handlers under everything that can go wrong: nothing is cut, lost or stuck."""
 
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -33,12 +34,11 @@ HAZARDS = {
 }
 
 
-def test_schedules_of_the_shipped_workflows_cut_lose_and_block_nothing(capsys: pytest.CaptureFixture[str]) -> None:
+def test_schedules_of_the_shipped_workflows_cut_lose_and_block_nothing(figure: Callable[[str], None]) -> None:
     found = workflows(SCHEDULES)
-    with capsys.disabled():
-        print(
-            f"\n  {found.schedules} schedules, {found.executions:,} executions, {found.starts:,} starts, {found.stops:,} stops"
-        )
+    figure(
+        f"{found.schedules} schedules, {found.executions:,} executions, {found.starts:,} starts, {found.stops:,} stops"
+    )
     assert [(played.seed, played.wrong, played.script) for played in found.wrong] == []
     assert found.schedules == SCHEDULES
     assert (HAZARDS | set(Play(0).incidents())) - set(found.happened) == set()

@@ -1,5 +1,6 @@
 """What the shipped workflows do is legal in the model: its proofs speak of them."""
 
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -25,11 +26,10 @@ def first_with(words: str) -> str:
     return next((what for seed in range(60) for what in followed(seed).illegal if words in what), "")
 
 
-def test_every_step_of_the_shipped_workflows_is_legal_in_the_model(capsys: pytest.CaptureFixture[str]) -> None:
+def test_every_step_of_the_shipped_workflows_is_legal_in_the_model(figure: Callable[[str], None]) -> None:
     found = [followed(seed) for seed in range(PLAYS)]
     steps, stops = (sum(getattr(each, what) for each in found) for what in ("steps", "stops"))
-    with capsys.disabled():
-        print(f"\n  {PLAYS} schedules, {steps:,} steps followed, {stops} stops")
+    figure(f"{PLAYS} schedules, {steps:,} steps followed, {stops} stops")
     assert [(seed, each.illegal) for seed, each in enumerate(found) if each.illegal] == []
     assert steps > 20 * PLAYS
     assert stops > PLAYS

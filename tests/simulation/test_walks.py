@@ -1,5 +1,7 @@
 """A hundred thousand random schedules of the model; a seed brings one back, and what goes wrong is shrunk."""
 
+from collections.abc import Callable
+
 import pytest
 
 from headroom.domain import safety
@@ -39,10 +41,9 @@ MUST_HAPPEN = {
 }
 
 
-def test_a_hundred_thousand_schedules_cut_lose_and_block_nothing(capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_hundred_thousand_schedules_cut_lose_and_block_nothing(figure: Callable[[str], None]) -> None:
     found = kernel(SCHEDULES)
-    with capsys.disabled():
-        print(f"\n  {found.schedules:,} schedules, {found.moves:,} moves, {found.happened['stops it']:,} stops")
+    figure(f"{found.schedules:,} schedules, {found.moves:,} moves, {found.happened['stops it']:,} stops")
     assert found.trace == [], f"seed {found.seed}"
     assert found.schedules == SCHEDULES
     assert MUST_HAPPEN - set(found.happened) == set()
