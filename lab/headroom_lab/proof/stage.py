@@ -30,6 +30,7 @@ from headroom_lab.pexip.switches import Switches
 from headroom_lab.pexip.world import Call, Location, Node, World
 from headroom_lab.proof.asl import Execution, FailedError, read_machine
 from headroom_lab.proof.cloud import Cloud, Machine, aws_error
+from headroom_lab.proof.environment import ENVIRONMENT
 from headroom_lab.proof.manager import Direct
 from headroom_lab.proof.table import MemoryTable
 
@@ -44,37 +45,6 @@ CONTEXT: Any = SimpleNamespace(
     invoked_function_arn="arn:aws:lambda:eu-central-1:123456789012:function:function",
     aws_request_id="52fdfc07-2182-154f-163f-5f0f9a621d72",
 )
-ENVIRONMENT = {
-    "AWS_ACCESS_KEY_ID": "none",
-    "AWS_SECRET_ACCESS_KEY": "none",
-    "AWS_DEFAULT_REGION": "eu-central-1",
-    "PEXIP_URL": f"https://{HOSTNAME}",
-    "PEXIP_SECRET_ARN": "none",
-    "TAG_VALUE": HOSTNAME,
-    "TABLE_NAME": "ledger",
-    "MODE": "control",
-    "THRESHOLD": "3",
-    "LOCATION_THRESHOLDS": "{}",
-    "MINIMUM_LIFETIME_MINUTES": "5",
-    "MAX_NODES": "0",
-    "BOOT_LIMIT_MINUTES": "15",
-    "REPLICATION_SECONDS": "90",
-    "CHECK_REGISTRATIONS": "false",
-    "TIME_ZONE": "Europe/London",
-    "FORECASTING": "true",
-    "CONFIDENCE": "0.99",
-    "MAX_FORECAST_NODES": "0",
-    "MEETING_SIZE": "5",
-    "CAPACITY_REASONS": "capacity exceeded",
-    "LICENCE_REASONS": "licen[cs]e",
-    "START_NODE_ARN": "start_node",
-    "SET_OPEN_ARN": "set_open",
-    "RETIRE_NODE_ARN": "retire_node",
-    "TOPIC_ARN": "people",
-    "HEADS_TOPIC_ARN": "heads",
-    "POWERTOOLS_METRICS_NAMESPACE": "Headroom",
-    "POWERTOOLS_SERVICE_NAME": "headroom",
-}
 FUNCTIONS = (
     "observe",
     "decide",
