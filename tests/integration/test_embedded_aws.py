@@ -6,14 +6,18 @@ import time
 import zipfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
+import boto3
 import pytest
 import yaml
 from botocore.exceptions import ClientError
 
+from headroom.domain.policy import Mode
 from headroom_lab.aws.embedded import ACCOUNT, REGION, EmbeddedAws
 from headroom_lab.aws.patches import EngineChangedError, replace
+from headroom_lab.cli.stack import stack_of
 from headroom_lab.clock import LabClock
 
 MONDAY_0500 = 1772427600.0  # 2026-03-02 05:00 UTC
@@ -387,3 +391,28 @@ def test_cloudformation_keeps_what_the_engine_would_drop(aws: EmbeddedAws) -> No
     assert ttl["TimeToLiveStatus"] == "ENABLED"
     assert aws.client("scheduler").get_schedule(Name="kept")["ScheduleExpressionTimezone"] == "Europe/Oslo"
     assert finished(aws, made["Machine"])["status"] == "SUCCEEDED"
+
+
+def test_a_stack_is_deployed_again_with_another_mode_and_nothing_else_changed(
+    aws: EmbeddedAws, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """https://docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/API_UpdateStack.html, «UsePreviousTemplate»."""
+    template = {
+        "Parameters": {name: {"Type": "String", "Default": ""} for name in ("Mode", "TagValue", "Threshold")},
+        "Resources": {"Topic": {"Type": "AWS::SNS::Topic", "Properties": {"DisplayName": {"Ref": "Mode"}}}},
+        "Outputs": {"Ledger": {"Value": "ledger"}},
+    }
+    given = {"Mode": "observe", "TagValue": "manager.example.com", "Threshold": "12"}
+    client = aws.client("cloudformation")
+    client.create_stack(
+        StackName="by-hand",
+        TemplateBody=json.dumps(template),
+        Parameters=[{"ParameterKey": name, "ParameterValue": value} for name, value in given.items()],
+    )
+    client.get_waiter("stack_create_complete").wait(StackName="by-hand", WaiterConfig={"Delay": 1})
+    monkeypatch.setattr(boto3, "client", aws.client)
+    monkeypatch.setattr(boto3, "resource", lambda _: SimpleNamespace(Table=lambda _: object()))
+    deployed = stack_of("by-hand")
+    assert (deployed.mode, deployed.ledger.platform) == (Mode.OBSERVE, "manager.example.com")
+    deployed.set_mode(Mode.CONTROL)
+    assert stack_of("by-hand").parameters == given | {"Mode": "control"}
