@@ -1,12 +1,15 @@
 """Fixtures every test may use; handlers read their settings when they are imported, as Lambda has them do."""
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
 
+from headroom import clock
 from headroom_lab.proof.environment import ENVIRONMENT as DESK
+
+REAL = (clock.seconds, clock.sleep)
 
 ENVIRONMENT = DESK | {
     "AWS_ACCESS_KEY_ID": "testing",
@@ -39,3 +42,10 @@ def pytest_terminal_summary(terminalreporter: Any) -> None:
         terminalreporter.section("figures")
         for text in figures:
             terminalreporter.write_line(text)
+
+
+@pytest.fixture(autouse=True)
+def the_clock_is_put_back() -> Iterator[None]:
+    """A test that leaves simulated time behind would have others fail far from it."""
+    yield
+    assert (clock.seconds, clock.sleep) == REAL, "the clock was not put back"

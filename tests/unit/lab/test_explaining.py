@@ -115,7 +115,7 @@ def test_verify_finds_a_plan_that_was_changed_or_taken_out(morning: Stage) -> No
     assert "Missing: 1 plans between" in run("verify").output
 
 
-def test_verify_tells_expired_from_missing(morning: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_verify_tells_expired_from_missing(morning: Stage) -> None:
     plans = morning.table.items[PLANS]
     oldest = sorted(plans)[:5]
     for sk in oldest:
@@ -123,8 +123,9 @@ def test_verify_tells_expired_from_missing(morning: Stage, monkeypatch: pytest.M
     assert "Missing: the plan of" in run("verify").output
     first = datetime.fromisoformat(min(plans))
     later = first + KEPT - timedelta(seconds=1)
-    monkeypatch.setattr(clock, "seconds", later.timestamp)
-    said = run("verify")
+    with pytest.MonkeyPatch.context() as at_that_time:
+        at_that_time.setattr(clock, "seconds", later.timestamp)
+        said = run("verify")
     assert said.exit_code == 0, said.output
     assert "5 older ones have expired, as they should" in said.output
 
