@@ -416,3 +416,94 @@ def test_a_stack_is_deployed_again_with_another_mode_and_nothing_else_changed(
     assert (deployed.mode, deployed.ledger.platform) == (Mode.OBSERVE, "manager.example.com")
     deployed.set_mode(Mode.CONTROL)
     assert stack_of("by-hand").parameters == given | {"Mode": "control"}
+
+
+MOODY = """
+class SulkyError(Exception):
+    pass
+
+def handler(event, context):
+    if event.get("mood") == "sulky":
+        raise SulkyError("leave me alone")
+    return {"mood": event["mood"], "none": None}
+"""
+MACHINE: dict[str, Any] = {
+    "Ask": {
+        "Type": "Task",
+        "Resource": "arn:aws:states:::lambda:invoke",
+        "TimeoutSeconds": 60,
+        "Arguments": {"FunctionName": "", "Payload": {"mood": "{% $states.input.mood %}"}},
+        "Assign": {
+            "mood": "{% $states.result.Payload.mood %}",
+            "tries": 1,
+            "none": "{% $states.result.Payload.none %}",
+        },
+        "Output": {"mood": "{% $states.result.Payload.mood & '!' %}", "list": ["{% $states.result.StatusCode %}"]},
+        "Retry": [{"ErrorEquals": ["SulkyError"], "IntervalSeconds": 1, "MaxAttempts": 2, "BackoffRate": 1}],
+        "Catch": [
+            {
+                "ErrorEquals": ["SulkyError"],
+                "Assign": {"problem": "{% $states.errorOutput %}"},
+                "Next": "Console it",
+            }
+        ],
+        "Next": "Is it happy?",
+    },
+    "Is it happy?": {
+        "Type": "Choice",
+        "Choices": [{"Condition": "{% $mood in ['happy', 'merry'] and $tries = 1 %}", "Next": "Wait a little"}],
+        "Default": "Gloomy",
+    },
+    "Wait a little": {"Type": "Wait", "Seconds": "{% $tries + 1 %}", "Next": "Well"},
+    "Well": {"Type": "Succeed"},  # the engine does not look at its Output
+    "Gloomy": {"Type": "Fail", "Error": "GloomyError", "Cause": "{% 'It is ' & $mood %}"},
+    "Console it": {"Type": "Succeed"},
+}
+
+
+@pytest.mark.parametrize("mood", ["happy", "sad", "sulky"])
+def test_the_interpreter_of_the_simulations_runs_a_workflow_as_the_engine_does(aws: EmbeddedAws, mood: str) -> None:
+    from random import Random  # noqa: PLC0415
+
+    from headroom_lab.proof.asl import Execution, FailedError  # noqa: PLC0415
+
+    name = f"moody-{mood}"
+    states = json.loads(json.dumps(MACHINE))
+    states["Ask"]["Arguments"]["FunctionName"] = function(aws, name, MOODY)
+    arn = state_machine(aws, name, states, TimeoutSeconds=600)
+    client = aws.client("stepfunctions")
+    started = client.start_execution(stateMachineArn=arn, name=name, input=json.dumps({"mood": mood}))["executionArn"]
+    described = eventually(lambda: _ended(client, started))
+    history = client.get_execution_history(executionArn=started, maxResults=200)["events"]
+    entered = [event["stateEnteredEventDetails"]["name"] for event in history if "stateEnteredEventDetails" in event]
+
+    due: list[tuple[float, int, Callable[[], None]]] = []
+    now = 0.0
+
+    def after(seconds: float, what: Callable[[], None]) -> None:
+        due.append((now + seconds, len(due), what))
+
+    def invoke(execution: Execution, _: str, payload: Any) -> None:
+        sulky = FailedError("SulkyError", json.dumps({"errorMessage": "leave me alone"}))
+        answer = sulky if payload["mood"] == "sulky" else {"mood": payload["mood"], "none": None}
+        turn = execution.turn
+        after(0.1, lambda: execution.hear(turn, answer))
+
+    machine = {"StartAt": "Ask", "States": states, "TimeoutSeconds": 600}
+    ours = Execution(name, machine, {"mood": mood}, lambda: now, after, invoke, Random(1))
+    ours.begin()
+    while not ours.ended:
+        due.sort()
+        now, _, what = due.pop(0)
+        what()
+    assert (ours.ended, ours.history) == (described["status"], entered)
+    assert ours.error == described.get("error", "")
+    if ours.ended == "SUCCEEDED":
+        theirs = json.loads(described["output"])
+        assert ours.output.get("Error") == theirs.get("Error")
+        assert "Error" in theirs or ours.output == theirs == {"mood": "happy!", "list": [200]}
+
+
+def _ended(client: Any, arn: str) -> Any:
+    described = client.describe_execution(executionArn=arn)
+    return described if described["status"] != "RUNNING" else None
