@@ -23,8 +23,9 @@ setup: .venv/.ready  ## Make .venv from the locks (every other target does it by
 demo: .venv/.ready  ## A weekday morning, end to end (SPEED=40, TRACE=file DAY=2003-10-20)
 	@$(RUN) headroom demo $(if $(SPEED),--speed $(SPEED)) $(if $(TRACE),--trace '$(TRACE)') $(if $(DAY),--day '$(DAY)') $(if $(UNTIL),--until '$(UNTIL)')
 
-test: .venv/.ready  ## All tests, on every processor
-	@$(RUN) pytest --numprocesses auto --maxprocesses 4 --dist loadfile
+test: .venv/.ready  ## All tests: the deployed stack by itself, as it lives by the clock, the others on every processor
+	@$(RUN) pytest tests/e2e
+	@$(RUN) pytest --numprocesses auto --maxprocesses 4 --dist loadfile tests/unit tests/integration tests/simulation
 
 check: .venv/.ready  ## Format, lint, types, template, state machines, every branch of the domain, locks
 	$(RUN) ruff format --check

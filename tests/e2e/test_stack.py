@@ -123,7 +123,10 @@ def test_a_reserve_comes_up_closed_and_opens_when_it_is_asked_for(stage: Stage) 
     assert json.loads(done["output"])["outcome"] == "in reserve"
     order = [kind for kind in happened(stage, "burst-05") if kind in {"start asked", "closed", "in reserve"}]
     assert order == ["start asked", "closed", "in reserve"]
-    opened = ended(stage, begin(stage, "SetOpen", node="burst-05", open=True, reason="needed after all"))
+    for _ in range(5):  # on a slow desk a plan may have begun to stop it meanwhile: then it is asked for again
+        opened = ended(stage, begin(stage, "SetOpen", node="burst-05", open=True, reason="needed after all"))
+        if opened["status"] == "SUCCEEDED":
+            break
     assert opened["status"] == "SUCCEEDED"
     assert "opened" in happened(stage, "burst-05")
 
