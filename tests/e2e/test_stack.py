@@ -80,6 +80,7 @@ def happened(stage: Stage, node: str) -> list[str]:
 
 
 def asked(stage: Stage, node: str) -> Any:
+    """Wait until EC2 was asked to start the node, which no other test may have used: its events are looked at."""
     return eventually(lambda: "start asked" in happened(stage, node), stage, 5)
 
 
@@ -119,16 +120,16 @@ def test_start_node_by_hand_ends_with_a_node_that_serves_and_its_lifetime(stage:
 
 
 def test_a_reserve_comes_up_closed_and_opens_when_it_is_asked_for(stage: Stage) -> None:
-    done = ended(stage, begin(stage, "StartNode", node="burst-05", reason="for later", reserve=True))
+    done = ended(stage, begin(stage, "StartNode", node="burst-08", reason="for later", reserve=True))
     assert json.loads(done["output"])["outcome"] == "in reserve"
-    order = [kind for kind in happened(stage, "burst-05") if kind in {"start asked", "closed", "in reserve"}]
+    order = [kind for kind in happened(stage, "burst-08") if kind in {"start asked", "closed", "in reserve"}]
     assert order == ["start asked", "closed", "in reserve"]
     for _ in range(5):  # on a slow desk a plan may have begun to stop it meanwhile: then it is asked for again
-        opened = ended(stage, begin(stage, "SetOpen", node="burst-05", open=True, reason="needed after all"))
+        opened = ended(stage, begin(stage, "SetOpen", node="burst-08", open=True, reason="needed after all"))
         if opened["status"] == "SUCCEEDED":
             break
     assert opened["status"] == "SUCCEEDED"
-    assert "opened" in happened(stage, "burst-05")
+    assert "opened" in happened(stage, "burst-08")
 
 
 def test_prewarm_by_hand_answers_with_what_is_ready(stage: Stage) -> None:
