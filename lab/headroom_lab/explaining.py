@@ -2,13 +2,14 @@
 
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
-from datetime import date, datetime, time
+from datetime import date, datetime
 from zoneinfo import ZoneInfo
 
 import msgspec
 
 from headroom.adapters.ledger import Event, Ledger, Record
 from headroom.domain.chain import KEPT, Examined, Head, examine
+from headroom.domain.forecasting import QUARTER, quarter_of
 from headroom.domain.load import Load
 from headroom.domain.planning import Plan, plan
 from headroom.version import code_version
@@ -139,10 +140,14 @@ class Verified:
 
 
 def verify(ledger: Ledger, now: datetime, published: dict[date, str]) -> Verified:
-    """Examine the chain of plans, with the heads that were published for some days."""
-    heads, planned, examined = ledger.heads(), ledger.last_plan(), Examined()
+    """Examine the chain of plans, with the heads that were published for some days; plans may be made meanwhile."""
+    planned, examined = ledger.last_plan(), Examined()
+    heads = ledger.heads()
     newest: Head | None = planned.head if planned else None
     wrong = list(examine(ledger.chain(), heads, newest, now - KEPT, examined))
+    newer = ledger.last_plan()
+    if examined.last and newer and examined.last.number > newer.number:
+        wrong.append(f"Changed: the plan of {examined.last.at:%Y-%m-%d %H:%M:%S} UTC is newer than the newest.")
     for day, digest in sorted(published.items()):
         there = heads.get(day)
         if there is None or there.digest != digest:
@@ -156,5 +161,5 @@ def verify(ledger: Ledger, now: datetime, published: dict[date, str]) -> Verifie
 
 def _foreseen(ledger: Ledger, now: datetime) -> Iterator[datetime]:
     """Yield the plans whose outlooks, which are kept beside them, have been changed."""
-    midnight = datetime.combine((now - KEPT).date(), time(), now.tzinfo)
-    yield from (at for at, is_intact in ledger.foreseen(midnight, now) if not is_intact)
+    since = quarter_of(now - KEPT) + QUARTER  # those of the quarter before expire while its plans are still there
+    yield from (at for at, is_intact in ledger.foreseen(since, now) if not is_intact)

@@ -73,6 +73,23 @@ def test_the_oldest_may_have_expired_but_not_before_its_time() -> None:
     ]
 
 
+def test_what_has_expired_goes_in_any_order() -> None:
+    kept, heads, newest = chain()
+    examined = Examined()
+    some = [kept[0], kept[2], *kept[4:]]
+    assert list(examine(some, heads, newest, kept[4].link.at, examined)) == []
+    assert (examined.expired, examined.plans) == (4, PLANS - 4)
+
+
+@pytest.mark.parametrize("number", range(PLANS))
+def test_plans_that_are_written_during_an_examination_are_no_change(number: int) -> None:
+    kept, heads, _ = chain()
+    link = kept[number].link
+    then = Head(number=link.number, digest=link.digest, at=link.at)
+    heads_then = {day: head for day, head in heads.items() if day < link.at.date()}
+    assert wrong(kept, heads_then, then) == []
+
+
 def test_a_whole_chain_that_was_written_anew_does_not_fit_the_heads() -> None:
     _, heads, _ = chain()
     forged, _, newest = chain(since=NOW - timedelta(days=5) + timedelta(seconds=1))

@@ -7,7 +7,8 @@ import pytest
 from click.testing import CliRunner, Result
 
 from headroom import clock
-from headroom.domain.chain import KEPT
+from headroom.adapters.ledger import stamp
+from headroom.domain.chain import KEPT, Head, after
 from headroom.learning import Learner
 from headroom_lab.cli import explain
 from headroom_lab.cli.main import main
@@ -112,7 +113,7 @@ def test_verify_finds_a_plan_that_was_changed_or_taken_out(morning: Stage) -> No
     plans[some]["body"] = plans[sorted(plans)[11]]["body"]
     assert "is not the one that was written" in run("verify").output
     del plans[some]
-    assert "Missing: 1 plans between" in run("verify").output
+    assert "Missing: a plan between" in run("verify").output
 
 
 def test_verify_tells_expired_from_missing(morning: Stage) -> None:
@@ -128,6 +129,38 @@ def test_verify_tells_expired_from_missing(morning: Stage) -> None:
         said = run("verify")
     assert said.exit_code == 0, said.output
     assert "5 older ones have expired, as they should" in said.output
+
+
+def test_verify_finds_a_plan_that_was_put_after_the_newest(morning: Stage) -> None:
+    plans = morning.table.items[PLANS]
+    newest = plans[max(plans)]
+    sk = stamp(morning.moment() + timedelta(minutes=9))
+    link = after(
+        Head(number=newest["number"], digest=newest["digest"], at=datetime.fromisoformat(newest["sk"])),
+        datetime.fromisoformat(sk),
+        newest["body"],
+    )
+    forged = {"sk": sk, "number": link.number, "digest": link.digest, "previous": link.previous}
+    plans[sk] = newest | forged | {"previous_at": newest["sk"]}
+    said = run("verify")
+    assert said.exit_code == 1
+    assert "is newer than the newest" in said.output
+
+
+def test_verify_knows_that_a_forecast_expires_a_little_before_the_last_plan_made_with_it(morning: Stage) -> None:
+    Learner(ledger=morning.ledger, zone="UTC").learn(morning.moment())
+    morning.minutes(20)
+    outlooks, plans = morning.table.items[f"outlooks#{HOSTNAME}"], morning.table.items[PLANS]
+    quarter = max(outlooks)[:16]
+    for sk in [each for each in outlooks if each.startswith(quarter)]:
+        del outlooks[sk]
+    for sk in [each for each in plans if each[:16] < quarter]:
+        del plans[sk]
+    with pytest.MonkeyPatch.context() as when_it_has_just_expired:
+        later = datetime.fromisoformat(min(plans)) + KEPT
+        when_it_has_just_expired.setattr(clock, "seconds", later.timestamp)
+        said = run("verify")
+    assert said.exit_code == 0, said.output
 
 
 def test_verify_finds_a_forecast_that_was_changed(morning: Stage) -> None:

@@ -8,6 +8,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
+KEPT = timedelta(days=35)  # full snapshots and plans
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Link:
@@ -74,10 +76,13 @@ def examine(
 ) -> Iterator[str]:
     """Yield what is wrong with the chain, in words; `oldest` is the time before which plans have expired.
 
-    Plans that have expired are no loss, and are counted; one that is missing is.
+    What has expired may be there or not, in any order: it is counted, and no loss; one that is missing later is. Plans may be
+    written meanwhile: those after the `newest` have no head yet.
     """
     for kept in plans:
         link = kept.link
+        if link.at < oldest:
+            continue
         examined.plans += 1
         if link.digest != kept.digest:
             yield f"Changed: the plan of {_time(link.at)} is not the one that was written."
@@ -87,17 +92,21 @@ def examine(
                 yield f"Missing: the plan of {_time(link.previous_at)}, before that of {_time(link.at)}."
         else:
             yield from _between(examined.last, link)
-        if examined.last is not None and examined.last.at.date() != link.at.date():
+        is_known = newest is not None and link.number <= newest.number
+        if is_known and examined.last is not None and examined.last.at.date() != link.at.date():
             yield from _at_the_end_of_a_day(examined.last, heads)
+        if newest and link.number == newest.number and link.digest != newest.digest:
+            yield f"Changed: the newest plan is not the one of {_time(link.at)}."
         examined.last = link
     yield from _at_the_end(examined.last, newest)
 
 
 def _between(before: Link, link: Link) -> Iterator[str]:
-    if link.number != before.number + 1:
-        count = link.number - before.number - 1
-        yield f"Missing: {count} plans between {_time(before.at)} and {_time(link.at)}."
-    elif link.previous != before.digest:
+    missing = link.number - before.number - 1
+    if missing > 0:
+        plans = "a plan" if missing == 1 else f"{missing} plans"
+        yield f"Missing: {plans} between {_time(before.at)} and {_time(link.at)}."
+    elif missing < 0 or link.previous != before.digest:
         yield f"Changed: the plan of {_time(link.at)} followed another than the one of {_time(before.at)} that is there."
 
 
@@ -113,12 +122,7 @@ def _at_the_end(last: Link | None, newest: Head | None) -> Iterator[str]:
     if newest and (last is None or last.number < newest.number):
         since = _time(last.at) if last else "the beginning"
         yield f"Missing: every plan from {since} to the newest, of {_time(newest.at)}."
-    elif newest and last and (newest.number, newest.digest) != (last.number, last.digest):
-        yield f"Changed: the newest plan is not the one of {_time(last.at)}."
 
 
 def _time(at: datetime) -> str:
     return f"{at:%Y-%m-%d %H:%M:%S} UTC"
-
-
-KEPT = timedelta(days=35)  # full snapshots and plans

@@ -15,6 +15,7 @@ from zoneinfo import ZoneInfo
 from headroom.domain.turned_away import Sample, with_turned_away
 
 MINUTE = timedelta(minutes=1)
+QUARTER = timedelta(minutes=15)  # how long an outlook is used, before the next is cut out
 DAY_MINUTES = 1440
 DAYS_KEPT = 56  # eight weeks: older habits are forgotten
 BEFORE, AFTER = 15, 75  # minutes that an outlook spans around its quarter of an hour
