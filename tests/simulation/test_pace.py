@@ -53,9 +53,9 @@ def test_a_stop_waits_for_no_turn_longer_than_a_moment(stage: Stage) -> None:
     now = stage.moment()
     turns = [stage.ledger.turn(now) for _ in range(10)]
     assert [turn for turn in turns if turn] == turns
-    assert stage.ledger.turn(now, patience=timedelta(seconds=3)) is None
-    assert stage.ledger.turn(now, patience=timedelta(seconds=5)) is not None
-    assert stage.ledger.turn(now + timedelta(minutes=1), patience=timedelta(0)) == now + timedelta(minutes=1)
+    assert stage.ledger.turn_within(timedelta(seconds=3), now) is None
+    assert stage.ledger.turn_within(timedelta(seconds=5), now) is not None
+    assert stage.ledger.turn_within(timedelta(0), now + timedelta(minutes=1)) == now + timedelta(minutes=1)
 
 
 def test_a_start_that_is_tried_again_takes_another_turn(stage: Stage) -> None:

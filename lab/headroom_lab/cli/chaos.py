@@ -3,6 +3,7 @@
 import sys
 import time
 from collections import Counter
+from datetime import timedelta
 
 import click
 from rich.console import Console
@@ -84,5 +85,4 @@ def _counts(title: str, happened: Counter[str]) -> Table:
 
 
 def _took(began: float) -> str:
-    seconds = time.monotonic() - began
-    return f"{seconds / 60:.0f} min" if seconds > 100 else f"{seconds:.0f} s"  # noqa: PLR2004 - a matter of looks
+    return f"{timedelta(seconds=round(time.monotonic() - began))}"

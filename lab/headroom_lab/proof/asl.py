@@ -128,7 +128,7 @@ class Execution:
                     self.output = self._fill(definition["Output"]) if "Output" in definition else self.given
                     self._end("SUCCEEDED", "")
                 case other:
-                    raise NotImplementedError(other)
+                    raise NotImplementedError(f"No workflow has used the state type {other} so far: teach it here")
         except FailedError as failed:
             self._failed(failed)
 

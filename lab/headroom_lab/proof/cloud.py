@@ -106,7 +106,7 @@ class Cloud:
         """Describe instances, page by page."""
         return self
 
-    def paginate(self, *, Filters: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:  # noqa: N803 - boto3's own
+    def paginate(self, *, Filters: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
         """Return one page."""
         self._read("DescribeInstances")
         wanted = {each["Name"]: each["Values"][0] for each in Filters}
@@ -153,7 +153,7 @@ class Cloud:
             "Placement": {"AvailabilityZone": "eu-central-1a"},
         }
 
-    def start_instances(self, *, InstanceIds: list[str]) -> None:  # noqa: N803
+    def start_instances(self, *, InstanceIds: list[str]) -> None:
         """Start one."""
         self._request("StartInstances")
         machine = self._tagged(InstanceIds[0])
@@ -161,7 +161,7 @@ class Cloud:
             raise aws_error("IncorrectInstanceState", f"The instance is {machine.state}")
         self.switch_on(machine)
 
-    def stop_instances(self, *, InstanceIds: list[str]) -> None:  # noqa: N803
+    def stop_instances(self, *, InstanceIds: list[str]) -> None:
         """Stop one: the moment at which a call would be cut."""
         self._request("StopInstances")
         machine = self._tagged(InstanceIds[0])
@@ -179,7 +179,7 @@ class Cloud:
 
     # CloudWatch's client
 
-    def get_metric_statistics(self, *, Dimensions: list[dict[str, str]], **_: Any) -> dict[str, Any]:  # noqa: N803
+    def get_metric_statistics(self, *, Dimensions: list[dict[str, str]], **_: Any) -> dict[str, Any]:
         """Return what an instance sent."""
         self.touched("GetMetricStatistics")
         sent = self.machines[Dimensions[0]["Value"]].sent

@@ -24,7 +24,7 @@ class Directly(BaseAdapter):
         super().__init__()
         self.node, self.trouble = node, trouble
 
-    def send(self, request: requests.PreparedRequest, **_: Any) -> requests.Response:  # type: ignore[override]
+    def send(self, request: requests.PreparedRequest, *_: Any, **__: Any) -> requests.Response:
         """Answer one request."""
         tries = 3 if request.method == "GET" else 1  # as the client's own adapter does over a network
         while (answer := self.trouble(request) or self._answer(request)).status_code in PASSING and tries > 1:

@@ -6,6 +6,7 @@ happen, people, Pexip's own controller, and faults. What decides is never copied
 
 from collections.abc import Callable, Iterator
 from datetime import timedelta
+from typing import Any
 
 from headroom.domain import claims, reconciling, safety
 from headroom.domain.lifecycle import Action, Progress, Wanted
@@ -246,7 +247,7 @@ class Model:
     def _made_good(node: Node, found: Found) -> Node:
         if found in {Found.CLOSED, Found.OPEN} and node.holder:
             return node
-        good: dict[Found, dict[str, object]] = {
+        good: dict[Found, dict[str, Any]] = {
             Found.NO_LIFETIME: {"life": THIS},
             Found.NO_INSTANCE: {"life": NONE},
             Found.CLOSED: {"closed": 0},
@@ -254,7 +255,7 @@ class Model:
             Found.SERVES: {"given_up": False},
             Found.NO_WORKFLOW: {"holder": 0, "lease": 0, "action": None, "rests": 0},
         }
-        return node._replace(**good[found])  # type: ignore[arg-type]
+        return node._replace(**good[found])
 
     def write(self, s: State, *, begin: bool = True) -> State:
         """Write the plan under its conditions, and begin its workflows."""
@@ -286,9 +287,9 @@ class Model:
         return next(token for token in range(1, 99) if token not in taken)
 
     @staticmethod
-    def _node(s: State, n: int, **changes: object) -> State:
+    def _node(s: State, n: int, **changes: Any) -> State:
         nodes = list(s.nodes)
-        nodes[n] = nodes[n]._replace(**changes)  # type: ignore[arg-type]
+        nodes[n] = nodes[n]._replace(**changes)
         return s._replace(nodes=tuple(nodes))
 
     def _want(self, s: State, n: int, wanted: Wanted) -> State:
@@ -306,8 +307,8 @@ class Model:
         return s._replace(flows=s.flows[:number] + s.flows[number + 1 :])
 
     @staticmethod
-    def _at(s: State, number: int, step: str, **changes: object) -> State:
-        flow = s.flows[number]._replace(step=step, waited=0, **changes)  # type: ignore[arg-type]
+    def _at(s: State, number: int, step: str, **changes: Any) -> State:
+        flow = s.flows[number]._replace(step=step, waited=0, **changes)
         if step == "settle":
             flow = flow._replace(asked=0)
         if step not in LOOKING:

@@ -20,9 +20,16 @@ from random import Random
 from types import SimpleNamespace
 from typing import Any, Self
 
+import requests
 import yaml
+from starlette.responses import Response
 
 from headroom import clock
+from headroom.adapters.ec2 import Ec2
+from headroom.adapters.ledger import Ledger
+from headroom.adapters.notify import Notify
+from headroom.adapters.workflows import Workflows
+from headroom.settings import Settings
 from headroom_lab.pexip.bursting import Bursting
 from headroom_lab.pexip.resources import Platform
 from headroom_lab.pexip.server import ManagementNode
@@ -263,16 +270,12 @@ class Stage:
         if str(ROOT) not in sys.path:
             sys.path.insert(0, str(ROOT))
         self.apps = {name: importlib.import_module(f"functions.{name}.app") for name in FUNCTIONS}
-        from headroom.adapters.ec2 import Ec2  # noqa: PLC0415 - only where the environment is set
-        from headroom.adapters.ledger import Ledger  # noqa: PLC0415
-        from headroom.adapters.notify import Notify  # noqa: PLC0415
-        from headroom.adapters.workflows import Workflows  # noqa: PLC0415
-        from headroom.observability import logger  # noqa: PLC0415
-        from headroom.settings import Settings  # noqa: PLC0415
+        from headroom.observability import logger  # noqa: PLC0415 - it reads the environment when it is imported
 
         self._kept.append((logger, "level", logger.log_level))
         logger.setLevel("CRITICAL")
         self.settings = Settings.from_env(ENVIRONMENT)
+        # boto3's clients have far more than what is asked of them here
         self.ledger = Ledger("ledger", HOSTNAME, self.table)  # type: ignore[arg-type]
         self.ec2 = Ec2(HOSTNAME)
         self.ec2.client = self.ec2.acting = self.ec2.cloudwatch = self.cloud  # type: ignore[assignment]
@@ -347,10 +350,7 @@ class Stage:
         if request == "StartInstances" and hazards.strikes(hazards.no_room, "EC2 has no room"):
             raise aws_error("InsufficientInstanceCapacity")
 
-    def _pexip_trouble(self, _: Any) -> Any:
-        import requests  # noqa: PLC0415
-        from starlette.responses import Response  # noqa: PLC0415
-
+    def _pexip_trouble(self, _: requests.PreparedRequest) -> Response | None:
         self.touch("Pexip")
         hazards = self.hazards
         if self.now < hazards.unreachable_until:
@@ -442,7 +442,7 @@ class Stage:
         self.touch("Publish")
         self.told.append(f"{message['Subject']}: {message['Message']}")
 
-    def _start_execution(self, *, stateMachineArn: str, name: str, input: str) -> None:  # noqa: A002, N803 - boto3's own
+    def _start_execution(self, *, stateMachineArn: str, name: str, input: str) -> None:  # noqa: A002 - boto3's own
         self.touch("StartExecution")
         if name in self.executions:
             raise aws_error("ExecutionAlreadyExists")

@@ -124,7 +124,7 @@ class MemoryTable:
         if is_new:
             self.inserted(item["pk"], item["sk"])
 
-    def put_item(self, *, Item: Item, ConditionExpression: ConditionBase | None = None) -> Item:  # noqa: N803 - boto3's own
+    def put_item(self, *, Item: Item, ConditionExpression: ConditionBase | None = None) -> Item:
         """Put an item."""
         self.touched("PutItem")
         if not holds(ConditionExpression, self._there(Item)):
@@ -132,19 +132,19 @@ class MemoryTable:
         self._store(Item)
         return {}
 
-    def get_item(self, *, Key: Item, **_: Any) -> Item:  # noqa: N803
+    def get_item(self, *, Key: Item, **_: Any) -> Item:
         """Get an item."""
         self.touched("GetItem")
         found = self._there(Key)
         return {"Item": dict(found)} if found else {}
 
-    def delete_item(self, *, Key: Item) -> Item:  # noqa: N803
+    def delete_item(self, *, Key: Item) -> Item:
         """Delete an item."""
         self.touched("DeleteItem")
         self.items.get(Key["pk"], {}).pop(Key["sk"], None)
         return {}
 
-    def query(self, *, KeyConditionExpression: ConditionBase, **more: Any) -> Item:  # noqa: N803
+    def query(self, *, KeyConditionExpression: ConditionBase, **more: Any) -> Item:
         """Return the items of one partition, in the order of their sort keys, as one page."""
         self.touched("Query")
         parts = [self.items.get(pk, {}) for pk in _partitions(KeyConditionExpression)] or list(self.items.values())
@@ -152,7 +152,7 @@ class MemoryTable:
         found.sort(key=lambda item: str(item["sk"]), reverse=not more.get("ScanIndexForward", True))
         return {"Items": [dict(item) for item in found[: more.get("Limit")]]}
 
-    def update_item(self, *, Key: Item, **request: Any) -> Item:  # noqa: N803
+    def update_item(self, *, Key: Item, **request: Any) -> Item:
         """Set and remove attributes."""
         self.touched("UpdateItem")
         there = self._there(Key)
@@ -166,7 +166,7 @@ class MemoryTable:
         """Put items one by one."""
         yield self
 
-    def transact(self, *, TransactItems: list[Item]) -> Item:  # noqa: N803
+    def transact(self, *, TransactItems: list[Item]) -> Item:
         """Write all or nothing."""
         self.touched("TransactWriteItems")
         requests = [next(iter(each.items())) for each in TransactItems]
@@ -181,7 +181,7 @@ class MemoryTable:
             self._store(_updated({**key, **self._there(key)}, request) if kind == "Update" else request["Item"])
         return {}
 
-    def batch_get(self, *, RequestItems: Item) -> Item:  # noqa: N803
+    def batch_get(self, *, RequestItems: Item) -> Item:
         """Get many items."""
         self.touched("BatchGetItem")
         found = {

@@ -77,7 +77,7 @@ class Stopper:
         )
         if not answer.allowed:
             raise StopRefusedError(answer.reason)
-        turn = self.ledger.turn(clock.now(), patience=A_MOMENT)
+        turn = self.ledger.turn_within(A_MOMENT, clock.now())
         if turn is None:
             raise StopRefusedError("EC2 is being asked as often as it allows; the next plan tries again")
         clock.sleep(max(0.0, (turn - clock.now()).total_seconds()))

@@ -90,20 +90,18 @@ class Worksite:
         """
         self._check_pause(Action.START)
         memory = self.ledger.renew(node, token, clock.now())
-        mine = moment(turn)
-        if mine is None or (
-            memory.start_asked_at and memory.start_asked_at >= mine
-        ):  # it was used, by a try that got lost
-            mine = self.ledger.turn(clock.now())
-        if mine and mine > clock.now() + A_MOMENT:
+        given = moment(turn)
+        used = given and memory.start_asked_at and memory.start_asked_at >= given  # by a try that got lost
+        mine = given if given and not used else self.ledger.turn(clock.now())
+        if mine > clock.now() + A_MOMENT:
             return {"asked_at": "", "turn": stamp(mine)}
-        clock.sleep(max(0.0, ((mine or clock.now()) - clock.now()).total_seconds()))
+        clock.sleep(max(0.0, (mine - clock.now()).total_seconds()))
         now = clock.now()
         self.ledger.remember(node, token, start_asked_at=now)
         try:
             self.ec2.start(instance)
         except ThrottledError:
-            later = self.ledger.turn(clock.now()) or now
+            later = self.ledger.turn(clock.now())
             return {"asked_at": "", "turn": stamp(max(later, now + A_MOMENT))}
         except Ec2Error as error:
             self.ledger.tell(Event(at=now, kind="start refused", node=node, reason=f"EC2 says {error}", by="EC2"))

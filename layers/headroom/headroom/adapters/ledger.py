@@ -612,23 +612,29 @@ class Ledger:
 
     # Turns
 
-    def turn(self, now: datetime, patience: timedelta | None = None) -> datetime | None:
-        """Take a turn to ask EC2 to start or stop an instance, and return when it is; None if it would be too late.
+    def turn(self, now: datetime) -> datetime:
+        """Take a turn to ask EC2 to start or stop an instance, and return when it is.
 
         Whoever takes turns at the same moment gets different ones: the table adds them up.
         """
         while True:
-            due = self._add_a_turn(now, patience)
-            if due is not None:
+            if due := self._add_a_turn(now):
                 return turn_at(due, now)
             if self._first_turn(now):
                 return now
-            if patience is not None and (busy := self._turns_due()) and turn_at(busy, now) > now + patience:
+
+    def turn_within(self, patience: timedelta, now: datetime) -> datetime | None:
+        """The same, but take no turn and return None where it would be later than that."""
+        while True:
+            if due := self._add_a_turn(now, last=now + patience + OURS.burst):
+                return turn_at(due, now)
+            if self._first_turn(now):
+                return now
+            if (busy := self._turns_due()) and turn_at(busy, now) > now + patience:
                 return None
 
-    def _add_a_turn(self, now: datetime, patience: timedelta | None) -> datetime | None:
+    def _add_a_turn(self, now: datetime, last: datetime | None = None) -> datetime | None:
         """Take the next turn while others wait for theirs; return when it was due, None if nobody waits, or too many."""
-        last = None if patience is None else now + patience + OURS.burst
         condition = Attr("due").gte(_millis(now))
         try:
             item = self.table.update_item(
