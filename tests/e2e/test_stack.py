@@ -79,6 +79,13 @@ def happened(stage: Stage, node: str) -> list[str]:
     return [event.kind for event in reversed(stage.ledger.events("2026-03-02")) if event.node == node]
 
 
+def headroom(stage: Stage, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """Type a command, with the embedded AWS for an account."""
+    environment = os.environ | stage.aws.environment | {"HEADROOM_CLOCK": str(stage.clock.path)}
+    command = [sys.executable, "-m", "headroom_lab.cli.main", *arguments]
+    return subprocess.run(command, env=environment, capture_output=True, text=True, check=False, timeout=240)
+
+
 def asked(stage: Stage, node: str) -> Any:
     """Wait until EC2 was asked to start the node, which no other test may have used: its events are looked at."""
     return eventually(lambda: "start asked" in happened(stage, node), stage, 5)
@@ -241,18 +248,27 @@ def running(stage: Stage, machine: str) -> bool:
 
 
 def test_the_command_line_finds_the_stack_and_says_where_there_is_none(stage: Stage) -> None:
-    def headroom(*arguments: str) -> subprocess.CompletedProcess[str]:
-        environment = os.environ | stage.aws.environment | {"HEADROOM_CLOCK": str(stage.clock.path)}
-        command = [sys.executable, "-m", "headroom_lab.cli.main", *arguments]
-        return subprocess.run(command, env=environment, capture_output=True, text=True, check=False, timeout=120)
-
-    exported = headroom("export", "--days", "2")
+    exported = headroom(stage, "export", "--days", "2")
     assert exported.stdout.startswith("at,location,used,booked,hd"), exported.stderr
     assert "Stockholm" in exported.stdout
-    missing = headroom("export", "--stack", "headrom")
+    missing = headroom(stage, "export", "--stack", "headrom")
     assert missing.returncode == 1
     assert "headrom" in missing.stderr
     assert "Traceback" not in missing.stderr
+
+
+def test_handing_back_waits_for_pexips_bursting_and_deploys_with_another_mode(stage: Stage) -> None:
+    stage.stop_platform()
+    world = stage.home.load()
+    world.settings["bursting_enabled"] = True
+    stage.home.keep(world)
+    stage.start_platform()
+    said = headroom(stage, "hand-back")
+    assert said.returncode == 0, said.stderr
+    assert "Deploying with Mode=observe" in said.stdout
+    assert said.stdout.rstrip().endswith("the stack may be deleted.")
+    eventually(lambda: stage.ledger.record_at(stage.ledger.last_plan().plan.at).policy.mode == "observe", stage, 5)  # type: ignore[union-attr]
+    assert stage.ledger.pause() is None
 
 
 def test_nothing_is_left_behind_when_the_demo_is_interrupted(tmp_path: Path) -> None:

@@ -95,6 +95,21 @@ def test_the_second_witness_counts_by_the_minute_and_only_whole_periods() -> Non
         assert Ec2("m").network_out("i-2", since, now) is None
 
 
+def test_the_second_witness_never_asks_for_more_than_cloudwatch_answers(monkeypatch: pytest.MonkeyPatch) -> None:
+    """1,440 points at the most: a node that was closed for a week could otherwise never be stopped."""
+    with mock_aws():
+        ec2 = Ec2("m")
+        asked: list[dict[str, Any]] = []
+
+        def answer(**given: Any) -> dict[str, Any]:
+            asked.append(given)
+            return {"Datapoints": []}
+
+        monkeypatch.setattr(ec2.cloudwatch, "get_metric_statistics", answer)
+        ec2.network_out("i-1", NOW - timedelta(days=7), NOW)
+    assert (asked[0]["EndTime"] - asked[0]["StartTime"]).total_seconds() / asked[0]["Period"] <= 1440
+
+
 def test_what_headroom_closed_may_be_opened_by_hand_in_every_mode(desk: Desk) -> None:
     desk.tick()
     policy = Settings.from_env({**_environment(), "MODE": "observe"}).policy

@@ -9,6 +9,7 @@ import boto3
 import pytest
 
 from headroom.adapters.ledger import UnknownNodeError
+from headroom.adapters.pexip import Alarm, any_alarm_about
 from headroom.domain.lifecycle import Action
 from headroom.domain.policy import Mode
 from headroom.working import NotNowError, Worksite
@@ -182,3 +183,19 @@ def test_a_look_at_a_node_asks_pexip_six_times_and_sees_that_it_cannot_be_reache
     desk.world.nodes["burst-1"].unreachable = True
     look = app.pexip.connect().look_at(worker, registrations=False, now=reading.read_at)
     assert look.alarm == f"Node {worker.address} unreachable"
+
+
+@pytest.mark.parametrize(
+    ("words", "is_about_it"),
+    [
+        ("Contact with Conferencing Node {name} has been lost", True),
+        ("Connectivity lost between nodes 10.0.0.1 and {address}.", True),
+        ("Connectivity lost between nodes 10.0.0.1 and {address}7", False),
+        ("Licences are nearly used up", False),
+    ],
+)
+def test_any_alarm_that_mentions_a_node_keeps_it_on_whatever_its_words_are(words: str, *, is_about_it: bool) -> None:
+    """The names of Pexip's alarms are not documented, and a lost node looks as empty as an idle one."""
+    text = words.format(name="burst-1", address="10.1.2.3")
+    alarm = Alarm(name="lost_contact", details=text, node="10.0.0.1", instance="")
+    assert any_alarm_about({"burst-1", "10.1.2.3"}, [alarm]) == (text if is_about_it else "")

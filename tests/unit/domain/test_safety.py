@@ -139,7 +139,7 @@ OBJECTIONS: list[tuple[str, dict[str, Any], str]] = [
     (
         "an alarm that the look saw",
         {"checks": (LOOK, replace(LATER, alarm="unreachable"))},
-        "Pexip cannot reach it: unreachable",
+        "Pexip raises an alarm about it: unreachable",
     ),
     (
         "a call that a reading saw",

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from mypy_boto3_ec2 import EC2Client
 
 TAG = "pexip-cloud"
+WITNESSED = timedelta(hours=1)  # older periods of what an instance sent say nothing about now
 READING = Config(retries={"mode": "standard", "total_max_attempts": 4}, connect_timeout=3, read_timeout=10)
 ACTING = Config(retries={"mode": "standard", "total_max_attempts": 1}, connect_timeout=3, read_timeout=10)
 
@@ -128,7 +129,7 @@ class Ec2:
             Namespace="AWS/EC2",
             MetricName="NetworkOut",
             Dimensions=[{"Name": "InstanceId", "Value": instance_id}],
-            StartTime=since,
+            StartTime=max(since, now - WITNESSED),  # CloudWatch refuses to answer with more than 1,440 points
             EndTime=now,
             Period=int(period.total_seconds()),
             Statistics=["Sum"],

@@ -469,7 +469,7 @@ class ManagementNode:
                 "proxied": self._count("participant", proxy_node=worker.address) if worker.proxies else 0,
                 "backplanes": self._count("backplane", media_node=worker.address),
             }
-            alarm = _alarm_for({worker.address, worker.name}, self._every("status/v1/alarm", Alarm))
+            alarm = any_alarm_about({worker.address, worker.name}, self._every("status/v1/alarm", Alarm))
             registered = self._count("registration_alias", node=worker.address) if registrations else None
         except PexipError as error:
             return _blind(now, str(error))
@@ -651,6 +651,16 @@ def _alarm_for(names: set[str], alarms: list[Alarm]) -> str:
     about = (alarm for alarm in alarms if names & {alarm.node, alarm.instance})
     lost = (alarm for alarm in about if CONNECTIVITY.search(f"{alarm.name} {alarm.details}"))
     return next((alarm.details or alarm.name or "connectivity lost" for alarm in lost), "")
+
+
+def any_alarm_about(names: set[str], alarms: list[Alarm]) -> str:
+    """Return what any alarm says that mentions a node anywhere: whether it means a lost node is not for us to guess."""
+    any_name = "|".join(map(re.escape, sorted(names)))
+    mentioned = re.compile(rf"(?<![\w.-])(?:{any_name})(?![\w-]|\.\w)", re.IGNORECASE)
+    about = (
+        alarm for alarm in alarms if mentioned.search(f"{alarm.node} {alarm.instance} {alarm.name} {alarm.details}")
+    )
+    return next((alarm.details or alarm.name or "without words" for alarm in about), "")
 
 
 def _blind(now: datetime, trouble: str) -> EmptyCheck:

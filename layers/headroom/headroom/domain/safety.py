@@ -44,7 +44,7 @@ class EmptyCheck:
     backplanes: int
     signaling_count: int
     registrations: int | None = None  # None where the switch does not ask for them
-    alarm: str = ""  # the connectivity alarm for the node, if there is one
+    alarm: str = ""  # what an alarm says that mentions the node, whatever it is about
     trouble: str = ""
 
     @property
@@ -177,12 +177,18 @@ def _only_on_good_sight(e: Evidence) -> str:
             return "It is not in step with the Management Node, so what Pexip shows may be old"
         if look.boot_time is None or look.boot_time != e.checks[0].boot_time:
             return "It has restarted in between"
-    for alarm in (e.alarm, *(look.alarm for look in e.checks)):
-        if alarm:
-            return f"Pexip cannot reach it: {alarm}"
+    if alarm := _alarm(e):
+        return alarm
     if e.reading_shows:
         return f"The newest reading of Pexip shows something on it ({e.reading_shows})"
     return "The newest reading of Pexip is too old" if e.reading_age > PLAN_AGE else ""
+
+
+def _alarm(e: Evidence) -> str:
+    if e.alarm:
+        return f"Pexip cannot reach it: {e.alarm}"
+    alarm = next((look.alarm for look in e.checks if look.alarm), "")
+    return f"Pexip raises an alarm about it: {alarm}" if alarm else ""
 
 
 def _not_against_the_network(e: Evidence) -> str:
