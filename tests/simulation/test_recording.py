@@ -3,6 +3,8 @@
 from datetime import UTC, datetime
 from typing import Any
 
+import pytest
+
 from headroom_lab.proof.stage import Stage
 
 
@@ -45,6 +47,27 @@ def test_a_message_that_tells_late_of_an_earlier_stop_ends_nothing(stage: Stage)
     record.state_changed(machine.id, "running", stage.moment())
     record.state_changed(machine.id, "stopped", earlier)
     assert "stopped_at" not in lifetimes(stage)[0]
+
+
+@pytest.mark.parametrize("order", [("stopped", "pending"), ("pending", "stopped")])
+def test_a_restart_in_the_same_second_ends_the_lifetime_before_and_not_the_new_one(
+    stage: Stage, order: tuple[str, str]
+) -> None:
+    """EC2 tells whole seconds: Pexip, or a person, may start a node in the very one in which it has stopped."""
+    machine = next(iter(stage.cloud.machines.values()))
+    record = stage.apps["record"].recorder
+    record.state_changed(machine.id, "running", stage.moment())
+    stage.hazards.message_lost = 1.0
+    stage.cloud.switch_off(machine)
+    stage.minutes(2)
+    stage.cloud.switch_on(machine)
+    same = datetime.fromtimestamp(machine.launched_at, UTC)
+    for state in order:
+        record.state_changed(machine.id, state, same)
+    newest, before = lifetimes(stage)
+    assert before["stopped_at"] == newest["sk"]
+    assert "stopped_at" not in newest
+    assert stage.ledger.memory("burst-1").lifetime == same
 
 
 def lifetimes(stage: Stage) -> list[dict[str, Any]]:

@@ -38,8 +38,11 @@ class Recorder:
             self.ledger.note(node, meddled_at=at)
         if going_on:
             self._began(node, instance.launched_at, memory, by, reason)
-        elif at >= instance.launched_at:  # else it tells late of the time before
-            self._ended(node, instance.launched_at, state, at, by, reason)
+        else:  # it may tell late of the time before; both times are whole seconds
+            is_this = at > instance.launched_at
+            lifetime = instance.launched_at if is_this else memory.lifetime
+            if lifetime and lifetime < at:
+                self._ended(node, lifetime, state, at, by, reason)
         return node
 
     def _began(self, node: str, launched_at: datetime, memory: Memory, by: str, reason: str) -> None:
