@@ -20,6 +20,12 @@ def aws_error(code: str, message: str = "") -> ClientError:
     return ClientError({"Error": {"Code": code, "Message": message or code}}, "Simulated")
 
 
+def dynamodb_error(code: str) -> ClientError:
+    """Make the error as boto3 does where DynamoDB's model names it: of a class of its own, whose name Lambda reports."""
+    modelled: type[ClientError] = type(code, (ClientError,), {})
+    return modelled({"Error": {"Code": code, "Message": code}}, "Simulated")
+
+
 # EC2's own token buckets, by its developer guide: how many requests at once, and how many more a second.
 BUCKETS = {"StartInstances": (5, 2.0), "StopInstances": (50, 5.0), "DescribeInstances": (100, 20.0)}
 

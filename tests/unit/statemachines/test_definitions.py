@@ -4,12 +4,17 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
+import boto3
 import pytest
 import yaml
 from cfnlint.api import lint
 
 from tests.support import template as stack
 
+AWS_ERRORS = {  # that pass by themselves, in DynamoDB's words, and the class of those that no model names
+    *("ClientError", "InternalServerError", "ProvisionedThroughputExceededException", "RequestLimitExceeded"),
+    "ThrottlingException",
+}
 HISTORY_LIMIT = 2000  # events, at any number of nodes
 EVENTS_PER_TASK, EVENTS_PER_STATE = 5, 2
 
@@ -95,8 +100,17 @@ def test_errors_caught_by_name_are_errors_that_exist(name: str) -> None:
         if "." not in error
     }
     source = "".join(path.read_text() for path in (stack.ROOT / "layers").rglob("*.py"))
-    missing = [error for error in own - {"ClientError"} if f"class {error}(" not in source]
+    missing = [error for error in own - AWS_ERRORS if f"class {error}(" not in source]
     assert missing == []
+
+
+def test_what_dynamodb_says_for_a_moment_is_tried_again_by_the_names_that_boto3_raises(name: str) -> None:
+    """Where DynamoDB's model names an error, boto3 raises a class of that name, and Lambda reports it."""
+    named = boto3.client("dynamodb", region_name="eu-central-1").exceptions
+    assert all(hasattr(named, error) for error in AWS_ERRORS)
+    for title, state in tasks(name):
+        retried = {error for rule in state["Retry"] for error in rule["ErrorEquals"]}
+        assert retried >= AWS_ERRORS, title
 
 
 def test_prewarm_knows_no_node_by_node_so_its_history_stays_short_at_any_size() -> None:
