@@ -8,9 +8,10 @@ from typing import Any
 import boto3
 import pytest
 
+from headroom import clock
 from headroom.adapters.ledger import UnknownNodeError
 from headroom.adapters.pexip import Alarm, any_alarm_about
-from headroom.domain.lifecycle import Action
+from headroom.domain.lifecycle import Action, Pause
 from headroom.domain.policy import Mode
 from headroom.working import NotNowError, Worksite
 from headroom_lab.pexip.world import Call
@@ -72,8 +73,20 @@ def test_assist_mode_starts_through_pexip(rush: Desk, monkeypatch: pytest.Monkey
 
     monkeypatch.setattr(app, "ledger", rush.ledger)
     monkeypatch.setattr(app.pexip, "settings", rush.settings)
-    app.handler({"node": change.node, "token": token, "instance": node.instance}, _context())
+    rush.world.power_off(node)
+    event = {"node": change.node, "token": token, "instance": node.instance}
+    rush.ledger.hold_still(Pause(reason="fire drill"), clock.now())
+    with pytest.raises(NotNowError, match="fire drill"):
+        app.handler(event, _context())
+    assert not node.on
+    rush.ledger.go_on()
+    lease = rush.ledger.memory(change.node).claim
+    app.handler(event, _context())
     assert node.on
+    renewed = rush.ledger.memory(change.node).claim
+    assert lease
+    assert renewed
+    assert renewed.until > lease.until
     if app.pexip.node:
         app.pexip.node.close()
 

@@ -10,10 +10,10 @@ from headroom import clock
 from headroom.adapters.ledger import Event, Ledger, stamp
 from headroom.adapters.secret import Pexip
 from headroom.domain.fleet import OURS, Worker
-from headroom.domain.lifecycle import Wanted
+from headroom.domain.lifecycle import Action, Wanted
 from headroom.domain.safety import gap
 from headroom.settings import Settings
-from headroom.working import ME, NotNowError, find_worker
+from headroom.working import ME, NotNowError, check_pause, find_worker
 
 REASON = 250  # characters that Pexip keeps
 A_LITTLE = timedelta(seconds=5)
@@ -34,8 +34,7 @@ class Gatekeeper:
     def close(self, node: str, token: str, reason: str) -> dict[str, Any]:
         """Put the node in maintenance mode, with a reason that says it was Headroom; return since when it is."""
         worker, memory = self._worker(node), self.ledger.renew(node, token, clock.now())
-        if pause := self.ledger.pause():
-            raise NotNowError(f"Headroom is paused: {pause.reason}")
+        check_pause(self.ledger, Action.CLOSE)
         pexip = self.pexip.connect()
         now_there = pexip.configuration(worker.id)
         if now_there.maintenance_mode and not (now_there.maintenance_mode_reason or "").startswith(OURS):

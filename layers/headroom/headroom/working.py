@@ -19,6 +19,13 @@ class NotNowError(Exception):
     """This may not be done as things are; the message says what stands against it. Nothing was touched."""
 
 
+def check_pause(ledger: Ledger, action: Action) -> None:
+    """Raise NotNowError while a pause forbids this."""
+    pause = ledger.pause()
+    if pause and not (action is Action.START and pause.still_starts):
+        raise NotNowError(f"Headroom is paused: {pause.reason}")
+
+
 @dataclass
 class Worksite:
     """The ledger, EC2 and the operator's policy."""
@@ -61,12 +68,7 @@ class Worksite:
             raise NotNowError(f"In assist mode Headroom only starts nodes; to {action} one is Pexip's, or yours.")
         if mode is Mode.CONTROL and reading.settings.bursting_enabled:
             raise NotNowError("Pexip's own bursting is enabled: disable it before Headroom controls the nodes.")
-        self._check_pause(action)
-
-    def _check_pause(self, action: Action) -> None:
-        pause = self.ledger.pause()
-        if pause and not (action is Action.START and pause.still_starts):
-            raise NotNowError(f"Headroom is paused: {pause.reason}")
+        check_pause(self.ledger, action)
 
     def _hold(self, node: str, token: str, reason: str, reading: Reading, now: datetime) -> Hold:
         """A node started by hand stays for its minimum lifetime, as in Pexip."""
@@ -88,7 +90,7 @@ class Worksite:
         `turn` is the one that an earlier try was given, empty at first. Where it is not yet, or EC2 throttles all the same,
         `asked_at` is empty and `turn` says when to try again. Another refusal is an event, and is raised for the workflow.
         """
-        self._check_pause(Action.START)
+        check_pause(self.ledger, Action.START)
         memory = self.ledger.renew(node, token, clock.now())
         given = moment(turn)
         used = given and memory.start_asked_at and memory.start_asked_at >= given  # by a try that got lost
