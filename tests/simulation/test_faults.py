@@ -1,7 +1,7 @@
 """One fault at a time, with the shipped workflows: what the operator sees, and that all is well again by itself."""
 
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
@@ -205,6 +205,25 @@ def test_a_status_that_lags(rush: Stage) -> None:
     all_is_well(rush)
 
 
+def test_a_person_opens_a_node_while_it_is_retired_and_the_status_shows_it_late(stage: Stage) -> None:
+    """The status still says that it is closed at the second look; the newest reading knows its configuration."""
+    stage.world.switches.status_delay, stage.world.switches.activity_delay = 90.0, 25.0
+    stage.after(0, stage.every_minute)
+    retired = at_work(stage, "stop-")
+    until(stage, lambda: retired.state == "Wait before looking again")
+    stage.minutes(0.9)  # a minute before the second look
+    node = next(each for each in stage.overflow if each.name == retired.variables["node"])
+    stage.world.set_closed(node, closed=False, reason=node.closed_reason)
+    stage.minutes(1)
+    stage.world.dial(node, 600)
+    stage.minutes(9)
+    assert node.on
+    assert stage.cloud.cut == []
+    assert f"stop refused {node.name}: Its configuration says that it is open" in said(stage)
+    stage.minutes(80)
+    all_is_well(stage)
+
+
 @pytest.mark.parametrize("skew", [-45.0, 45.0])
 def test_clock_skew(rush: Stage, skew: float) -> None:
     rush.world.clock_skew = skew
@@ -213,11 +232,14 @@ def test_clock_skew(rush: Stage, skew: float) -> None:
 
 
 def test_dynamodb_throttling(rush: Stage) -> None:
+    """boto3 raises it as a class of its own: every step that meets it is tried again."""
     rush.hazards.rates = {"DynamoDB": 0.02}
     rush.minutes(40)
     rush.hazards.rates = {}
     rush.minutes(30)
     assert rush.hazards.happened["DynamoDB throttles"] > 5
+    assert not [each.name for each in rush.executions.values() if "Throughput" in each.error]
+    assert "Throughput" not in said(rush)
     all_is_well(rush)
 
 
@@ -293,6 +315,27 @@ def test_a_pause_is_obeyed_within_a_minute_and_opens_what_is_closed(rush: Stage)
     rush.ledger.go_on()
     rush.minutes(30)
     all_is_well(rush)
+
+
+def test_a_pause_that_comes_while_a_stop_waits_for_its_turn_holds_it(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    take_a_turn = stage.ledger.turn_within
+
+    def pause_then_take_a_turn(patience: timedelta, now: datetime) -> datetime | None:
+        stage.ledger.hold_still(Pause(reason="fire drill", by="anna"), now)
+        return take_a_turn(patience, now)
+
+    monkeypatch.setattr(stage.ledger, "turn_within", pause_then_take_a_turn)
+    stage.after(0, stage.every_minute)
+    node = stage.overflow[0]
+    stage.minutes(12)
+    assert node.on
+    assert f"stop refused {node.name}: Headroom is paused: fire drill" in said(stage)
+    monkeypatch.undo()
+    stage.ledger.go_on()
+    stage.minutes(40)
+    all_is_well(stage)
 
 
 def test_when_headroom_itself_dies(rush: Stage) -> None:

@@ -254,6 +254,7 @@ class Shipped:
             checks=tuple(self._as_check(look) for look in (flow.first, flow.second) if look),
             alarm="unreachable" if node.read_alarm else "",
             reading_shows="conferences: 1" if node.read_call else "",
+            reading_says_open=False,  # a door here has no configuration that is ahead of its status
             reading_age=timedelta(seconds=s.read_age),
             network_out=self._network_out(node, flow),
         )

@@ -36,7 +36,7 @@ from headroom_lab.pexip.server import ManagementNode
 from headroom_lab.pexip.switches import Switches
 from headroom_lab.pexip.world import Call, Location, Node, World
 from headroom_lab.proof.asl import Execution, FailedError, read_machine
-from headroom_lab.proof.cloud import Cloud, Machine, aws_error
+from headroom_lab.proof.cloud import Cloud, Machine, aws_error, dynamodb_error
 from headroom_lab.proof.environment import ENVIRONMENT
 from headroom_lab.proof.manager import Direct
 from headroom_lab.proof.table import MemoryTable
@@ -345,8 +345,9 @@ class Stage:
         kind = "EC2" if request.endswith("Instances") else "DynamoDB"
         rate = hazards.rates.get(request, hazards.rates.get(kind, 0.0))
         if hazards.strikes(rate, f"{kind} throttles"):
-            code = "RequestLimitExceeded" if kind == "EC2" else "ProvisionedThroughputExceededException"
-            raise aws_error(code)
+            if kind == "EC2":
+                raise aws_error("RequestLimitExceeded")
+            raise dynamodb_error("ProvisionedThroughputExceededException")
         if request == "StartInstances" and hazards.strikes(hazards.no_room, "EC2 has no room"):
             raise aws_error("InsufficientInstanceCapacity")
 

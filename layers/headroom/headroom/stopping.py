@@ -1,6 +1,6 @@
 """The one place that stops an instance, and only when `domain/safety.py` allows it."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import msgspec
@@ -50,40 +50,48 @@ class Stopper:
         serving = sum(one.location == worker.location and one.state is NodeState.SERVING for one in nodes)
         if memory.wanted is not Wanted.OFF and memory.claim and memory.claim.token == token:
             raise PlanChangedError(f"The newest plan wants {node} {memory.wanted or 'as it is'}")
-        answer = may_stop(
-            Evidence(
-                now=now,
-                mode=self.policy.mode,
-                paused=commitments.pause.reason if commitments.pause else "",
-                upgrading=reading.upgrading or worker.upgrading,
-                bursting_enabled=reading.settings.bursting_enabled,
-                meddled_with=commitments.meddled_with(now),
-                tagged=instance.tag == self.ec2.tag_value,
-                launched_at=instance.launched_at,
-                minimum_lifetime=self.policy.lifetime_or(60 * reading.settings.bursting_min_lifetime),
-                replication=self.policy.replication,
-                token=token,
-                claim=memory.claim,
-                wanted=memory.wanted,
-                planned_at=planned.plan.at if planned else None,
-                holds=commitments.holds_on(node, worker.location, serving),
-                closed_at=memory.closed_at,
-                checks=looks,
-                alarm=worker.alarm,
-                reading_shows=worker.carries,
-                reading_age=now - reading.read_at,
-                network_out=self.ec2.network_out(instance.id, memory.closed_at, now) if memory.closed_at else None,
-            )
+        evidence = Evidence(
+            now=now,
+            mode=self.policy.mode,
+            paused=commitments.pause.reason if commitments.pause else "",
+            upgrading=reading.upgrading or worker.upgrading,
+            bursting_enabled=reading.settings.bursting_enabled,
+            meddled_with=commitments.meddled_with(now),
+            tagged=instance.tag == self.ec2.tag_value,
+            launched_at=instance.launched_at,
+            minimum_lifetime=self.policy.lifetime_or(60 * reading.settings.bursting_min_lifetime),
+            replication=self.policy.replication,
+            token=token,
+            claim=memory.claim,
+            wanted=memory.wanted,
+            planned_at=planned.plan.at if planned else None,
+            holds=commitments.holds_on(node, worker.location, serving),
+            closed_at=memory.closed_at,
+            checks=looks,
+            alarm=worker.alarm,
+            reading_shows=worker.carries,
+            reading_says_open=not worker.maintenance_mode_configured,
+            reading_age=now - reading.read_at,
+            network_out=self.ec2.network_out(instance.id, memory.closed_at, now) if memory.closed_at else None,
         )
-        if not answer.allowed:
-            raise StopRefusedError(answer.reason)
+        answer = self._judged(evidence)
         turn = self.ledger.turn_within(A_MOMENT, clock.now())
         if turn is None:
             raise StopRefusedError("EC2 is being asked as often as it allows; the next plan tries again")
         clock.sleep(max(0.0, (turn - clock.now()).total_seconds()))
-        now = clock.now()
+        now, commitments = clock.now(), self.ledger.commitments(clock.now())  # a person may have changed them meanwhile
+        paused = commitments.pause.reason if commitments.pause else ""
+        holds = commitments.holds_on(node, worker.location, serving)
+        self._judged(replace(evidence, now=now, paused=paused, holds=holds))
         self.ledger.last_word(node, token, memory.version, now)
         if clock.now() - max(look.at for look in looks) > LOOK_AGE:  # it took long to get here
             raise StopRefusedError("The last look at it is too old")
         self.ec2.stop(instance.id)
+        return answer
+
+    @staticmethod
+    def _judged(evidence: Evidence) -> Answer:
+        answer = may_stop(evidence)
+        if not answer.allowed:
+            raise StopRefusedError(answer.reason)
         return answer

@@ -47,6 +47,7 @@ SOUND = Evidence(
     checks=(LOOK, LATER),
     alarm="",
     reading_shows="",
+    reading_says_open=False,
     reading_age=timedelta(seconds=40),
     network_out=None,
 )
@@ -107,6 +108,7 @@ OBJECTIONS: list[tuple[str, dict[str, Any], str]] = [
     ("a hold", {"holds": (hold(nodes=("burst-1",)),)}, "It is held: the nine o'clock rush"),
     ("a young node", {"launched_at": NOW - timedelta(minutes=2)}, "Its minimum lifetime lasts 48 min more"),
     ("a node that others closed", {"closed_at": None}, "Headroom did not close it"),
+    ("a node that was opened just now", {"reading_says_open": True}, "Its configuration says that it is open"),
     ("a status that says open", {"checks": (LOOK, replace(LATER, closed=False))}, UNSEEN),
     ("another's reason", {"checks": (LOOK, replace(LATER, closed_reason="upgrade"))}, UNSEEN),
     (

@@ -82,8 +82,9 @@ class Evidence:
     holds: tuple[Hold, ...]
     closed_at: datetime | None
     checks: tuple[EmptyCheck, ...]
-    alarm: str  # by the newest reading, as are the next two
+    alarm: str  # by the newest reading, as are the next three
     reading_shows: str
+    reading_says_open: bool  # its configuration, which changes before its status does
     reading_age: timedelta
     network_out: float | None  # bytes a minute since the first look, None if EC2 has no figure for that time yet
 
@@ -154,6 +155,8 @@ def _not_on_hold(e: Evidence) -> str:
 def _only_long_closed(e: Evidence) -> str:
     if e.closed_at is None:
         return "Headroom did not close it"
+    if e.reading_says_open:
+        return "Its configuration says that it is open"
     if not all(look.closed and look.closed_reason.startswith(OURS) for look in e.checks):
         return "Pexip's status does not say that Headroom closed it"
     first = min((look.at for look in e.checks), default=e.now)
