@@ -16,7 +16,9 @@ from typing import Any
 import boto3
 import pytest
 
+from headroom.adapters.ledger import Record
 from headroom.domain.fleet import NodeState
+from headroom.domain.policy import Mode
 from headroom_lab.demo.play import Stage, set_stage
 from headroom_lab.demo.scenario import bundled
 from tests.conftest import ENVIRONMENT
@@ -73,6 +75,14 @@ def state_of(stage: Stage, name: str) -> NodeState:
     planned = stage.ledger.last_plan()
     assert planned
     return next(node.state for node in planned.plan.nodes if node.name == name)
+
+
+def newest_record(stage: Stage) -> Record:
+    planned = stage.ledger.last_plan()
+    assert planned
+    record = stage.ledger.record_at(planned.plan.at)
+    assert record
+    return record
 
 
 def happened(stage: Stage, node: str) -> list[str]:
@@ -267,7 +277,7 @@ def test_handing_back_waits_for_pexips_bursting_and_deploys_with_another_mode(st
     assert said.returncode == 0, said.stderr
     assert "Deploying with Mode=observe" in said.stdout
     assert said.stdout.rstrip().endswith("the stack may be deleted.")
-    eventually(lambda: stage.ledger.record_at(stage.ledger.last_plan().plan.at).policy.mode == "observe", stage, 5)  # type: ignore[union-attr]
+    eventually(lambda: newest_record(stage).policy.mode is Mode.OBSERVE, stage, 5)
     assert stage.ledger.pause() is None
 
 

@@ -6,6 +6,7 @@ import time
 import zipfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from random import Random
 from types import SimpleNamespace
 from typing import Any
 
@@ -19,6 +20,7 @@ from headroom_lab.aws.embedded import ACCOUNT, REGION, EmbeddedAws
 from headroom_lab.aws.patches import EngineChangedError, replace
 from headroom_lab.cli.stack import stack_of
 from headroom_lab.clock import LabClock
+from headroom_lab.proof.asl import Execution, FailedError
 
 MONDAY_0500 = 1772427600.0  # 2026-03-02 05:00 UTC
 SPEED = 60.0
@@ -463,10 +465,6 @@ MACHINE: dict[str, Any] = {
 
 @pytest.mark.parametrize("mood", ["happy", "sad", "sulky"])
 def test_the_interpreter_of_the_simulations_runs_a_workflow_as_the_engine_does(aws: EmbeddedAws, mood: str) -> None:
-    from random import Random  # noqa: PLC0415
-
-    from headroom_lab.proof.asl import Execution, FailedError  # noqa: PLC0415
-
     name = f"moody-{mood}"
     states = json.loads(json.dumps(MACHINE))
     states["Ask"]["Arguments"]["FunctionName"] = function(aws, name, MOODY)

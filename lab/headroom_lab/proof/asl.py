@@ -127,7 +127,7 @@ class Execution:
                 case "Succeed":
                     self.output = self._fill(definition["Output"]) if "Output" in definition else self.given
                     self._end("SUCCEEDED", "")
-                case other:
+                case other:  # Pass, Map and Parallel: to skip one would prove something about another workflow
                     raise NotImplementedError(f"No workflow has used the state type {other} so far: teach it here")
         except FailedError as failed:
             self._failed(failed)

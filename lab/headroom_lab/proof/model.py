@@ -680,11 +680,15 @@ class Model:
         yield from self._hands(s)
 
     def _hands(self, s: State) -> Iterator[Step]:
-        """What people do to one node; not to one whose door a workflow is changing at that very moment."""
+        """What people do to one node; not to one whose door a workflow is changing at that very moment.
+
+        Nor do they let a call in and close the node again in Headroom's name before Pexip shows it: nobody can see that.
+        """
         busy = {flow.node for flow in s.flows if flow.step in STOPPING | {"close 2", "open 2"}}
         for n, node in enumerate(s.nodes):
             if n not in busy:
-                for door in {OPEN, OURS, THEIRS} - {node.door}:
+                hidden = {OURS} if node.call == UNSEEN else set()
+                for door in {OPEN, OURS, THEIRS} - {node.door} - hidden:
                     yield f"a person sets {node.name} {door}", self._node(s, n, door=door, since=0)
             if node.on and not node.stopping:
                 yield f"a person stops {node.name}", self._node(s, n, stopping=True, call=0)

@@ -212,13 +212,16 @@ class Play:
 
     def _lie(self) -> None:
         """Someone stays on a node, and once EC2 has heard of what it sends although it is closed, Pexip denies the call."""
-        node = next((node for node in self.stage.overflow if node.on and node.ready(self.stage.now)), None)
+        ready = (node for node in self.stage.overflow if node.on and node.ready(self.stage.now))
+        node = next((node for node in ready if not self._is_about_to_stop(node)), None)
         if node is not None:
             self.stage.world.dial(node, 60 * TROUBLED)
             self._deny_when_witnessed(node)
 
     def _deny_when_witnessed(self, node: Node) -> None:
         """Where the second witness is silent, because the node has just been closed, a lie would not be found out."""
+        if self.stage.now >= self.began + 60 * TROUBLED:
+            return
         denied = self.stage.world.denied
         closed_for = self.stage.now - node.closed.changed_at
         is_witnessed = node.closed.now and node.calls and closed_for > WITNESSED
@@ -227,8 +230,7 @@ class Play:
         elif node.name not in denied and is_witnessed and not self._is_about_to_stop(node):
             self.hazards.happened["Pexip denies a call"] += 1
             denied.add(node.name)
-        if self.stage.now < self.began + 60 * TROUBLED:
-            self.stage.after(5, lambda: self._deny_when_witnessed(node))
+        self.stage.after(5, lambda: self._deny_when_witnessed(node))
 
     def _cut_off(self) -> None:
         node = self._node()
