@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from headroom_lab.proof.cloud import Machine
 from headroom_lab.proof.stage import Stage
 
 
@@ -26,10 +27,7 @@ def test_a_restart_whose_stop_nobody_heard_of_ends_the_lifetime_before(stage: St
     machine = next(iter(stage.cloud.machines.values()))
     record = stage.apps["record"].recorder
     record.state_changed(machine.id, "running", stage.moment())
-    stage.hazards.message_lost = 1.0
-    stage.cloud.switch_off(machine)
-    stage.minutes(2)
-    stage.cloud.switch_on(machine)
+    restart_unheard(stage, machine)
     record.state_changed(machine.id, "running", stage.moment())
     newest, before = lifetimes(stage)
     assert before["stopped_by"] == "seen at its next start"
@@ -40,10 +38,7 @@ def test_a_message_that_tells_late_of_an_earlier_stop_ends_nothing(stage: Stage)
     machine = next(iter(stage.cloud.machines.values()))
     record = stage.apps["record"].recorder
     earlier = stage.moment()
-    stage.hazards.message_lost = 1.0
-    stage.cloud.switch_off(machine)
-    stage.minutes(2)
-    stage.cloud.switch_on(machine)
+    restart_unheard(stage, machine)
     record.state_changed(machine.id, "running", stage.moment())
     record.state_changed(machine.id, "stopped", earlier)
     assert "stopped_at" not in lifetimes(stage)[0]
@@ -57,10 +52,7 @@ def test_a_restart_in_the_same_second_ends_the_lifetime_before_and_not_the_new_o
     machine = next(iter(stage.cloud.machines.values()))
     record = stage.apps["record"].recorder
     record.state_changed(machine.id, "running", stage.moment())
-    stage.hazards.message_lost = 1.0
-    stage.cloud.switch_off(machine)
-    stage.minutes(2)
-    stage.cloud.switch_on(machine)
+    restart_unheard(stage, machine)
     same = datetime.fromtimestamp(machine.launched_at, UTC)
     for state in order:
         record.state_changed(machine.id, state, same)
@@ -68,6 +60,13 @@ def test_a_restart_in_the_same_second_ends_the_lifetime_before_and_not_the_new_o
     assert before["stopped_at"] == newest["sk"]
     assert "stopped_at" not in newest
     assert stage.ledger.memory("burst-1").lifetime == same
+
+
+def restart_unheard(stage: Stage, machine: Machine) -> None:
+    stage.hazards.message_lost = 1.0
+    stage.cloud.switch_off(machine)
+    stage.minutes(2)
+    stage.cloud.switch_on(machine)
 
 
 def lifetimes(stage: Stage) -> list[dict[str, Any]]:
