@@ -11,7 +11,7 @@ import pytest
 from headroom import clock
 from headroom.adapters.ledger import UnknownNodeError
 from headroom.adapters.pexip import Alarm, any_alarm_about
-from headroom.domain.lifecycle import Action, Pause
+from headroom.domain.lifecycle import Action, Memory, Pause
 from headroom.domain.policy import Mode
 from headroom.working import NotNowError, Worksite
 from headroom_lab.pexip.world import Call
@@ -162,6 +162,51 @@ def test_a_node_that_nobody_knows_is_named_with_those_there_are(desk: Desk) -> N
     desk.tick()
     with pytest.raises(UnknownNodeError, match="there are: burst-1, burst-2"):
         worksite(desk, Mode.CONTROL).claim("burst-9", "by-hand", Action.START, "by hand")
+
+
+def test_a_lifetime_is_written_down_before_anything_is_planned(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The minute in which a node can be seen running may be the only one, and `decide` may die in it."""
+    desk.tick()
+    [one, *_] = [i for g in desk.ec2.describe_instances()["Reservations"] for i in g["Instances"]]
+    desk.ec2.start_instances(InstanceIds=[one["InstanceId"]])
+
+    class DiedError(BaseException):
+        pass
+
+    def die(*_: object, **__: object) -> None:
+        raise DiedError
+
+    monkeypatch.setattr(desk.ledger, "keep_plan", die)
+    with pytest.raises(DiedError):
+        desk.tick()
+    assert sum(len(desk.ledger.lifetimes(name)) for name in ("burst-1", "burst-2")) == 1
+
+
+def test_what_cannot_be_made_good_hinders_no_plan(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    from functions.decide import app  # noqa: PLC0415
+
+    def fail(*_: object, **__: object) -> None:
+        raise RuntimeError("a bug")
+
+    monkeypatch.setattr(app.decider, "_heal", fail)
+    before = desk.ledger.last_plan()
+    desk.tick()
+    assert desk.ledger.last_plan() != before
+
+
+def test_a_refused_stop_is_remembered_with_its_reason_until_the_node_goes_another_way(desk: Desk) -> None:
+    desk.tick()
+
+    def end(token: str, outcome: str, reason: str) -> Memory:
+        desk.ledger.claim("burst-1", token, Action.STOP, "not needed", clock.now())
+        desk.call("finish", node="burst-1", token=token, outcome=outcome, reason=reason)
+        return desk.ledger.memory("burst-1")
+
+    first = end("stop-1", "stop refused", "EC2 says OperationNotPermitted")
+    again = end("stop-2", "stop refused", "EC2 says Unavailable")
+    assert first.refused_since
+    assert (again.refused_since, again.refused_why) == (first.refused_since, "EC2 says Unavailable")
+    assert end("stop-3", "re-opened", "a rush").refused_since is None
 
 
 def test_an_instance_that_someone_else_starts_has_a_lifetime_and_an_event_too(desk: Desk) -> None:

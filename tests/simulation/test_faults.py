@@ -193,7 +193,7 @@ def test_a_status_that_lies(stage: Stage) -> None:
     stage.minutes(20)
     stage.world.denied.add(node.name)
     stage.minutes(30)
-    assert f"stop refused {node.name}: It sends 12 MB a minute although Pexip calls it empty" in said(stage)
+    assert f"stop refused {node.name}: It sends 0.7 MB a minute although Pexip calls it empty" in said(stage)
     assert node.on
     stage.minutes(60)
     all_is_well(stage)
@@ -317,6 +317,37 @@ def test_a_pause_is_obeyed_within_a_minute_and_opens_what_is_closed(rush: Stage)
     all_is_well(rush)
 
 
+def test_figures_that_cloudwatch_publishes_late(stage: Stage) -> None:
+    """Without its second witness nothing stops; as soon as it speaks the node does."""
+    stage.cloud.published_after = 3600
+    stage.after(0, stage.every_minute)
+    node = stage.overflow[0]
+    stage.minutes(50)
+    why = "EC2 does not say yet what it sends since it was closed"
+    assert f"stop refused {node.name}: {why}" in said(stage)
+    assert "and cannot be stopped: EC2 does not say yet" in said(stage)
+    assert node.on
+    stage.cloud.published_after = 0
+    stage.minutes(20)
+    assert not node.on
+    all_is_well(stage)
+
+
+def test_an_instance_that_ec2_refuses_to_stop(stage: Stage) -> None:
+    """Stop protection, or a policy of the organisation: it stays on, and after half an hour people are told."""
+    node = stage.overflow[0]
+    machine = stage.cloud.machines[node.instance]
+    machine.protected = True
+    stage.after(0, stage.every_minute)
+    stage.minutes(60)
+    assert f"{node.name} has not been needed for" in said(stage)
+    assert "and cannot be stopped: OperationNotPermitted" in said(stage)
+    machine.protected = False
+    stage.minutes(20)
+    assert not node.on
+    all_is_well(stage)
+
+
 def test_a_pause_that_comes_while_a_stop_waits_for_its_turn_holds_it(
     stage: Stage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -329,7 +360,7 @@ def test_a_pause_that_comes_while_a_stop_waits_for_its_turn_holds_it(
     monkeypatch.setattr(stage.ledger, "turn_within", pause_then_take_a_turn)
     stage.after(0, stage.every_minute)
     node = stage.overflow[0]
-    stage.minutes(12)
+    stage.minutes(20)
     assert node.on
     assert f"stop refused {node.name}: Headroom is paused: fire drill" in said(stage)
     monkeypatch.undo()

@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-import boto3
 import click
 from rich.console import Console
 from rich.progress import Progress
@@ -373,7 +372,6 @@ def pexip(port: int, folder: Path | None, ec2: str | None, hostname: str) -> Non
         for node in nodes:
             node.instance = f"i-{node.id:017x}" if node.overflow else ""
         home.keep(World(locations, nodes, now=clock.seconds()))
-    client = boto3.client("ec2", endpoint_url=ec2) if ec2 else None
     access = home.access()
 
     def ready(serving: Serving) -> None:
@@ -383,7 +381,7 @@ def pexip(port: int, folder: Path | None, ec2: str | None, hostname: str) -> Non
         sys.stdout.flush()
 
     try:
-        run_platform(home, port, ec2=client, tag_value=hostname, ready=ready)
+        run_platform(home, port, aws=ec2, tag_value=hostname, ready=ready)
     except OSError as error:
         raise click.ClickException(str(error)) from error
 

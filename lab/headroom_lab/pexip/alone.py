@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import boto3
 import trustme
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -21,6 +22,7 @@ from headroom_lab.pexip.bursting import Bursting
 from headroom_lab.pexip.power import Ec2Instances, OwnInstances, Power
 from headroom_lab.pexip.resources import Platform
 from headroom_lab.pexip.server import Access, ManagementNode, Serving, serve
+from headroom_lab.pexip.traffic import Meter
 from headroom_lab.pexip.world import World
 
 SAVES_EVERY = 0.5  # real seconds
@@ -89,10 +91,17 @@ class Home:
         return trustme.CA.from_pem(certificate.read_bytes(), key.read_bytes())
 
 
-def run(home: Home, port: int, *, ec2: Any = None, tag_value: str = "", ready: Callable[[Serving], None]) -> None:
-    """Serve the platform in that folder until told to stop."""
+def _in_ec2(endpoint: str, tag_value: str) -> Ec2Instances:
+    meter = Meter(boto3.client("cloudwatch", endpoint_url=endpoint))
+    return Ec2Instances(boto3.client("ec2", endpoint_url=endpoint), tag_value, meter)
+
+
+def run(
+    home: Home, port: int, *, aws: str | None = None, tag_value: str = "", ready: Callable[[Serving], None]
+) -> None:
+    """Serve the platform in that folder until told to stop; `aws` is the endpoint of an embedded AWS with its instances."""
     world = home.load()
-    power: Power = Ec2Instances(ec2, tag_value) if ec2 else OwnInstances(world)
+    power: Power = _in_ec2(aws, tag_value) if aws else OwnInstances(world)
     platform = Platform(world, power, hostname=tag_value or "manager.example.com")
     node = ManagementNode(platform, Bursting(world, start=power.start, stop=power.stop), home.access())
     over = threading.Event()

@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Protocol
 
+from headroom_lab.pexip.traffic import Meter
 from headroom_lab.pexip.world import Node, World
 
 
@@ -57,6 +58,7 @@ class Ec2Instances:
 
     ec2: Any
     tag_value: str
+    meter: Meter
     seen: dict[str, Any] = field(default_factory=dict)
 
     def start(self, node: Node) -> None:
@@ -86,6 +88,7 @@ class Ec2Instances:
                 continue
             node.instance = instance["InstanceId"]
             self._follow_one(world, node, instance["State"]["Name"], instance["LaunchTime"])
+        self.meter.count(world)
 
     def _follow_one(self, world: World, node: Node, state: str, launched: datetime) -> None:
         launched_at = launched.timestamp()

@@ -7,12 +7,11 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
+from headroom_lab.pexip.traffic import PERIOD, sent_in_a_minute
 from headroom_lab.pexip.world import Node, World
 
 PENDING_FOR, STOPPING_FOR = 12.0, 45.0
 READ_TRIES = 4  # the SDK's, as headroom.adapters.ec2 configures it
-PERIOD = 300  # seconds of one EC2 metric
-IDLE, A_CALL = 200_000.0, 12_000_000.0  # bytes a minute
 
 
 def aws_error(code: str, message: str = "") -> ClientError:
@@ -39,6 +38,7 @@ class Machine:
     state: str = "stopped"
     launched_at: float = 0.0
     tagged: bool = True
+    protected: bool = False  # against being stopped
     lifetimes: list[list[float]] = field(default_factory=list)  # [launched, stopped], the last without its end while on
     sent: dict[int, float] = field(default_factory=dict)  # by period
     stopped_by_us: list[float] = field(default_factory=list)
@@ -58,6 +58,7 @@ class Cloud:
     cut: list[str] = field(default_factory=list)  # nodes that Headroom stopped under a call
     requests: list[tuple[float, str]] = field(default_factory=list)
     throttled: int = 0  # by EC2's own buckets
+    published_after: float = 0.0  # seconds from the end of a period to its figure
     tokens: dict[str, tuple[float, float]] = field(default_factory=dict)  # by request: how many were left, and when
 
     # The truth
@@ -104,7 +105,7 @@ class Cloud:
 
     def _count_traffic(self, machine: Machine) -> None:
         period = int(self.now() // PERIOD)
-        machine.sent[period] = machine.sent.get(period, 0.0) + IDLE + A_CALL * len(machine.node.calls)
+        machine.sent[period] = machine.sent.get(period, 0.0) + sent_in_a_minute(len(machine.node.calls))
 
     # EC2's client
 
@@ -171,6 +172,8 @@ class Cloud:
         """Stop one: the moment at which a call would be cut."""
         self._request("StopInstances")
         machine = self._tagged(InstanceIds[0])
+        if machine.protected:
+            raise aws_error("OperationNotPermitted", "The instance has stop protection")
         if machine.state in {"pending", "running"} and machine.node.calls:
             self.cut.append(f"{machine.node.name} was stopped under {len(machine.node.calls)} calls")
         if machine.state in {"pending", "running"}:
@@ -192,6 +195,6 @@ class Cloud:
         points = [
             {"Timestamp": datetime.fromtimestamp(period * PERIOD, UTC), "Sum": total}
             for period, total in sent.items()
-            if (period + 1) * PERIOD <= self.now()
+            if (period + 1) * PERIOD + self.published_after <= self.now()
         ]
         return {"Datapoints": points}

@@ -15,6 +15,7 @@ ENVIRONMENT = {
     "MAX_NODES": "0",
     "BOOT_LIMIT_MINUTES": "15",
     "REPLICATION_SECONDS": "90",
+    "IDLE_KILOBYTES": "300",
     "CHECK_REGISTRATIONS": "false",
     "TIME_ZONE": "Europe/London",
     "FORECASTING": "true",

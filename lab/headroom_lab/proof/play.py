@@ -18,7 +18,7 @@ TROUBLED, CALM, FORGOTTEN = (
 )  # minutes: of trouble, until all must be well, and until meddling is forgotten
 INCIDENTS = 5  # at the most
 UNSEEN = 30.0  # seconds that Pexip's status may take to show what has begun
-WITNESSED = 600  # seconds after which EC2 has a whole period of what a closed node sends
+WITNESSED = 600  # seconds after which EC2 has a whole period of what somebody sends who has dialled a closed node
 
 
 @dataclass(slots=True)
@@ -122,6 +122,8 @@ class Play:
             "Pexip answers with errors": self._errors,
             "every token expires": self.stage.manager.access.tokens.clear,
             "a status lags": self._lag,
+            "EC2's figures come late": self._figures_late,
+            "an instance has stop protection": lambda: self._protect(protected=True),
             "a status lies": self._lie,
             "Pexip cannot reach a node": self._cut_off,
             "Pexip is upgraded": self._upgrade,
@@ -210,8 +212,15 @@ class Play:
     def _lag(self) -> None:
         self.stage.world.switches.activity_delay = self.stage.world.switches.status_delay = 25.0
 
+    def _figures_late(self) -> None:
+        self.stage.cloud.published_after = 60 * self.dice.uniform(2, 20)
+
+    def _protect(self, *, protected: bool) -> None:
+        for machine in self.stage.cloud.machines.values():
+            machine.protected = protected
+
     def _lie(self) -> None:
-        """Someone stays on a node, and once EC2 has heard of what it sends although it is closed, Pexip denies the call."""
+        """Someone stays on a node, and once it is closed Pexip denies the call."""
         ready = (node for node in self.stage.overflow if node.on and node.ready(self.stage.now))
         node = next((node for node in ready if not self._is_about_to_stop(node)), None)
         if node is not None:
@@ -219,12 +228,13 @@ class Play:
             self._deny_when_witnessed(node)
 
     def _deny_when_witnessed(self, node: Node) -> None:
-        """Where the second witness is silent, because the node has just been closed, a lie would not be found out."""
+        """Whoever dials a node that is closed already is denied once EC2 has heard of him: nobody else would know."""
         if self.stage.now >= self.began + 60 * TROUBLED:
             return
         denied = self.stage.world.denied
-        closed_for = self.stage.now - node.closed.changed_at
-        is_witnessed = node.closed.now and node.calls and closed_for > WITNESSED
+        since = max((call.at for call in node.calls.values()), default=self.stage.now)
+        was_here = since <= node.closed.changed_at or self.stage.now - since > WITNESSED
+        is_witnessed = node.closed.now and node.calls and was_here
         if node.name in denied and not is_witnessed:
             denied.discard(node.name)
         elif node.name not in denied and is_witnessed and not self._is_about_to_stop(node):
@@ -268,6 +278,8 @@ class Play:
         stage.observing = True
         stage.world.upgrading = False
         stage.world.denied.clear()
+        stage.cloud.published_after = 0
+        self._protect(protected=False)
         stage.world.settings["bursting_enabled"] = False
         stage.ledger.go_on()
         stage.set_policy(mode="control")

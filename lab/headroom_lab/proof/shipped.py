@@ -137,7 +137,7 @@ class Shipped:
         seen = Observation(reading=reading, instances=tuple(tagged))
         commitments = Commitments(
             holds=self._holds(s),
-            memories=tuple(self.memory(node) for node in s.nodes),
+            memories=tuple(self._as_planned(self.memory(node)) for node in s.nodes),
             pause=Pause(reason="a pause") if s.paused else None,
         )
         policy = self.policy if s.control else replace(self.policy, mode=Mode.OBSERVE)
@@ -202,6 +202,11 @@ class Shipped:
             hd=HD,
         )
 
+    @staticmethod
+    def _as_planned(memory: Memory) -> Memory:
+        """The planner waits for EC2's figure before it stops a node; here it may stop one at any time, which is more."""
+        return replace(memory, closed_at=memory.closed_at and LONG_AGO)
+
     def _holds(self, s: State) -> tuple[Hold, ...]:
         if not s.held:
             return ()
@@ -257,13 +262,14 @@ class Shipped:
             reading_says_open=False,  # a door here has no configuration that is ahead of its status
             reading_age=timedelta(seconds=s.read_age),
             network_out=self._network_out(node, flow),
+            idle_out=self.policy.idle_out,
         )
 
     @staticmethod
-    def _network_out(node: Node, flow: Flow) -> float | None:
-        """EC2, the second witness: mostly it has no whole period yet, but it is not silent where Pexip lies."""
+    def _network_out(node: Node, flow: Flow) -> float:
+        """EC2, the second witness, which knows better where Pexip lies, and is of no help where it does not."""
         lied = node.sight == LIES or any(look and look.lied for look in (flow.first, flow.second))
-        return (2e7 if node.call else 0.0) if lied else None
+        return 2e7 if lied and node.call else 0.0
 
     @staticmethod
     def _as_check(look: Look) -> EmptyCheck:

@@ -24,7 +24,7 @@ from headroom.domain.forecasting import (
 from headroom.domain.lifecycle import Action, Claim, Commitments, Hold, Memory, Wanted
 from headroom.domain.planning import Change, Plan, plan
 from headroom.domain.policy import Mode, Policy
-from headroom.domain.safety import GAP
+from headroom.domain.safety import GAP, witnessed_at
 from headroom.domain.turned_away import Sample
 from headroom_lab.pexip.world import TOKENS_PER_HD, Node
 from headroom_lab.replay.site import Site
@@ -239,6 +239,8 @@ class Headroom:
             self.site.after(wait.total_seconds() + 1, lambda: self._look(node, 1))
         elif looks == 1:
             self.site.after(GAP.total_seconds() + 1, lambda: self._look(node, looks + 1))
+        elif memory.closed_at and self.now < witnessed_at(memory.closed_at, self.policy.replication):
+            self._remember(node.name, claim=None)
         else:
             self.site.world.power_off(node)
             self.site.world.set_closed(node, closed=False, reason="")

@@ -58,6 +58,7 @@ class Decider:
             bookings=self._foreseen("bookings", self._bookings, now),
         )
         commitments = self.ledger.commitments(now)
+        self._try_to_heal(observation, commitments, now)
         decision = plan(observation, commitments, self.policy, now)
         changes = [] if self.policy.mode is Mode.OBSERVE else list(decision.changes)
         versions = {change.node: commitments.memory(change.node).version + 1 for change in changes}
@@ -89,7 +90,6 @@ class Decider:
                 self.ledger.tell(Event(at=now, kind="taken over", node=change.node, reason=lost, by=ME))
             if not memory.is_at_work(now) or memory.is_relieved_by(change.action, now):
                 self.workflows.begin(change, token)
-        self._heal(observation, commitments, now)
         if last and last.plan.at.date() != now.date():
             self._publish(last)
         self._tell_issues(last.plan if last else None, decision, now)
@@ -143,6 +143,14 @@ class Decider:
             return self.ec2.instances(), ""
         except Ec2Error as error:
             return (), f"EC2 cannot be read: {error}"
+
+    def _try_to_heal(self, observation: Observation, commitments: Commitments, now: datetime) -> None:
+        """First of all: a node may be seen running only once. What fails here may hinder no plan."""
+        try:
+            self._heal(observation, commitments, now)
+        except Exception:  # the next plan tries again
+            logger.exception("not made good")
+            metrics.add_metric("NotMadeGood", MetricUnit.Count, 1)
 
     def _heal(self, observation: Observation, commitments: Commitments, now: datetime) -> None:
         """Bring what is remembered in step with what is there."""

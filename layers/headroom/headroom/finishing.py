@@ -56,7 +56,7 @@ class Finisher:
         """Write the end down and give the claim back; a claim that another has taken over is left to it."""
         now = clock.now()
         try:
-            self._remember(node, token, outcome, asked_at, now)
+            self._remember(node, token, outcome, reason, asked_at, now)
         except ClaimLostError:
             reason = f"{reason} (its claim had passed to another workflow)"
         self.ledger.tell(Event(at=now, kind=str(outcome), node=node, reason=reason, by=ME))
@@ -69,10 +69,12 @@ class Finisher:
                 "and at its console.",
             )
 
-    def _remember(self, node: str, token: str, outcome: Outcome, asked_at: str | None, now: datetime) -> None:
+    def _remember(
+        self, node: str, token: str, outcome: Outcome, reason: str, asked_at: str | None, now: datetime
+    ) -> None:
         match outcome:
             case Outcome.SERVING | Outcome.IN_RESERVE:
-                memory = self.ledger.remember(node, token, failed_at=None, given_up_at=None)
+                memory = self.ledger.remember(node, token, failed_at=None, given_up_at=None, refused_since=None)
                 if memory.lifetime and asked_at:
                     booted = now - datetime.fromisoformat(asked_at)
                     self.ledger.remember(node, token, boots=_with(memory, round(booted.total_seconds())))
@@ -87,9 +89,10 @@ class Finisher:
                 memory = self.ledger.remember(node, token, failed_at=now, given_up_at=now)
                 if asked_at:
                     self.ledger.remember(node, token, boots=_with(memory, None))
-            case Outcome.STOPPED | Outcome.REOPENED | Outcome.OPENED:
-                self.ledger.renew(node, token, now)
-            case Outcome.UNWANTED | Outcome.CLOSED | Outcome.KEPT:
-                self.ledger.renew(node, token, now)
+            case Outcome.STOPPED | Outcome.REOPENED | Outcome.OPENED | Outcome.UNWANTED | Outcome.CLOSED:
+                self.ledger.remember(node, token, refused_since=None)
+            case Outcome.KEPT:
+                since = self.ledger.memory(node).refused_since or now
+                self.ledger.remember(node, token, refused_since=since, refused_why=reason)
             case never:
                 assert_never(never)

@@ -31,6 +31,7 @@ class Settings:
     boot_limit_minutes: str
     replication_seconds: str
     check_registrations: str
+    idle_kilobytes: str
     time_zone: str
     forecasting: str
     confidence: str
@@ -82,6 +83,7 @@ class Settings:
             max_nodes=int(self.max_nodes),
             boot_limit=timedelta(minutes=int(self.boot_limit_minutes)),
             replication=timedelta(seconds=int(self.replication_seconds)),
+            idle_out=1000 * float(self.idle_kilobytes),
             forecasting=self.forecasting == "true",
             confidence=float(self.confidence),
             max_forecast_nodes=int(self.max_forecast_nodes),

@@ -1,6 +1,7 @@
 """The one place that stops an instance, and only when `domain/safety.py` allows it."""
 
 from dataclasses import dataclass, replace
+from datetime import datetime
 from typing import Any
 
 import msgspec
@@ -8,10 +9,10 @@ import msgspec
 from headroom import clock
 from headroom.adapters.ec2 import Ec2
 from headroom.adapters.ledger import Ledger, PlanChangedError
-from headroom.domain.fleet import NodeState, Power
-from headroom.domain.lifecycle import Wanted
+from headroom.domain.fleet import Instance, NodeState, Power
+from headroom.domain.lifecycle import Memory, Wanted
 from headroom.domain.policy import Policy
-from headroom.domain.safety import LOOK_AGE, Answer, EmptyCheck, Evidence, may_stop
+from headroom.domain.safety import LOOK_AGE, Answer, EmptyCheck, Evidence, may_stop, witnessed_from
 from headroom.working import A_MOMENT, NotNowError, find_worker
 
 
@@ -72,7 +73,8 @@ class Stopper:
             reading_shows=worker.carries,
             reading_says_open=not worker.maintenance_mode_configured,
             reading_age=now - reading.read_at,
-            network_out=self.ec2.network_out(instance.id, memory.closed_at, now) if memory.closed_at else None,
+            network_out=self._network_out(instance, memory, now),
+            idle_out=self.policy.idle_out,
         )
         answer = self._judged(evidence)
         turn = self.ledger.turn_within(A_MOMENT, clock.now())
@@ -88,6 +90,11 @@ class Stopper:
             raise StopRefusedError("The last look at it is too old")
         self.ec2.stop(instance.id)
         return answer
+
+    def _network_out(self, instance: Instance, memory: Memory, now: datetime) -> float | None:
+        if memory.closed_at is None:
+            return None
+        return self.ec2.network_out(instance.id, witnessed_from(memory.closed_at, self.policy.replication), now)
 
     @staticmethod
     def _judged(evidence: Evidence) -> Answer:

@@ -8,9 +8,9 @@ import pytest
 
 from headroom.domain.bookings import Meeting, look
 from headroom.domain.claims import holds, is_resting
-from headroom.domain.fleet import NodeState, PexipSettings, Power, match_up, state_of
+from headroom.domain.fleet import Instance, NodeState, PexipSettings, Power, Worker, match_up, state_of
 from headroom.domain.forecasting import Booking, Foresight, expected, near
-from headroom.domain.lifecycle import Action, Memory
+from headroom.domain.lifecycle import Action, Memory, Wanted
 from headroom.domain.load import Load, is_near_threshold
 from headroom.domain.planning import plan
 from headroom.domain.policy import Mode
@@ -87,6 +87,47 @@ def test_what_pexip_could_not_say_and_a_node_in_the_distributed_database_are_iss
     seen = replace(seen, reading=replace(seen.reading, problems=("A node cannot be read",)))
     said = [issue.what for issue in plan(seen, promised(), CONTROL, NOW).issues]
     assert said == ["A node cannot be read", "burst-1 takes part in the distributed database"]
+
+
+def said(there: tuple[Worker, Instance], *, memory: Memory) -> list[str]:
+    """The issues of a node whose lifetime is written down."""
+    _, instance = there
+    known = replace(memory, lifetime=instance.launched_at if instance.power is Power.RUNNING else None)
+    return [issue.what for issue in plan(observe(there), promised(memories=(known,)), CONTROL, NOW).issues]
+
+
+def test_a_stop_that_is_refused_again_and_again_is_an_issue_with_its_last_reason() -> None:
+    why = "EC2 says OperationNotPermitted: the instance has stop protection"
+    memory = Memory(node="burst-1", wanted=Wanted.OFF, refused_since=NOW - timedelta(minutes=30), refused_why=why)
+    assert said(closed(1), memory=memory) == [f"burst-1 has not been needed for 30 min, and cannot be stopped: {why}"]
+    assert said(closed(1), memory=replace(memory, refused_since=NOW - timedelta(minutes=29))) == []
+    assert said(closed(1), memory=replace(memory, wanted=Wanted.OPEN)) == []
+    assert said(node(1), memory=memory) == []
+
+
+def test_a_stop_that_never_ends_is_an_issue() -> None:
+    memory = Memory(node="burst-1", stop_asked_at=NOW - timedelta(minutes=30))
+    assert said(node(1, Power.STOPPING), memory=memory) == ["burst-1 has been stopping for 30 min"]
+    assert said(node(1, Power.STOPPING), memory=replace(memory, stop_asked_at=NOW - timedelta(minutes=29))) == []
+    assert said(node(1, Power.STOPPING), memory=Memory(node="burst-1")) == []
+
+
+def test_a_node_that_stays_in_maintenance_mode_although_it_was_opened_counts_no_longer_and_is_an_issue() -> None:
+    hanging = node(1, Power.RUNNING, maintenance_mode=True, maintenance_mode_reason="Headroom: spare")
+    lately = Memory(node="burst-1", opened_at=NOW - timedelta(minutes=15))
+    long_ago = Memory(node="burst-1", opened_at=NOW - timedelta(minutes=16))
+    assert plan(observe(hanging, free=0), promised(memories=(lately,)), CONTROL, NOW).overflows[0].coming == 15
+    assert plan(observe(hanging, free=0), promised(memories=(long_ago,)), CONTROL, NOW).overflows[0].coming == 0
+    assert said(hanging, memory=lately) == []
+    assert said(hanging, memory=long_ago) == [
+        "burst-1 is open in Pexip's configuration, and its status still says maintenance mode"
+    ]
+    assert said(hanging, memory=Memory(node="burst-1"))
+
+
+def test_an_upgrade_of_one_node_is_an_issue() -> None:
+    upgrading = node(1, Power.RUNNING, upgrade_status="INSTALLING")
+    assert said(upgrading, memory=Memory(node="burst-1")) == ["burst-1 is being upgraded by Pexip (INSTALLING)"]
 
 
 def test_what_ec2_could_not_say_is_told_from_what_pexip_could_not() -> None:

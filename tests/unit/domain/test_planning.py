@@ -137,6 +137,28 @@ def test_an_idle_node_is_closed_first_and_stopped_only_when_closed_and_empty() -
     assert actions(plan(observe(closed(1, used=1)), promised(), CONTROL, NOW)) == {}
 
 
+@pytest.mark.parametrize(
+    ("minutes", "stops"), [pytest.param(8, False, id="too early"), pytest.param(9, True, id="just in time")]
+)
+def test_a_stop_begins_only_when_ec2_can_say_in_time_what_the_closed_node_sends(*, minutes: int, stops: bool) -> None:
+    """Closed at 07:51, everywhere at 07:52:30; the period from 07:55 to 08:00 is published by 08:02, as the looks end."""
+    at_work = Memory(node="burst-1", closed_at=NOW - timedelta(minutes=9))
+    then = NOW + timedelta(minutes=minutes - 9)
+    seen = observe(closed(1), read_at=then)
+    assert actions(plan(seen, promised(memories=(at_work,)), CONTROL, then)) == (
+        {"burst-1": Action.STOP} if stops else {}
+    )
+
+
+def test_a_closed_node_whose_public_address_has_changed_opens_as_one_that_starts_does() -> None:
+    moved = closed(1, public_ip="198.51.100.9", static_nat_address="192.0.2.77")
+    known = Memory(node="burst-1", lifetime=LONG_AGO)
+    decided = plan(observe(moved, free=0), promised(memories=(known,)), CONTROL, NOW)
+    assert actions(decided) == {"burst-1": Action.START}
+    [issue] = decided.issues
+    assert issue.what == "burst-1 has the public address 198.51.100.9, and Pexip still says 192.0.2.77"
+
+
 def test_a_node_stays_for_its_minimum_lifetime() -> None:
     young = node(1, Power.RUNNING, launched_at=NOW - timedelta(minutes=49))
     assert actions(plan(observe(young), promised(), CONTROL, NOW)) == {}

@@ -857,6 +857,8 @@ def _memory(item: dict[str, Any]) -> Memory:
         given_up_at=moment(item.get("given_up_at")),
         start_asked_at=moment(item.get("start_asked_at")),
         stop_asked_at=moment(item.get("stop_asked_at")),
+        refused_since=moment(item.get("refused_since")),
+        refused_why=item.get("refused_why") or "",
         lifetime=moment(item.get("lifetime")),
         meddled_at=moment(item.get("meddled_at")),
         hd=int(item["hd"]) if item.get("hd") else None,

@@ -2,11 +2,16 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import timedelta
 
-from headroom.domain.fleet import Node, NodeState
+from headroom.domain.fleet import ON, Node, NodeState, needs_its_address
+from headroom.domain.lifecycle import Wanted
 from headroom.domain.policy import Mode
 from headroom.domain.reconciling import reconcile
 from headroom.domain.situation import Situation
+
+MINUTE = timedelta(minutes=1)
+TOO_LONG = timedelta(minutes=30)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,6 +43,7 @@ def issues_of(situation: Situation) -> Iterator[Issue]:
         )
     for node in situation.fleet.nodes:
         yield from _issues_of_node(node)
+        yield from _issues_of_what_hangs(situation, node)
         if node.state is NodeState.CLOSED and situation.policy.mode is not Mode.CONTROL:
             yield Issue(
                 what=f"{node.name} was closed by Headroom, which does not control it in {situation.policy.mode} mode",
@@ -65,6 +71,41 @@ def _issues_of_ourselves(situation: Situation) -> Iterator[Issue]:
     for finding in reconcile(situation.fleet.nodes, situation.commitments, situation.now, is_read=is_read):
         if finding.what:
             yield Issue(what=finding.what, advice=finding.advice)
+
+
+def _issues_of_what_hangs(situation: Situation, node: Node) -> Iterator[Issue]:
+    """What should have ended long ago."""
+    memory = situation.memory(node)
+    refused = (situation.now - memory.refused_since) if memory.refused_since else timedelta()
+    if refused >= TOO_LONG and memory.wanted is Wanted.OFF and node.state in ON:
+        yield Issue(
+            what=f"{node.name} has not been needed for {refused / MINUTE:.0f} min, and cannot be stopped: "
+            f"{memory.refused_why}",
+            advice="It costs money and nothing else. Headroom tries again every few minutes; docs/safety.md says what "
+            "each rule demands.",
+        )
+    asked = memory.stop_asked_at
+    if node.state is NodeState.STOPPING and asked and situation.now - asked >= TOO_LONG:
+        yield Issue(
+            what=f"{node.name} has been stopping for {(situation.now - asked) / MINUTE:.0f} min",
+            advice="It cannot be started meanwhile. Look at it in EC2; an instance that hangs can be force-stopped there.",
+        )
+    if situation.hangs(node):
+        yield Issue(
+            what=f"{node.name} is open in Pexip's configuration, and its status still says maintenance mode",
+            advice="It is not counted. Look at the node's alarms in Pexip, and whether it is in step; restart it if not.",
+        )
+    if node.state is NodeState.UPGRADING:
+        yield Issue(
+            what=f"{node.name} is being upgraded by Pexip ({node.worker.upgrade_status})",
+            advice="It is neither counted nor touched until that is over; if it never is, look at the upgrade in Pexip.",
+        )
+    if node.closed_by_us and node.state in ON and needs_its_address(node.worker, node.instance):
+        now, then = node.instance.public_ip, node.worker.static_nat_address
+        yield Issue(
+            what=f"{node.name} has the public address {now}, and Pexip still says {then}",
+            advice="It stays closed. Headroom corrects the address when it opens the node; while paused it does not.",
+        )
 
 
 def _issues_of_node(node: Node) -> Iterator[Issue]:

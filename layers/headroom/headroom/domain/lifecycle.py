@@ -84,6 +84,10 @@ class Memory:
     given_up_at: datetime | None = None  # when a start that may still come up was given up
     start_asked_at: datetime | None = None  # when Headroom last asked to start its instance
     stop_asked_at: datetime | None = None  # and to stop it
+    refused_since: datetime | None = (
+        None  # when its stop was first refused, of all refusals since it last went another way
+    )
+    refused_why: str = ""  # and the last of their reasons
     lifetime: datetime | None = None  # the launch time of the lifetime that is open
     meddled_at: datetime | None = None  # when somebody else last started or stopped its instance
     hd: int | None = None  # HD connections it offered when it last served

@@ -11,6 +11,7 @@ from headroom.domain.lifecycle import Action, Commitments, Pausing, Wanted
 from headroom.domain.load import Load
 from headroom.domain.needs import Need, needs_of
 from headroom.domain.policy import Mode, Policy
+from headroom.domain.safety import gap, witnessed_at
 from headroom.domain.situation import Situation
 from headroom.domain.turned_away import Sample
 
@@ -213,11 +214,16 @@ def _open_closed(situation: Situation, need: Need, short: _Shortage) -> Iterator
     closed = [node for node in situation.nodes[need.location] if _can_open(situation, node)]
     for node in _fullest_that_suffice(closed, short.open_hd):
         if short.now or node.name in need.names:
-            yield Change(node=node.name, action=Action.OPEN, reason=_reason(need, load))
+            yield Change(node=node.name, action=_way_open(node), reason=_reason(need, load))
             short.opened(node)
         elif short.hd > 0 and situation.memory(node).wanted is Wanted.OFF:
             yield Change(node=node.name, action=Action.CLOSE, reason=f"{_reason(need, load)}; it stays as a reserve")
         short.hd -= node.room
+
+
+def _way_open(node: Node) -> Action:
+    """A node whose public address has changed opens as one that starts does, which has its address corrected first."""
+    return Action.START if needs_its_address(node.worker, node.instance) else Action.OPEN
 
 
 def _open_booting(situation: Situation, need: Need, short: _Shortage) -> Iterator[Change]:
@@ -357,7 +363,7 @@ def _stops(situation: Situation, need: Need) -> Iterator[Change]:
             continue
         if node.name in situation.claims or not node.looks_empty or left - node.room < need.keep_hd:
             continue
-        if situation.now - node.instance.launched_at < situation.minimum_lifetime:
+        if situation.now - node.instance.launched_at < situation.minimum_lifetime or not _is_witnessed(situation, node):
             continue
         left -= node.room
         yield Change(
@@ -366,6 +372,12 @@ def _stops(situation: Situation, need: Need) -> Iterator[Change]:
             reason=f"It is closed and looks empty; {left} HD connections stay in {need.location}, "
             + (f"{need.keep_hd} are needed ({need.reason})" if need.keep_hd else "nothing asks for any"),
         )
+
+
+def _is_witnessed(situation: Situation, node: Node) -> bool:
+    """Nothing is stopped before EC2 says what it sends: by the end of its retirement, which looks at it twice, it will."""
+    closed_at, replication = situation.memory(node).closed_at, situation.policy.replication
+    return closed_at is None or situation.now + gap(replication) >= witnessed_at(closed_at, replication)
 
 
 def _closes(situation: Situation, need: Need) -> Iterator[Change]:

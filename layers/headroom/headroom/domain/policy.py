@@ -46,6 +46,7 @@ class Policy:
     boot_limit: timedelta = timedelta(minutes=15)
     replication: timedelta = timedelta(seconds=90)  # how long a configuration change takes to reach every node
     calm_before_closing: timedelta = timedelta(minutes=3)  # after more was needed in that location
+    idle_out: float = 300_000  # bytes a minute that an empty node may send: one call with audio alone sends more
     failure_cooldown: timedelta = timedelta(minutes=5)
     freshness: timedelta = timedelta(seconds=120)  # an older reading or plan is no ground for anything
 

@@ -16,7 +16,8 @@ GAP = timedelta(seconds=120)  # between the two looks that find a node empty, at
 SHOWN = timedelta(seconds=30)  # within which Pexip's status shows what was placed on a node
 LOOK_AGE = timedelta(seconds=60)  # of the second look, when the instance is stopped
 PLAN_AGE = timedelta(seconds=120)
-NETWORK_IDLE = 2_000_000  # bytes a minute: one audio call is about 1 MB in both directions, an idle node far less
+PERIOD = timedelta(minutes=5)  # of EC2's metrics with basic monitoring
+PUBLISHED = timedelta(minutes=2)  # after which a period mostly has its figure; one that comes later is waited for
 
 
 def gap(replication: timedelta) -> timedelta:
@@ -25,6 +26,17 @@ def gap(replication: timedelta) -> timedelta:
     What a node placed that had not heard of the closing at the first look shows at the second, whenever it was closed.
     """
     return max(GAP, replication + SHOWN)
+
+
+def witnessed_from(closed_at: datetime, replication: timedelta) -> datetime:
+    """Return when the first of EC2's periods begins in which a node sends only for calls that it had before it was closed."""
+    since = closed_at + replication
+    return since + (datetime.min.replace(tzinfo=since.tzinfo) - since) % PERIOD
+
+
+def witnessed_at(closed_at: datetime, replication: timedelta) -> datetime:
+    """Return when EC2 has a figure of what a node sends although it is closed."""
+    return witnessed_from(closed_at, replication) + PERIOD + PUBLISHED
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,7 +98,8 @@ class Evidence:
     reading_shows: str
     reading_says_open: bool  # its configuration, which changes before its status does
     reading_age: timedelta
-    network_out: float | None  # bytes a minute since the first look, None if EC2 has no figure for that time yet
+    network_out: float | None  # bytes a minute since it was closed everywhere, None if EC2 has no figure of that yet
+    idle_out: float  # bytes a minute that an empty node may send
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -195,8 +208,11 @@ def _alarm(e: Evidence) -> str:
 
 
 def _not_against_the_network(e: Evidence) -> str:
-    if e.network_out is not None and e.network_out > NETWORK_IDLE:
-        return f"It sends {e.network_out / 1e6:.0f} MB a minute although Pexip calls it empty"
+    if e.network_out is None:
+        return "EC2 does not say yet what it sends since it was closed"
+    if e.network_out > e.idle_out:
+        idle = f"an empty node may send {e.idle_out / 1e6:g} MB"
+        return f"It sends {e.network_out / 1e6:.1f} MB a minute although Pexip calls it empty; {idle}"
     return ""
 
 

@@ -143,11 +143,16 @@ class Situation:
             case NodeState.STOPPED:
                 return starting
             case NodeState.OPENING:
-                return True
+                return not self.hangs(node)
             case NodeState.CLOSED:
                 return claim is not None and memory.wanted is Wanted.OPEN
             case _:
                 return False
+
+    def hangs(self, node: Node) -> bool:
+        """Open in its configuration, and so long not in its status that it may never be."""
+        since = max(self.memory(node).opened_at or node.instance.launched_at, node.instance.launched_at)
+        return node.state is NodeState.OPENING and self.now - since > self.policy.boot_limit
 
     def is_reserve(self, node: Node) -> bool:
         """A node that boots and shall come up closed."""
