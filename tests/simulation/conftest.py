@@ -2,10 +2,14 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
+from headroom.acting import Operator
+from headroom.domain.policy import Mode
+from headroom_lab.cli import act, explain, operate, show
 from headroom_lab.proof.stage import Stage
 
 
@@ -22,3 +26,34 @@ def make_stage() -> Iterator[Callable[..., Stage]]:
 @pytest.fixture
 def stage(make_stage: Callable[..., Stage]) -> Stage:
     return make_stage()
+
+
+class Deployed:
+    """The stack that the stage is, for what an operator types."""
+
+    def __init__(self, stage: Stage, mode: Mode) -> None:
+        self.stage, self.ledger, self.mode = stage, stage.ledger, mode
+        stage.set_policy(mode=str(mode))
+
+    def set_mode(self, mode: Mode) -> None:
+        self.mode = mode
+        self.stage.set_policy(mode=str(mode))
+
+    def operator(self) -> Operator:
+        states: Any = SimpleNamespace(
+            start_execution=self.stage.start_execution, describe_execution=self.stage.describe_execution
+        )
+        machines = {"prewarm": "prewarm", "set_open": "set_open"}
+        return Operator(self.ledger, states, machines, self.stage.settings.policy)
+
+
+@pytest.fixture
+def deployed(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> Deployed:
+    found = Deployed(stage, Mode.CONTROL)
+    for module in (operate, act):
+        monkeypatch.setattr(module, "stack_of", lambda _: found)
+    for module in (show, explain):
+        monkeypatch.setattr(module, "ledger_of", lambda _: found.ledger)
+    monkeypatch.setattr(act, "identity", lambda: "Operators/anna")
+    stage.after(0, stage.every_minute)
+    return found

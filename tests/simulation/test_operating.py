@@ -2,33 +2,12 @@
 
 from typing import Any
 
-import pytest
 from click.testing import CliRunner, Result
 
 from headroom.domain.policy import Mode
-from headroom_lab.cli import operate
 from headroom_lab.cli.main import main
 from headroom_lab.proof.stage import Stage
-
-
-class Deployed:
-    """The stack that the stage is."""
-
-    def __init__(self, stage: Stage, mode: Mode) -> None:
-        self.stage, self.ledger, self.mode = stage, stage.ledger, mode
-        stage.set_policy(mode=str(mode))
-
-    def set_mode(self, mode: Mode) -> None:
-        self.mode = mode
-        self.stage.set_policy(mode=str(mode))
-
-
-@pytest.fixture
-def deployed(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> Deployed:
-    found = Deployed(stage, Mode.CONTROL)
-    monkeypatch.setattr(operate, "stack_of", lambda _: found)
-    stage.after(0, stage.every_minute)
-    return found
+from tests.simulation.conftest import Deployed
 
 
 def run(*arguments: str) -> Result:

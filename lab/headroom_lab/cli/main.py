@@ -18,9 +18,11 @@ from rich.progress import Progress
 import headroom
 from headroom import clock
 from headroom_lab.advice import Peak, nodes_for
+from headroom_lab.cli.act import close, hold, open_, pause, release, resume, start
 from headroom_lab.cli.chaos import chaos
 from headroom_lab.cli.explain import replay_decision, verify, why
-from headroom_lab.cli.operate import hand_back, hand_over, pause, resume
+from headroom_lab.cli.operate import hand_back, hand_over
+from headroom_lab.cli.show import history, issues, nodes, status
 from headroom_lab.cli.stack import ledger_of, spoken, stack_option
 from headroom_lab.demo.scenario import bundled, from_trace, platform_of
 from headroom_lab.load import TraceError
@@ -386,7 +388,9 @@ def pexip(port: int, folder: Path | None, ec2: str | None, hostname: str) -> Non
         raise click.ClickException(str(error)) from error
 
 
-for command in (chaos, why, verify, replay_decision, pause, resume, hand_over, hand_back):
+SEEING = (status, nodes, history, issues, why, verify, replay_decision)
+ACTING = (start, hold, release, open_, close, pause, resume, hand_over, hand_back)
+for command in (*SEEING, *ACTING, chaos):
     main.add_command(command)
 
 if __name__ == "__main__":

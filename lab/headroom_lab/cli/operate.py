@@ -1,4 +1,4 @@
-"""`headroom pause`, `resume`, `hand-over` and `hand-back`: who may change what, switched with checks."""
+"""`headroom hand-over` and `hand-back`: who may change what, switched with checks."""
 
 import getpass
 from collections.abc import Callable
@@ -58,35 +58,6 @@ def _is_all_open(ledger: Ledger, since: Plan) -> bool:
     now = clock.now()
     at_work = any(memory.is_at_work(now) for memory in ledger.commitments(now).memories)
     return not at_work and not _closed_by_us(reading)
-
-
-@click.command()
-@click.argument("reason")
-@click.option(
-    "--stops-only", is_flag=True, help="Nothing is closed or stopped; nodes are started and opened as before."
-)
-@stack_option
-def pause(reason: str, stack: str, *, stops_only: bool) -> None:
-    """Hold Headroom still, and say why: it opens what it has closed, turns retirements round, and changes nothing more."""
-    ledger = stack_of(stack).ledger
-    holding = Pausing.STOPS_ONLY if stops_only else Pausing.EVERYTHING
-    with spoken():
-        ledger.hold_still(Pause(reason=reason, by=getpass.getuser(), holding=holding), clock.now())
-    rest = "starts and opens as before, and stops nothing" if stops_only else "changes nothing"
-    click.echo(
-        f"Paused. Within a minute Headroom opens what it has closed; after that it {rest} until `headroom resume`."
-    )
-
-
-@click.command()
-@stack_option
-def resume(stack: str) -> None:
-    """End a pause."""
-    ledger = stack_of(stack).ledger
-    with spoken():
-        was = ledger.pause()
-        ledger.go_on()
-    click.echo(f"Resumed; it was paused for: {was.reason}" if was else "It was not paused.")
 
 
 @click.command("hand-over")

@@ -16,8 +16,10 @@ from botocore.exceptions import (
     WaiterError,
 )
 
+from headroom import clock
+from headroom.acting import Operator
 from headroom.adapters.ledger import Ledger
-from headroom.domain.policy import Mode
+from headroom.domain.policy import Mode, Policy
 
 ADVICE = {
     "AccessDenied": "ask for a role that may describe the stack and read its table.",
@@ -62,6 +64,13 @@ class Deployed:
     name: str
     ledger: Ledger
     parameters: dict[str, str]
+    outputs: dict[str, str]
+
+    def operator(self) -> Operator:
+        """Return what carries out what people ask for."""
+        record = self.ledger.record_at(clock.now())
+        machines = {"prewarm": self.outputs["Prewarm"], "set_open": self.outputs["SetOpen"]}
+        return Operator(self.ledger, boto3.client("stepfunctions"), machines, record.policy if record else Policy())
 
     @property
     def mode(self) -> Mode:
@@ -91,7 +100,13 @@ def stack_of(name: str) -> Deployed:
         if "Ledger" not in outputs or "TagValue" not in given:
             raise click.ClickException(f"{name} is no stack of Headroom: name the one that `make deploy` made.")
         table = boto3.resource("dynamodb").Table(outputs["Ledger"])
-        return Deployed(name, Ledger(outputs["Ledger"], given["TagValue"], table), given)
+        return Deployed(name, Ledger(outputs["Ledger"], given["TagValue"], table), given, outputs)
+
+
+def identity() -> str:
+    """Return who asks, as AWS knows them: a user's name, or a role and its session."""
+    arn = str(boto3.client("sts").get_caller_identity()["Arn"])
+    return arn.rpartition(":")[2].partition("/")[2] or arn
 
 
 def ledger_of(stack: str) -> Ledger:

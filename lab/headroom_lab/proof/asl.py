@@ -85,6 +85,7 @@ class Execution:
     output: Value = None
     ended: str = ""  # "SUCCEEDED" | "FAILED" | "TIMED_OUT" | "ABORTED"
     error: str = ""
+    cause: str = ""
     history: list[str] = field(default_factory=list)
     tries: dict[int, int] = field(default_factory=dict)
     turn: int = 0  # grows with every state: what comes late for an earlier one is not heard
@@ -98,9 +99,9 @@ class Execution:
         """Somebody aborts it, or it is lost."""
         self._end("ABORTED", "")
 
-    def _end(self, how: str, error: str) -> None:
+    def _end(self, how: str, error: str, cause: str = "") -> None:
         if not self.ended:
-            self.ended, self.error = how, error
+            self.ended, self.error, self.cause = how, error, cause
             self.turn += 1
 
     def _enter(self, state: str, given: Value) -> None:
@@ -122,8 +123,9 @@ class Execution:
                 case "Task":
                     self._task(definition)
                 case "Fail":
-                    self._end("FAILED", str(self._fill(definition["Error"])))
-                    self._fill(definition.get("Cause", ""))
+                    self._end(
+                        "FAILED", str(self._fill(definition["Error"])), str(self._fill(definition.get("Cause", "")))
+                    )
                 case "Succeed":
                     self.output = self._fill(definition["Output"]) if "Output" in definition else self.given
                     self._end("SUCCEEDED", "")
@@ -207,7 +209,7 @@ class Execution:
                 self.variables |= self._fill(rule.get("Assign", {}), errorOutput=told)
                 self._enter(rule["Next"], told)
                 return
-        self._end("FAILED", failed.error)
+        self._end("FAILED", failed.error, failed.cause)
 
     def _again(self, delay: float) -> None:
         self.turn += 1

@@ -284,7 +284,7 @@ class Stage:
         self.notary = Notify("heads")
         self.notary.client = SimpleNamespace(publish=lambda **message: self.heads.append(message["Message"]))  # type: ignore[assignment]
         self.workflows = Workflows(self.settings)
-        self.workflows.client = SimpleNamespace(start_execution=self._start_execution)  # type: ignore[assignment]
+        self.workflows.client = SimpleNamespace(start_execution=self.start_execution)  # type: ignore[assignment]
         self.set_policy()
         self._put(clock, "seconds", self.seconds)
         self._put(clock, "sleep", self.sleep)
@@ -443,11 +443,19 @@ class Stage:
         self.touch("Publish")
         self.told.append(f"{message['Subject']}: {message['Message']}")
 
-    def _start_execution(self, *, stateMachineArn: str, name: str, input: str) -> None:  # noqa: A002 - boto3's own
+    def start_execution(self, *, stateMachineArn: str, name: str, input: str) -> dict[str, str]:  # noqa: A002 - boto3's own
+        """Begin an execution, as Step Functions would."""
         self.touch("StartExecution")
         if name in self.executions:
             raise aws_error("ExecutionAlreadyExists")
         self.begin(stateMachineArn, name, json.loads(input))
+        return {"executionArn": name}
+
+    def describe_execution(self, *, executionArn: str) -> dict[str, Any]:
+        """Say how far an execution is."""
+        execution = self.executions[executionArn]
+        told = {"status": execution.ended or "RUNNING", "output": json.dumps(execution.output)}
+        return told | ({"cause": execution.cause} if execution.cause else {})
 
     def begin(self, machine: str, name: str, given: Any) -> Execution:
         """Begin an execution, by hand if a test or a person does."""

@@ -176,7 +176,7 @@ class Decider:
                 ledger.note(node, lifetime=launched_at, **meddled)
             case Found.NO_INSTANCE if launched_at:
                 ledger.lifetime_note(node, launched_at, stopped_at=now, stopped_by="seen at a tick")
-                ledger.note(node, lifetime=None, **meddled)
+                ledger.note(node, lifetime=None, stopped_at=now, **meddled)
             case Found.CLOSED:  # later than the truth, so never too early to stop
                 ledger.note_if_free(node, closed_at=now)
             case Found.OPEN:

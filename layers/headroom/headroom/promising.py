@@ -101,7 +101,8 @@ class Promiser:
         now = clock.now()
         hold, planned = self.ledger.hold(hold_id), self.ledger.last_plan()
         if hold is None or planned is None:
-            raise BadRequestError(f"There is no hold {hold_id}: it was released, or has ended.")
+            reason = "It was released, or has ended"
+            return {"kept": False, "due": False, "over": True, "ready": [], "missing": [], "reason": reason}
         found = report(hold, planned.plan, self.ledger.commitments(now))
         blind = not planned.plan.nodes  # EC2 could not be read: no verdict on that, for a little while
         due = now >= hold.ready_by + (BLIND if blind else timedelta())
@@ -118,6 +119,7 @@ class Promiser:
         return {
             "kept": found.kept,
             "due": due,
+            "over": False,
             "ready": found.ready,
             "missing": found.missing,
             "reason": found.reason,

@@ -58,4 +58,4 @@ class Recorder:
             self.ledger.note(node, lifetime=launched_at)  # should no message tell of its end, the next tick will
         if state in {Power.STOPPED, Power.TERMINATED}:
             self.ledger.lifetime_note(node, launched_at, stopped_at=at, stopped_by=by, stop_reason=reason)
-            self.ledger.note(node, lifetime=None)
+            self.ledger.note(node, lifetime=None, stopped_at=at)

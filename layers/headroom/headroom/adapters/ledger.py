@@ -676,6 +676,10 @@ class Ledger:
         item = self._get(f"holds#{self.platform}", hold_id)
         return unpack(item["body"], Hold) if item else None
 
+    def release_hold(self, hold_id: str) -> None:
+        """End a promise before its time; what it held is no longer kept for it."""
+        self.table.delete_item(Key={"pk": f"holds#{self.platform}", "sk": hold_id})
+
     def holds(self, now: datetime) -> list[Hold]:
         """Return the holds that are not over."""
         held = [unpack(item["body"], Hold) for item in self._query(f"holds#{self.platform}")]
@@ -857,6 +861,7 @@ def _memory(item: dict[str, Any]) -> Memory:
         given_up_at=moment(item.get("given_up_at")),
         start_asked_at=moment(item.get("start_asked_at")),
         stop_asked_at=moment(item.get("stop_asked_at")),
+        stopped_at=moment(item.get("stopped_at")),
         refused_since=moment(item.get("refused_since")),
         refused_why=item.get("refused_why") or "",
         lifetime=moment(item.get("lifetime")),

@@ -84,6 +84,7 @@ class Memory:
     given_up_at: datetime | None = None  # when a start that may still come up was given up
     start_asked_at: datetime | None = None  # when Headroom last asked to start its instance
     stop_asked_at: datetime | None = None  # and to stop it
+    stopped_at: datetime | None = None  # when it was last seen to have stopped, whoever stopped it
     refused_since: datetime | None = (
         None  # when its stop was first refused, of all refusals since it last went another way
     )

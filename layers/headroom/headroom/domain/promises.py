@@ -21,7 +21,7 @@ class BadRequestError(Exception):
 class Request:
     """What to have ready, and when; everything left out means every overflow node, ten minutes from now.
 
-    `count` is a number of nodes over the locations asked for. `scheduled_time` is set by the schedule: the same
+    `count` is a number of nodes over the locations asked for, `by` is who asks. `scheduled_time` is set by the schedule: the same
     scheduled time twice is one promise.
     """
 
@@ -31,6 +31,7 @@ class Request:
     ready_by: datetime | None = None
     until: datetime | None = None
     reason: str = ""
+    by: str = ""
     scheduled_time: datetime | None = None
 
 
@@ -60,7 +61,7 @@ def promise(request: Request, nodes: Sequence[NodeSummary], terms: Terms, *, nam
         ready_by=ready_by,
         until=request.until or ready_by + terms.minimum_lifetime,
         reason=request.reason or ("the scheduled pre-warm" if request.scheduled_time else "a pre-warm started by hand"),
-        by="the schedule" if request.scheduled_time else "by hand",
+        by="the schedule" if request.scheduled_time else request.by or "by hand",
         nodes=request.nodes,
         counts={} if request.nodes else _counts(request, nodes),
         execution=name,

@@ -1,0 +1,37 @@
+"""The shapes of what the command line prints with --json, as JSON Schema; `python -m headroom_lab.schemas` writes them."""
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from headroom.acting import Done
+from headroom.adapters.ledger import Event
+from headroom.domain.issues import Issue
+from headroom.domain.status import Seen, Status
+
+FOLDER = Path(__file__).parents[2] / "docs/schemas"
+KINDS: dict[str, Any] = {
+    "status": Status,
+    "nodes": list[Seen],
+    "issues": list[Issue],
+    "history": list[Event],
+    "done": Done,
+}
+SCHEMAS: dict[str, Any] = {
+    name: {"$schema": "https://json-schema.org/draft/2020-12/schema"} | msgspec.json.schema(kind)
+    for name, kind in KINDS.items()
+}
+
+
+def main(folder: Path = FOLDER) -> None:
+    """Write each schema."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, schema in SCHEMAS.items():
+        (folder / f"{name}.json").write_text(json.dumps(schema, indent=2) + "\n")
+
+
+if __name__ == "__main__":
+    main(*map(Path, sys.argv[1:]))

@@ -1,0 +1,184 @@
+"""What people ask Headroom to do, from the command line or the dashboard: checked again, carried out, written down."""
+
+import uuid
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from headroom import clock
+from headroom.adapters.ledger import Event, Ledger
+from headroom.domain.fleet import NodeState
+from headroom.domain.lifecycle import Pause, Pausing
+from headroom.domain.planning import NodeSummary, Plan
+from headroom.domain.policy import Policy
+from headroom.domain.promises import BadRequestError, Request, Terms, promise
+
+if TYPE_CHECKING:
+    from mypy_boto3_stepfunctions import SFNClient
+
+LONGEST = 200  # characters of a reason or a name
+
+
+class Do(StrEnum):
+    """What can be asked for."""
+
+    START = "start"
+    HOLD = "hold"
+    RELEASE = "release"
+    OPEN = "open"
+    CLOSE = "close"
+    PAUSE = "pause"
+    RESUME = "resume"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Order:
+    """What somebody asks for. `nodes` and `count` are as in `Request`; `hold` names what is to be released."""
+
+    do: Do
+    nodes: tuple[str, ...] = ()
+    count: int | None = None
+    locations: tuple[str, ...] = ()
+    ready_by: datetime | None = None
+    until: datetime | None = None
+    reason: str = ""
+    hold: str = ""
+    stops_only: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Done:
+    """What was begun, in a sentence; `executions` are the workflows that carry it out."""
+
+    sentence: str
+    executions: tuple[str, ...] = ()
+
+
+@dataclass
+class Operator:
+    """The ledger, Step Functions, and the state machines by name: `prewarm` and `set_open`."""
+
+    ledger: Ledger
+    states: "SFNClient"
+    machines: Mapping[str, str]
+    policy: Policy
+
+    def carry_out(self, order: Order, by: str) -> Done:
+        """Do it for `by`; raise BadRequestError with what to change, before anything is touched."""
+        now = clock.now()
+        if len(order.reason) > LONGEST or not by:
+            raise BadRequestError(f"The reason has more than {LONGEST} characters." if by else "Nobody says who asks.")
+        match order.do:
+            case Do.START | Do.HOLD:
+                done = self._promise(order, by, now)
+            case Do.RELEASE:
+                done = self._release(order, now)
+            case Do.OPEN | Do.CLOSE:
+                done = self._set_open(order)
+            case Do.PAUSE:
+                done = self._pause(order, by, now)
+            case Do.RESUME:
+                done = self._resume()
+        named = order.nodes if order.nodes and order.do not in {Do.PAUSE, Do.RESUME} else ("",)
+        for node in named:
+            self.ledger.tell(Event(at=now, kind=f"asked to {order.do}", node=node, reason=done.sentence, by=by))
+        return done
+
+    def _plan(self) -> Plan:
+        planned = self.ledger.last_plan()
+        if planned is None:
+            raise BadRequestError("Headroom has not planned yet: wait a minute, and look at the log of observe.")
+        return planned.plan
+
+    def _promise(self, order: Order, by: str, now: datetime) -> Done:
+        request = Request(
+            locations=order.locations,
+            nodes=order.nodes,
+            count=order.count,
+            ready_by=order.ready_by,
+            until=order.until,
+            reason=order.reason or f"asked for by {by}",
+            by=by,
+        )
+        reading = self.ledger.last_reading()
+        pexips = reading.settings.bursting_min_lifetime if reading else 0
+        terms = Terms(
+            mode=self.policy.mode,
+            minimum_lifetime=self.policy.lifetime_or(60 * pexips),
+            boot_time=self.policy.boot_time,
+        )
+        name = f"by-hand-{now:%Y%m%dT%H%M%S}-{uuid.uuid4().hex[:8]}"
+        hold = promise(
+            request, self._plan().nodes, terms, name=name, now=now
+        )  # refused here rather than by the workflow
+        given = {field: value for field, value in msgspec.to_builtins(request).items() if value not in (None, "", ())}
+        what = ", ".join(hold.nodes) or ", ".join(f"{count} nodes in {place}" for place, count in hold.counts.items())
+        clock_of = self.policy.on_the_clock
+        sentence = f"{what} to serve by {clock_of(hold.ready_by)} and until {clock_of(hold.until)}: {hold.reason}"
+        return Done(sentence=sentence, executions=(self._begin("prewarm", name, given),))
+
+    def _release(self, order: Order, now: datetime) -> Done:
+        held = self.ledger.holds(now)
+        ended = [hold for hold in held if hold.id == order.hold or (order.nodes and set(order.nodes) & set(hold.nodes))]
+        if not ended:
+            known = "; ".join(f"{hold.id} ({hold.reason})" for hold in held) or "nothing is held"
+            raise BadRequestError(f"There is no such hold: {known}.")
+        for hold in ended:
+            self.ledger.release_hold(hold.id)
+        return Done(sentence=f"Released: {'; '.join(hold.reason for hold in ended)}")
+
+    def _set_open(self, order: Order) -> Done:
+        plan = self._plan()
+        nodes = [_find(plan, name) for name in order.nodes]
+        if not nodes:
+            raise BadRequestError("Name a node.")
+        wanted = NodeState.CLOSED if order.do is Do.OPEN else NodeState.SERVING
+        unfit = [f"{node.name} is {node.state}" for node in nodes if node.state is not wanted]
+        if unfit:
+            can = "closed by Headroom can be opened" if order.do is Do.OPEN else "that serves can be closed"
+            raise BadRequestError(f"Only a node {can}: {'; '.join(unfit)}.")
+        reason = order.reason or "by hand"
+        executions = []
+        for node in nodes:
+            given = {"node": node.name, "open": order.do is Do.OPEN, "reason": reason}
+            executions.append(self._begin("set_open", f"by-hand-{uuid.uuid4().hex[:16]}", given))
+        names = ", ".join(node.name for node in nodes)
+        return Done(
+            sentence=f"{names} to be {'opened' if order.do is Do.OPEN else 'closed'}: {reason}",
+            executions=tuple(executions),
+        )
+
+    def _pause(self, order: Order, by: str, now: datetime) -> Done:
+        if not order.reason:
+            raise BadRequestError("Say why: others will read it.")
+        holding = Pausing.STOPS_ONLY if order.stops_only else Pausing.EVERYTHING
+        self.ledger.hold_still(Pause(reason=order.reason, by=by, since=now, holding=holding), now)
+        rest = "starts and opens as before, and stops nothing" if order.stops_only else "changes nothing"
+        return Done(
+            sentence="Paused. Within a minute Headroom opens what it has closed; after that it "
+            f"{rest} until it is resumed: {order.reason}"
+        )
+
+    def _resume(self) -> Done:
+        was = self.ledger.pause()
+        self.ledger.go_on()
+        return Done(sentence=f"Resumed; it was paused for: {was.reason}" if was else "It was not paused")
+
+    def _begin(self, machine: str, name: str, given: dict[str, Any]) -> str:
+        said = self.states.start_execution(
+            stateMachineArn=self.machines[machine], name=name, input=msgspec.json.encode(given).decode()
+        )
+        return str(said["executionArn"])
+
+
+def _find(plan: Plan, name: str) -> NodeSummary:
+    found = next((node for node in plan.nodes if node.name == name), None)
+    if found is None:
+        raise BadRequestError(
+            f"No overflow node is called {name}; there are {', '.join(node.name for node in plan.nodes) or 'none'}."
+        )
+    return found
