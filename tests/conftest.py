@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from headroom import clock
 from headroom_lab.proof.environment import ENVIRONMENT as DESK
@@ -27,6 +28,10 @@ ENVIRONMENT = DESK | {
     "POWERTOOLS_DEV": "false",
 }
 os.environ |= ENVIRONMENT
+
+# How long an example takes says how busy the machine is.
+settings.register_profile("headroom", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("headroom")
 
 
 @pytest.fixture
