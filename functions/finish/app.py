@@ -2,12 +2,13 @@
 
 from typing import Any
 
+from aws_lambda_powertools.metrics import MetricUnit
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from headroom.adapters.ledger import Ledger
 from headroom.adapters.notify import Notify
 from headroom.finishing import Finisher, Outcome, in_words
-from headroom.observability import logger
+from headroom.observability import logger, metrics
 from headroom.settings import Settings
 
 settings = Settings.from_env()
@@ -15,10 +16,12 @@ finisher = Finisher(ledger=Ledger(settings.table_name, settings.platform), notif
 
 
 @logger.inject_lambda_context(correlation_id_path="token")
+@metrics.log_metrics
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     """Return the outcome."""
     outcome = Outcome(event["outcome"])
     reason = in_words(event["error"]) if "error" in event else event["reason"]
     finisher.finish(event["node"], event["token"], outcome, reason, event.get("asked_at"))
+    metrics.add_metric("StartsFailed", MetricUnit.Count, int(outcome in {Outcome.GIVEN_UP, Outcome.FAILED}))
     logger.info("ended", node=event["node"], outcome=outcome, reason=reason)
     return {"node": event["node"], "outcome": outcome, "reason": reason}

@@ -142,6 +142,46 @@ def test_every_parameter_is_described_and_used() -> None:
         assert f"`{name}`" in readme, f"{name} is not explained in README.md"
 
 
+ALARMS = {
+    name: resource["Properties"]
+    for name, resource in stack.template()["Resources"].items()
+    if resource["Type"] == "AWS::CloudWatch::Alarm"
+}
+ALONE = {"DeadLettersAlarm", "NoPlanAlarm", "NoLoadAlarm", "OwnErrorsAlarm"}  # of these Headroom cannot tell itself
+
+
+@pytest.mark.parametrize("name", ALARMS)
+def test_every_alarm_has_its_section_in_the_runbook(name: str) -> None:
+    found = re.search(r"See docs/operating\.md, «(.+)»\.", ALARMS[name]["AlarmDescription"])
+    assert found, ALARMS[name]["AlarmDescription"]
+    _, heading, after = (stack.ROOT / "docs/operating.md").read_text().partition(f"\n## {found[1]}\n")
+    assert heading, found[1]
+    section = after.split("\n#")[0]
+    assert [words for words in ("- Headroom: ", "- Check: ", "- To hold still: ") if words not in section] == []
+
+
+@pytest.mark.parametrize("name", ALARMS)
+def test_every_alarm_is_of_a_metric_that_somebody_sends(name: str) -> None:
+    alarm = ALARMS[name]
+    shipped = [*(stack.ROOT / "layers").rglob("*.py"), *(stack.ROOT / "functions").rglob("*.py")]
+    sent = {found for path in shipped for found in re.findall(r'add_metric\(\s*"(\w+)"', path.read_text())}
+    filtered = {
+        each["MetricName"]
+        for resource in stack.template()["Resources"].values()
+        if resource["Type"] == "AWS::Logs::MetricFilter"
+        for each in resource["Properties"]["MetricTransformations"]
+    }
+    assert alarm["Namespace"] == "AWS/SQS" or alarm["MetricName"] in sent | filtered
+    assert ("Dimensions" in alarm) is (alarm["MetricName"] not in filtered)
+
+
+@pytest.mark.parametrize("name", ALARMS)
+def test_people_are_told_by_alarms_only_of_what_headroom_cannot_tell_itself(name: str) -> None:
+    told = {"Ref": "People"} in ALARMS[name]["AlarmActions"]
+    assert told is (name in ALONE)
+    assert ALARMS[name]["OKActions"] == ALARMS[name]["AlarmActions"]
+
+
 def test_schedules_keep_to_their_retries_and_have_dead_letters() -> None:
     tick = stack.functions()["observe"]
     schedule = tick["Events"]["EveryMinute"]["Properties"]

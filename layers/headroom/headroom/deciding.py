@@ -187,9 +187,17 @@ class Decider:
                 ledger.take_back(node, memory.claim.token, now)
 
     def _tell_issues(self, before: Plan | None, after: Plan, now: datetime) -> None:
-        known = {issue.what for issue in before.issues} if before else set()
-        for issue in after.issues:
-            if issue.what not in known:
-                self.ledger.tell(Event(at=now, kind="issue", reason=f"{issue.what}. {issue.advice}", by=ME))
+        known = {issue.same: issue for issue in before.issues} if before else {}
+        there = {issue.same: issue for issue in after.issues}
+        nodes = {node.name for node in after.nodes}
+        for same, issue in there.items():
+            if same not in known:
+                told = f"{issue.what}. {issue.advice}"
+                node = issue.about if issue.about in nodes else ""
+                self.ledger.tell(Event(at=now, kind="issue", node=node, reason=told, by=ME))
+        for same, issue in known.items():
+            if same not in there:
+                node = issue.about if issue.about in nodes else ""
+                self.ledger.tell(Event(at=now, kind="issue over", node=node, reason=issue.what, by=ME))
         if after.frozen and (before is None or before.frozen != after.frozen):
             self.ledger.tell(Event(at=now, kind="held still", reason=after.frozen, by=ME))

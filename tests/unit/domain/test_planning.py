@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from headroom.domain.fleet import Instance, Observation, PexipSettings, Power, Worker
 from headroom.domain.forecasting import Booking
+from headroom.domain.issues import Trouble
 from headroom.domain.lifecycle import Action, Memory, Pause, Pausing, Wanted
 from headroom.domain.planning import Plan, plan
 from headroom.domain.policy import Mode
@@ -285,6 +286,27 @@ def test_no_more_nodes_are_stopped_at_once_than_the_budget_allows() -> None:
     many = [closed(number) for number in range(1, 20)]
     decided = plan(observe(*many), promised(), replace(CONTROL, max_stops_per_plan=3), NOW)
     assert list(actions(decided).values()) == [Action.STOP] * 3
+
+
+def test_more_need_than_the_nodes_can_give_is_an_issue() -> None:
+    one = replace(CONTROL, max_nodes=1)
+    [issue] = plan(observe(node(1), node(2), free=0, bookings=(RUSH,)), promised(), one, NOW).issues
+    assert issue.what.startswith("AWS burst needs ")
+    assert "HD connections more than its nodes can give (" in issue.what
+    assert (issue.kind, issue.about, issue.advice) == (
+        Trouble.NOT_ENOUGH,
+        "AWS burst",
+        "MaxNodes allows 1 nodes: raise it.",
+    )
+    [issue] = plan(observe(node(1), free=0, bookings=(RUSH,)), promised(), CONTROL, NOW).issues
+    assert issue.advice.startswith("All of its nodes are on, failed lately or may not be started")
+
+
+def test_what_the_next_plan_goes_on_to_start_is_no_issue() -> None:
+    slowly = replace(CONTROL, max_starts_per_plan=1)
+    assert (
+        plan(observe(*(node(n) for n in range(1, 5)), free=0, bookings=(RUSH,)), promised(), slowly, NOW).issues == ()
+    )
 
 
 def test_there_are_never_more_nodes_on_than_allowed() -> None:

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 from headroom.domain.fleet import ON, Node, NodeState, Observation, boots_closed, match_up, needs_its_address
 from headroom.domain.forecasting import Demand
-from headroom.domain.issues import Issue, issues_of
+from headroom.domain.issues import Issue, Trouble, issues_of
 from headroom.domain.lifecycle import Action, Commitments, Pausing, Wanted
 from headroom.domain.load import Load
 from headroom.domain.needs import Need, needs_of
@@ -87,7 +87,8 @@ def plan(observation: Observation, commitments: Commitments, policy: Policy, now
     situation = Situation(observation=observation, commitments=commitments, policy=policy, fleet=fleet, now=now)
     frozen = situation.frozen
     needs = tuple(needs_of(situation))
-    changes = [] if frozen else list(allowed(changes_for(situation, needs), situation))
+    wanted = [] if frozen else list(changes_for(situation, needs))
+    changes = list(allowed(iter(wanted), situation))
     changes += reopened(situation, {change.node for change in changes})
     return Plan(
         at=now,
@@ -95,7 +96,7 @@ def plan(observation: Observation, commitments: Commitments, policy: Policy, now
         mode=policy.mode,
         changes=tuple(changes),
         needs=needs,
-        issues=tuple(issues_of(situation)),
+        issues=(*issues_of(situation), *_not_enough(situation, needs, wanted, changes)),
         frozen=frozen,
         reason=summary(frozen, changes, needs, situation),
         nodes=tuple(
@@ -113,6 +114,34 @@ def plan(observation: Observation, commitments: Commitments, policy: Policy, now
         overflows=tuple(situation.overflows.values()),
         trail=situation.trail,
     )
+
+
+def _not_enough(
+    situation: Situation, needs: Sequence[Need], wanted: Sequence[Change], changes: Sequence[Change]
+) -> Iterator[Issue]:
+    """Where more is needed than the nodes can give: because of MaxNodes, or as there are none left to start."""
+    if situation.frozen or situation.stale:
+        return
+    asked = {change.node for change in wanted if not change.action.takes_away or change.action is Action.RESERVE}
+    starts = sum(change.action.starts for change in changes)
+    if starts < situation.policy.max_starts_per_plan:  # else the next plan goes on
+        asked &= {change.node for change in changes}
+    for need in needs:
+        here, load = situation.nodes[need.location], situation.overflows[need.location]
+        coming = sum(node.room for node in here if node.name in asked)
+        short = need.hd - load.free - load.coming - load.reserve - coming
+        if short <= 0:
+            continue
+        capped = situation.policy.max_nodes and situation.on + starts >= situation.policy.max_nodes
+        yield Issue(
+            kind=Trouble.NOT_ENOUGH,
+            about=need.location,
+            what=f"{need.location} needs {short} HD connections more than its nodes can give ({need.reason})",
+            advice=f"MaxNodes allows {situation.policy.max_nodes} nodes: raise it."
+            if capped
+            else "All of its nodes are on, "
+            "failed lately or may not be started: see the nodes; add some if that happens often.",
+        )
 
 
 def reopened(situation: Situation, already: set[str]) -> Iterator[Change]:

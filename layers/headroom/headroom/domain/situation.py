@@ -115,6 +115,12 @@ class Situation:
         """Why nothing at all may change now, if so."""
         if self.pause and not self.pause.still_starts:
             return f"Paused: {self.pause.reason}"
+        upgrading = "Pexip is being upgraded: everything stays as it is until it is done."
+        return self.refused or (upgrading if self.reading.upgrading else "")
+
+    @property
+    def refused(self) -> str:
+        """Why the mode does not go with Pexip's own settings, if it does not."""
         if self.policy.mode is Mode.CONTROL and self.reading.settings.bursting_enabled:
             return (
                 "Control mode is refused while Pexip's own bursting is enabled: two controllers would fight. "
@@ -129,7 +135,7 @@ class Situation:
             return (
                 f"Pexip bursts into {self.reading.settings.cloud_provider}, not AWS: Headroom has nothing to do here."
             )
-        return "Pexip is being upgraded: everything stays as it is until it is done." if self.reading.upgrading else ""
+        return ""
 
     def is_coming(self, node: Node) -> bool:
         """Capacity that counts already although it cannot take a call yet."""
