@@ -34,6 +34,20 @@ def test_a_restart_whose_stop_nobody_heard_of_ends_the_lifetime_before(stage: St
     assert "stopped_at" not in newest
 
 
+def test_a_start_that_is_heard_of_only_when_it_stops_ends_the_lifetime_before(stage: Stage) -> None:
+    machine = next(iter(stage.cloud.machines.values()))
+    record = stage.apps["record"].recorder
+    record.state_changed(machine.id, "running", stage.moment())
+    restart_unheard(stage, machine)
+    stage.minutes(1)
+    stage.cloud.switch_off(machine)
+    for state in ("stopping", "stopped"):
+        record.state_changed(machine.id, state, stage.moment())
+    newest, before = lifetimes(stage)
+    assert before["stopped_at"] == newest["sk"]
+    assert newest["stopped_at"] > newest["sk"]
+
+
 def test_a_message_that_tells_late_of_an_earlier_stop_ends_nothing(stage: Stage) -> None:
     machine = next(iter(stage.cloud.machines.values()))
     record = stage.apps["record"].recorder

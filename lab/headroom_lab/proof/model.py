@@ -682,14 +682,17 @@ class Model:
     def _hands(self, s: State) -> Iterator[Step]:
         """What people do to one node; not to one whose door a workflow is changing at that very moment.
 
-        Nor do they let a call in and close the node again in Headroom's name before Pexip shows it: nobody can see that.
+        Nor do they open a node and close it again in Headroom's name while it is being retired, or before Pexip shows a
+        call that came meanwhile: nobody can see that. Who changes the reason of a closed node lets nobody in.
         """
         busy = {flow.node for flow in s.flows if flow.step in STOPPING | {"close 2", "open 2"}}
         for n, node in enumerate(s.nodes):
             if n not in busy:
-                hidden = {OURS} if node.call == UNSEEN else set()
+                retiring = any(flow.node == n and flow.kind == RETIRE for flow in s.flows)
+                hidden = {OURS} if node.call == UNSEEN or (retiring and node.door == OPEN) else set()
                 for door in {OPEN, OURS, THEIRS} - {node.door} - hidden:
-                    yield f"a person sets {node.name} {door}", self._node(s, n, door=door, since=0)
+                    since = 0 if OPEN in {door, node.door} else node.since
+                    yield f"a person sets {node.name} {door}", self._node(s, n, door=door, since=since)
             if node.on and not node.stopping:
                 yield f"a person stops {node.name}", self._node(s, n, stopping=True, call=0)
                 yield f"a person restarts {node.name}", self.switch_on(self._node(s, n, on=False, up=False, call=0), n)

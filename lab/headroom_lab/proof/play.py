@@ -1,5 +1,6 @@
 """Schedules of the shipped workflows: a seed decides the load, what goes wrong and when; then all is calm, and must be well."""
 
+import math
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -306,18 +307,23 @@ class Play:
             known = {_epoch(at): each for at, each in kept.items()}
             for lifetime in machine.lifetimes:
                 there = known.get(lifetime[0])
-                if there is None and not self._was_over_unseen(lifetime):
+                if there is None and not self._was_over_unseen(machine, lifetime):
                     found.append(f"a lifetime of {machine.node.name} is lost")
                 elif there is not None and len(lifetime) > 1 and "stopped_at" not in there:
                     found.append(f"a lifetime of {machine.node.name} never ended")
         return found
 
-    def _was_over_unseen(self, lifetime: list[float]) -> bool:
-        """Nobody can know of a power-on whose messages were lost and that was over before the next tick."""
+    def _was_over_unseen(self, machine: Machine, lifetime: list[float]) -> bool:
+        """Nobody can know of a power-on that was over before the next tick, and of which no message was heard in time.
+
+        EC2 tells an instance's newest launch only: what is heard after the next one says nothing of this one.
+        """
         if len(lifetime) == 1:
             return False
-        lost = self.hazards.happened["EC2's message is lost"]
-        return bool(lost) and not any(lifetime[0] <= at <= lifetime[1] for at in self._ticks())
+        began, ended = lifetime
+        later = min((other[0] for other in machine.lifetimes if other[0] > began), default=math.inf)
+        was_heard = any(began <= at < later for at, instance in self.stage.heard if instance == machine.id)
+        return not was_heard and not any(began <= at <= ended for at in self._ticks())
 
     def _ticks(self) -> list[float]:
         return [_epoch(sk) for sk in self.stage.table.items.get("plan#manager.example.com", {})]

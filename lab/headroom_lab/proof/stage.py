@@ -167,6 +167,7 @@ class Stage:
         self.executions: dict[str, Execution] = {}
         self.machine_of: dict[str, str] = {}  # which state machine each of them runs
         self.told: list[str] = []
+        self.heard: list[tuple[float, str]] = []  # when a message of EC2's was written down, of which instance
         self.heads: list[str] = []
         self.journal: list[tuple[float, str, str, Any]] = []  # what workflows did: when, which, function, answer
         self.observing = True
@@ -380,11 +381,14 @@ class Stage:
 
     def _answer(self, name: str, event: Any) -> Any:
         try:
-            return self.apps[name].handler(event, CONTEXT)
+            answer = self.apps[name].handler(event, CONTEXT)
         except KilledError:
             return FailedError("Runtime.ExitError", "the process has ended")
         except Exception as error:
             return FailedError(type(error).__name__, json.dumps({"errorMessage": str(error)}))
+        if name == "record":
+            self.heard.append((self.now, event["detail"]["instance-id"]))
+        return answer
 
     def invoke(self, execution: Execution, name: str, payload: Any) -> None:
         """A workflow's step."""

@@ -42,7 +42,7 @@ class Recorder:
             is_this = at > instance.launched_at
             lifetime = instance.launched_at if is_this else memory.lifetime
             if lifetime and lifetime < at:
-                self._ended(node, lifetime, state, at, by, reason)
+                self._ended(node, lifetime, memory, state, at, by, reason)
         return node
 
     def _began(self, node: str, launched_at: datetime, memory: Memory, by: str, reason: str) -> None:
@@ -53,9 +53,10 @@ class Recorder:
         if self.ledger.lifetime_began(node, launched_at, by, reason):
             self.ledger.note(node, lifetime=launched_at)
 
-    def _ended(self, node: str, launched_at: datetime, state: str, at: datetime, by: str, reason: str) -> None:
-        if self.ledger.lifetime_began(node, launched_at, "unknown", "seen when it stopped"):
-            self.ledger.note(node, lifetime=launched_at)  # should no message tell of its end, the next tick will
+    def _ended(
+        self, node: str, launched_at: datetime, memory: Memory, state: str, at: datetime, by: str, reason: str
+    ) -> None:
+        self._began(node, launched_at, memory, "unknown", "seen when it stopped")  # should no message have told of it
         if state in {Power.STOPPED, Power.TERMINATED}:
             self.ledger.lifetime_note(node, launched_at, stopped_at=at, stopped_by=by, stop_reason=reason)
             self.ledger.note(node, lifetime=None, stopped_at=at)

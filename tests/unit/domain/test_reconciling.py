@@ -37,6 +37,14 @@ def test_a_node_that_runs_unrecorded_gets_a_lifetime_and_an_issue() -> None:
     assert found.what == "burst-1 runs since 06:00 UTC and nobody wrote it down"
 
 
+def test_a_node_that_goes_down_unrecorded_gets_a_lifetime_while_its_launch_can_be_seen() -> None:
+    [found] = findings(node(1, Power.STOPPING), known(lifetime=None))
+    assert (found.found, found.launched_at) == (Found.NO_LIFETIME, LONG_AGO)
+    assert findings(node(1, Power.STOPPING), known(lifetime=None, stopped_at=NOW)) == []
+    before = known(lifetime=LONG_AGO - timedelta(days=1))
+    assert [each.found for each in findings(node(1, Power.STOPPING), before)] == [Found.NO_INSTANCE, Found.NO_LIFETIME]
+
+
 def test_a_start_whose_message_is_on_its_way_is_no_surprise() -> None:
     seen = node(1, Power.PENDING, launched_at=NOW - timedelta(seconds=90))
     [found] = findings(seen, known(lifetime=None, start_asked_at=NOW - timedelta(seconds=92)))

@@ -67,9 +67,12 @@ def _lifetimes(node: Node, memory: Memory, now: datetime) -> Iterator[Finding]:
     launched_at = node.instance.launched_at
     is_on = node.instance.power in {Power.PENDING, Power.RUNNING}
     is_off = not is_on and node.state is not NodeState.STOPPING
-    if memory.lifetime and (is_off or (is_on and memory.lifetime != launched_at)):
+    was_written = memory.stopped_at is not None and memory.stopped_at >= launched_at
+    goes_down = node.state is NodeState.STOPPING and not was_written  # its launch is still to be seen, for a minute
+    is_seen = is_on or goes_down
+    if memory.lifetime and (is_off or (is_seen and memory.lifetime != launched_at)):
         yield _left_open(memory, memory.lifetime, now)
-    if is_on and memory.lifetime != launched_at:
+    if is_seen and memory.lifetime != launched_at:
         unseen = now - launched_at > MESSAGE_TAKES
         meddled = now - launched_at < OURS_FOR and not was_ours(memory.start_asked_at, launched_at)
         yield Finding(
