@@ -115,10 +115,9 @@ def holds_of(status: Status) -> Table:
     here = ZoneInfo(status.zone)
     table = _table("promised", "what", "ready by", "until", "by", "hold", whole=("ready by", "until"))
     for hold in status.holds:
-        what = ", ".join(hold.nodes) or ", ".join(f"{count} nodes in {place}" for place, count in hold.counts.items())
         table.add_row(
             escape(hold.reason),
-            escape(what),
+            escape(hold.what),
             _when(hold.ready_by, status.at, here),
             _when(hold.until, status.at, here),
             escape(hold.by),

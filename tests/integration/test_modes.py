@@ -183,7 +183,7 @@ def test_a_lifetime_is_written_down_before_anything_is_planned(desk: Desk, monke
 
 
 def test_what_cannot_be_made_good_hinders_no_plan(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
-    from functions.decide import app  # noqa: PLC0415
+    from functions.decide import app  # noqa: PLC0415 - it reads its settings at import
 
     def fail(*_: object, **__: object) -> None:
         raise RuntimeError("a bug")

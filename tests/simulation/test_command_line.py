@@ -9,6 +9,7 @@ import pytest
 from click.testing import CliRunner, Result
 from jsonschema import Draft202012Validator
 
+from headroom.domain.policy import Mode
 from headroom_lab.cli.main import main
 from headroom_lab.schemas import SCHEMAS
 from tests.simulation.conftest import Deployed
@@ -135,6 +136,30 @@ def test_what_cannot_be_done_is_refused_in_words_and_touches_nothing(
     assert said.exit_code in {1, 2}
     assert words in " ".join(said.stderr.split())
     assert len(deployed.stage.executions) == begun
+
+
+@pytest.mark.parametrize(
+    ("mode", "arguments", "words"),
+    [
+        ("observe", ("start", "burst-1"), "Headroom is in observe mode and touches nothing"),
+        ("assist", ("close", "burst-1"), "In assist mode Headroom only starts nodes; to close one is Pexip's"),
+        ("control", ("hold", "burst-1"), "Headroom is paused: fire drill"),
+    ],
+)
+def test_what_the_workflow_would_refuse_is_refused_where_it_is_asked_for(
+    deployed: Deployed, mode: str, arguments: tuple[str, ...], words: str
+) -> None:
+    stage = deployed.stage
+    stage.minutes(3)
+    run("open", "burst-1")
+    stage.minutes(3)
+    if mode == "control":
+        run("pause", "fire drill")
+    deployed.set_mode(Mode(mode))
+    begun = len(stage.executions)
+    said = run(*arguments)
+    assert (said.exit_code, words in " ".join(said.stderr.split())) == (1, True), said.output
+    assert len(stage.executions) == begun
 
 
 def test_a_hold_keeps_a_node_and_a_release_lets_it_go(deployed: Deployed) -> None:

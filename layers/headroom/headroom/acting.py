@@ -11,11 +11,13 @@ import msgspec
 
 from headroom import clock
 from headroom.adapters.ledger import Event, Ledger
-from headroom.domain.fleet import NodeState
-from headroom.domain.lifecycle import Pause, Pausing
+from headroom.domain.fleet import NodeState, Reading
+from headroom.domain.lifecycle import Action, Pause, Pausing
 from headroom.domain.planning import NodeSummary, Plan
 from headroom.domain.policy import Policy
-from headroom.domain.promises import BadRequestError, Request, Terms, promise
+from headroom.domain.promises import BadRequestError, Request, promise
+from headroom.promising import terms_of
+from headroom.working import NotNowError, check_mode, check_pause
 
 if TYPE_CHECKING:
     from mypy_boto3_stepfunctions import SFNClient
@@ -94,6 +96,21 @@ class Operator:
             raise BadRequestError("Headroom has not planned yet: wait a minute, and look at the log of observe.")
         return planned.plan
 
+    def _reading(self) -> Reading:
+        reading = self.ledger.last_reading()
+        if reading is None:
+            raise BadRequestError("Pexip has not been read yet: wait a minute, and look at the log of observe.")
+        return reading
+
+    def _check(self, reading: Reading, action: Action) -> None:
+        """What the workflow would refuse, as whoever asks does not see the workflow."""
+        try:
+            check_mode(self.policy, reading, action)
+            if action is not Action.OPEN:
+                check_pause(self.ledger, action)
+        except NotNowError as error:
+            raise BadRequestError(str(error)) from error
+
     def _promise(self, order: Order, by: str, now: datetime) -> Done:
         request = Request(
             locations=order.locations,
@@ -104,21 +121,14 @@ class Operator:
             reason=order.reason or f"asked for by {by}",
             by=by,
         )
-        reading = self.ledger.last_reading()
-        pexips = reading.settings.bursting_min_lifetime if reading else 0
-        terms = Terms(
-            mode=self.policy.mode,
-            minimum_lifetime=self.policy.lifetime_or(60 * pexips),
-            boot_time=self.policy.boot_time,
-        )
+        reading = self._reading()
+        self._check(reading, Action.START)
         name = f"by-hand-{now:%Y%m%dT%H%M%S}-{uuid.uuid4().hex[:8]}"
-        hold = promise(
-            request, self._plan().nodes, terms, name=name, now=now
-        )  # refused here rather than by the workflow
+        terms = terms_of(self.policy, reading)
+        hold = promise(request, self._plan().nodes, terms, name=name, now=now)  # what cannot be is refused here
         given = {field: value for field, value in msgspec.to_builtins(request).items() if value not in (None, "", ())}
-        what = ", ".join(hold.nodes) or ", ".join(f"{count} nodes in {place}" for place, count in hold.counts.items())
         clock_of = self.policy.on_the_clock
-        sentence = f"{what} to serve by {clock_of(hold.ready_by)} and until {clock_of(hold.until)}: {hold.reason}"
+        sentence = f"{hold.what} to serve by {clock_of(hold.ready_by)} and until {clock_of(hold.until)}: {hold.reason}"
         return Done(sentence=sentence, executions=(self._begin("prewarm", name, given),))
 
     def _release(self, order: Order, now: datetime) -> Done:
@@ -141,6 +151,7 @@ class Operator:
         if unfit:
             can = "closed by Headroom can be opened" if order.do is Do.OPEN else "that serves can be closed"
             raise BadRequestError(f"Only a node {can}: {'; '.join(unfit)}.")
+        self._check(self._reading(), Action.OPEN if order.do is Do.OPEN else Action.CLOSE)
         reason = order.reason or "by hand"
         executions = []
         for node in nodes:

@@ -148,7 +148,7 @@ class Decider:
         """First of all: a node may be seen running only once. What fails here may hinder no plan."""
         try:
             self._heal(observation, commitments, now)
-        except Exception:  # the next plan tries again
+        except Exception:  # a mistake in making good may cost no start: the next plan tries again
             logger.exception("not made good")
             metrics.add_metric("NotMadeGood", MetricUnit.Count, 1)
 

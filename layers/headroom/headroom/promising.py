@@ -38,6 +38,15 @@ def parse(given: dict[str, Any]) -> Request:
         raise BadRequestError(f"The input cannot be read: {error}.") from error
 
 
+def terms_of(policy: Policy, reading: Reading) -> Terms:
+    """What a promise depends on here."""
+    return Terms(
+        mode=policy.mode,
+        minimum_lifetime=policy.lifetime_or(60 * reading.settings.bursting_min_lifetime),
+        boot_time=policy.boot_time,
+    )
+
+
 @dataclass
 class Promiser:
     """The ledger, the people to tell and the operator's policy."""
@@ -67,11 +76,7 @@ class Promiser:
             raise NotReadyError(
                 f"The last plan saw no instances ({planned.plan.reason}); the next one is a minute away."
             )
-        terms = Terms(
-            mode=self.policy.mode,
-            minimum_lifetime=self.policy.lifetime_or(60 * reading.settings.bursting_min_lifetime),
-            boot_time=self.policy.boot_time,
-        )
+        terms = terms_of(self.policy, reading)
         hold = promise(request, planned.plan.nodes, terms, name=execution, now=now)
         sure = chance(hold, self.ledger.commitments(now).memories)
         is_new = self.ledger.promise(hold)
@@ -79,11 +84,8 @@ class Promiser:
         mine = there is not None and there.execution == execution  # also when an earlier answer to it got lost
         if is_new:
             late = request.scheduled_time and now - request.scheduled_time > LATE
-            asked = ", ".join(hold.nodes) or ", ".join(
-                f"{count} nodes in {place}" for place, count in hold.counts.items()
-            )
             ready = f"ready by {self.policy.on_the_clock(hold.ready_by)}, {sure.sentence}"
-            told = f"{asked} until {self.policy.on_the_clock(hold.until)}: {hold.reason}; {ready}"
+            told = f"{hold.what} until {self.policy.on_the_clock(hold.until)}: {hold.reason}; {ready}"
             told += " (the schedule was late)" if late else ""
             self.ledger.tell(Event(at=now, kind="hold", reason=told, by=hold.by))
         return {

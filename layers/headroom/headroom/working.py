@@ -26,6 +26,18 @@ def check_pause(ledger: Ledger, action: Action) -> None:
         raise NotNowError(f"Headroom is paused: {pause.reason}")
 
 
+def check_mode(policy: Policy, reading: Reading, action: Action) -> None:
+    """Raise NotNowError where the mode forbids this; opening what Headroom closed is right in every mode."""
+    if action is Action.OPEN:
+        return
+    if policy.mode is Mode.OBSERVE:
+        raise NotNowError("Headroom is in observe mode and touches nothing: deploy with Mode=assist or Mode=control.")
+    if policy.mode is Mode.ASSIST and action is not Action.START:
+        raise NotNowError(f"In assist mode Headroom only starts nodes; to {action} one is Pexip's, or yours.")
+    if policy.mode is Mode.CONTROL and reading.settings.bursting_enabled:
+        raise NotNowError("Pexip's own bursting is enabled: disable it before Headroom controls the nodes.")
+
+
 @dataclass
 class Worksite:
     """The ledger, EC2 and the operator's policy."""
@@ -57,18 +69,9 @@ class Worksite:
         }
 
     def _check(self, reading: Reading, action: Action) -> None:
-        mode = self.policy.mode
-        if action is Action.OPEN:  # opening what Headroom closed is right in every mode
-            return
-        if mode is Mode.OBSERVE:
-            raise NotNowError(
-                "Headroom is in observe mode and touches nothing: deploy with Mode=assist or Mode=control."
-            )
-        if mode is Mode.ASSIST and action is not Action.START:
-            raise NotNowError(f"In assist mode Headroom only starts nodes; to {action} one is Pexip's, or yours.")
-        if mode is Mode.CONTROL and reading.settings.bursting_enabled:
-            raise NotNowError("Pexip's own bursting is enabled: disable it before Headroom controls the nodes.")
-        check_pause(self.ledger, action)
+        check_mode(self.policy, reading, action)
+        if action is not Action.OPEN:
+            check_pause(self.ledger, action)
 
     def _hold(self, node: str, token: str, reason: str, reading: Reading, now: datetime) -> Hold:
         """A node started by hand stays for its minimum lifetime, as in Pexip."""

@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from headroom.domain.fleet import NodeState, Power
+from headroom.domain.fleet import Instance, NodeState, Power, Worker
 from headroom.domain.issues import Issue, Trouble
 from headroom.domain.lifecycle import Action, Memory
 from headroom.domain.planning import plan
@@ -15,8 +15,8 @@ from tests.support.builders import CONTROL, LONG_AGO, NOW, claimed, closed, hold
 EARLIER, LATELY = NOW - timedelta(hours=1), NOW - timedelta(minutes=10)
 
 
-def seen(there: object, memory: Memory, **more: object) -> Seen:
-    found = observe(there)  # type: ignore[arg-type]
+def seen(there: tuple[Worker, Instance], memory: Memory) -> Seen:
+    found = observe(there)
     known = promised(hold(nodes=("burst-1",)), memories=(memory,))
     [one] = status_of(found, CONTROL, plan(found, known, CONTROL, NOW), known, NOW).nodes
     return one
@@ -39,17 +39,17 @@ def test_old_news_is_told_from_fresh_and_nodes_are_counted_by_state() -> None:
 
 
 @pytest.mark.parametrize(
-    ("there", "facts", "since"),
+    ("there", "memory", "since"),
     [
-        (closed(1), {"closed_at": LATELY}, LATELY),
-        (node(1, Power.RUNNING), {"lifetime": LONG_AGO, "opened_at": EARLIER}, EARLIER),
-        (node(1, Power.STOPPING), {"stop_asked_at": LATELY}, LATELY),
-        (node(1), {"stopped_at": EARLIER}, EARLIER),
-        (node(1, Power.PENDING, launched_at=LATELY), {"lifetime": LATELY}, LATELY),
+        (closed(1), Memory(node="burst-1", closed_at=LATELY), LATELY),
+        (node(1, Power.RUNNING), Memory(node="burst-1", lifetime=LONG_AGO, opened_at=EARLIER), EARLIER),
+        (node(1, Power.STOPPING), Memory(node="burst-1", stop_asked_at=LATELY), LATELY),
+        (node(1), Memory(node="burst-1", stopped_at=EARLIER), EARLIER),
+        (node(1, Power.PENDING, launched_at=LATELY), Memory(node="burst-1", lifetime=LATELY), LATELY),
     ],
 )
-def test_since_when_a_node_is_what_it_is(there: object, facts: dict[str, datetime], since: datetime) -> None:
-    assert seen(there, replace(Memory(node="burst-1"), **facts)).since == since  # type: ignore[arg-type]
+def test_since_when_a_node_is_what_it_is(there: tuple[Worker, Instance], memory: Memory, since: datetime) -> None:
+    assert seen(there, memory).since == since
 
 
 def test_who_is_at_work_and_what_holds_a_node_is_said() -> None:

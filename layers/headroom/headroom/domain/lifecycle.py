@@ -125,6 +125,11 @@ class Hold:
     counts: dict[str, int] = field(default_factory=dict)
     execution: str = ""  # of the workflow that promised it, and that watches it
 
+    @property
+    def what(self) -> str:
+        """What is promised: nodes by name, or so many by location."""
+        return ", ".join(self.nodes) or ", ".join(f"{count} nodes in {place}" for place, count in self.counts.items())
+
     def covers(self, moment: datetime) -> bool:
         """Say whether capacity is promised at that moment."""
         return self.begins <= moment < self.until
