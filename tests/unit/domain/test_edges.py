@@ -92,7 +92,7 @@ def test_what_pexip_could_not_say_and_a_node_in_the_distributed_database_are_iss
 def said(there: tuple[Worker, Instance], *, memory: Memory) -> list[str]:
     """The issues of a node whose lifetime is written down."""
     _, instance = there
-    known = replace(memory, lifetime=instance.launched_at if instance.power is Power.RUNNING else None)
+    known = replace(memory, lifetime=None if instance.power is Power.STOPPED else instance.launched_at)
     return [issue.what for issue in plan(observe(there), promised(memories=(known,)), CONTROL, NOW).issues]
 
 
