@@ -296,7 +296,7 @@ def test_more_need_than_the_nodes_can_give_is_an_issue() -> None:
     assert (issue.kind, issue.about, issue.advice) == (
         Trouble.NOT_ENOUGH,
         "AWS burst",
-        "MaxNodes allows 1 nodes: raise it.",
+        "MaxNodes is 1: raise it.",
     )
     [issue] = plan(observe(node(1), free=0, bookings=(RUSH,)), promised(), CONTROL, NOW).issues
     assert issue.advice.startswith("All of its nodes are on, failed lately or may not be started")

@@ -110,8 +110,7 @@ def _issues_of_ourselves(situation: Situation) -> Iterator[Issue]:
             kind=Trouble.TWO_CONTROLLERS,
             about="mode",
             what=situation.refused,
-            advice="Nothing is changed meanwhile, and no caller is kept out by Headroom. `headroom hand-over` and "
-            "`hand-back` switch with checks.",
+            advice="Nothing is changed meanwhile. `headroom hand-over` and `headroom hand-back` switch with checks.",
         )
     is_read = bool(situation.observation.instances)
     for finding in reconcile(situation.fleet.nodes, situation.commitments, situation.now, is_read=is_read):

@@ -16,6 +16,9 @@ from headroom.domain.situation import Situation
 from headroom.domain.turned_away import Sample
 
 FAILED_LATELY = timedelta(hours=1)
+NO_MORE_NODES = (
+    "All of its nodes are on, failed lately or may not be started: see the nodes; add some if that is usual."
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -132,15 +135,12 @@ def _not_enough(
         short = need.hd - load.free - load.coming - load.reserve - coming
         if short <= 0:
             continue
-        capped = situation.policy.max_nodes and situation.on + starts >= situation.policy.max_nodes
+        most = situation.policy.max_nodes
         yield Issue(
             kind=Trouble.NOT_ENOUGH,
             about=need.location,
             what=f"{need.location} needs {short} HD connections more than its nodes can give ({need.reason})",
-            advice=f"MaxNodes allows {situation.policy.max_nodes} nodes: raise it."
-            if capped
-            else "All of its nodes are on, "
-            "failed lately or may not be started: see the nodes; add some if that happens often.",
+            advice=f"MaxNodes is {most}: raise it." if most and situation.on + starts >= most else NO_MORE_NODES,
         )
 
 
