@@ -267,6 +267,21 @@ def test_the_command_line_finds_the_stack_and_says_where_there_is_none(stage: St
     assert "Traceback" not in missing.stderr
 
 
+def test_what_an_operator_types_reaches_the_deployed_stack_and_is_in_its_history(stage: Stage) -> None:
+    started = headroom(stage, "start", "burst-02", "--reason", "a drill")
+    assert started.returncode == 0, started.stderr
+    assert "Serving: burst-02." in started.stdout
+    shown = headroom(stage, "status")
+    assert shown.returncode == 0, shown.stderr
+    assert "a drill" in shown.stdout
+    nodes = json.loads(headroom(stage, "nodes", "--json", "--state", "serving").stdout)
+    assert "burst-02" in [node["name"] for node in nodes]
+    assert headroom(stage, "release", "burst-02").stdout == "Released: a drill.\n"
+    told = json.loads(headroom(stage, "history", "--json", "--kind", "asked to", "--day", "2026-03-02").stdout)
+    assert [event["kind"] for event in told] == ["asked to release", "asked to start"]
+    assert {event["by"] for event in told} not in ({""}, set())
+
+
 def test_handing_back_waits_for_pexips_bursting_and_deploys_with_another_mode(stage: Stage) -> None:
     stage.stop_platform()
     world = stage.home.load()

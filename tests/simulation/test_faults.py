@@ -193,7 +193,9 @@ def test_a_status_that_lies(stage: Stage) -> None:
     stage.minutes(20)
     stage.world.denied.add(node.name)
     stage.minutes(30)
-    assert f"stop refused {node.name}: It sends 0.7 MB a minute although Pexip calls it empty" in said(stage)
+    assert f"stop refused {node.name}: It sent 0.7 MB a minute of late, more than the 0.3 MB of an empty node" in said(
+        stage
+    )
     assert node.on
     stage.minutes(60)
     all_is_well(stage)

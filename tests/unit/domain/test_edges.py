@@ -165,6 +165,11 @@ def test_a_workflow_is_at_work_until_its_lease_ends() -> None:
     assert not Memory(node="burst-1").is_at_work(NOW)
 
 
+def test_a_hold_says_what_it_promises() -> None:
+    assert hold(nodes=("burst-1", "burst-2")).what == "burst-1, burst-2"
+    assert hold(counts={"AWS burst": 3, "DMZ": 1}).what == "3 nodes in AWS burst, 1 nodes in DMZ"
+
+
 def test_a_node_is_held_by_its_name_or_because_too_few_others_serve() -> None:
     named, counted = hold(id="named", nodes=("burst-1",)), hold(id="counted", counts={"AWS burst": 2})
     held = promised(named, counted)

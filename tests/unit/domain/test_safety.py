@@ -202,7 +202,8 @@ OBJECTIONS: list[tuple[str, dict[str, Any], str]] = [
     (
         "traffic",
         {"network_out": 670_000.0},
-        "It sends 0.7 MB a minute although Pexip calls it empty; an empty node may send 0.3 MB",
+        "It sent 0.7 MB a minute of late, more than the 0.3 MB of an empty node: "
+        "a call has just ended there, or Pexip does not show one",
     ),
 ]
 

@@ -211,8 +211,8 @@ def _not_against_the_network(e: Evidence) -> str:
     if e.network_out is None:
         return "EC2 does not say yet what it sends since it was closed"
     if e.network_out > e.idle_out:
-        idle = f"an empty node may send {e.idle_out / 1e6:g} MB"
-        return f"It sends {e.network_out / 1e6:.1f} MB a minute although Pexip calls it empty; {idle}"
+        sent = f"It sent {e.network_out / 1e6:.1f} MB a minute of late, more than the {e.idle_out / 1e6:g} MB of an empty node"
+        return f"{sent}: a call has just ended there, or Pexip does not show one"
     return ""
 
 
