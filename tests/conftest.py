@@ -24,6 +24,7 @@ ENVIRONMENT = DESK | {
     "RETIRE_NODE_ARN": "arn:aws:states:eu-central-1:123456789012:stateMachine:headroom-retire-node",
     "TOPIC_ARN": "arn:aws:sns:eu-central-1:123456789012:people",
     "HEADS_TOPIC_ARN": "arn:aws:sns:eu-central-1:123456789012:heads",
+    "CHAT_TOPIC_ARN": "arn:aws:sns:eu-central-1:123456789012:chat",
     "POWERTOOLS_LOG_LEVEL": "INFO",
     "POWERTOOLS_DEV": "false",
 }

@@ -6,13 +6,12 @@ from aws_lambda_powertools.metrics import MetricUnit
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from headroom.adapters.ledger import Ledger
-from headroom.adapters.notify import Notify
 from headroom.finishing import Finisher, Outcome, in_words
 from headroom.observability import logger, metrics
 from headroom.settings import Settings
 
 settings = Settings.from_env()
-finisher = Finisher(ledger=Ledger(settings.table_name, settings.platform), notify=Notify(settings.topic_arn))
+finisher = Finisher(ledger=Ledger(settings.table_name, settings.platform))
 
 
 @logger.inject_lambda_context(correlation_id_path="token")

@@ -6,13 +6,12 @@ from aws_lambda_powertools.metrics import MetricUnit
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from headroom.adapters.ledger import Ledger
-from headroom.adapters.notify import Notify
 from headroom.observability import logger, metrics
 from headroom.promising import Promiser
 from headroom.settings import Settings
 
 settings = Settings.from_env()
-promiser = Promiser(Ledger(settings.table_name, settings.platform), Notify(settings.topic_arn), settings.policy)
+promiser = Promiser(Ledger(settings.table_name, settings.platform), settings.policy)
 
 
 @logger.inject_lambda_context(correlation_id_path="execution")

@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 
 from headroom.acting import Done
+from headroom.adapters.bus import Announced
 from headroom.adapters.ledger import Event
 from headroom.domain.issues import Issue
 from headroom.domain.status import Seen, Status
@@ -19,6 +20,7 @@ KINDS: dict[str, Any] = {
     "issues": list[Issue],
     "history": list[Event],
     "done": Done,
+    "event": Announced,  # the detail of what is on the event bus
 }
 SCHEMAS: dict[str, Any] = {
     name: {"$schema": "https://json-schema.org/draft/2020-12/schema"} | msgspec.json.schema(kind)

@@ -15,6 +15,7 @@ from typing import Any
 
 import boto3
 import pytest
+from jsonschema import Draft202012Validator
 
 from headroom.adapters.ledger import Record
 from headroom.domain.fleet import NodeState
@@ -34,9 +35,38 @@ def stage() -> Iterator[Stage]:
     quiet = replace(bundled(clock_time(8, 28), clock_time(23)), calls=(), booked=(), past=())
     with ExitStack() as stack:
         made = set_stage(quiet, stack, tell=print, PrewarmState="DISABLED", MinimumLifetimeMinutes="5")
+        for subscriber in SUBSCRIBERS:
+            subscribe(made, subscriber)
         made.clock.jump(quiet.at(clock_time(8, 28)), SPEED)
         eventually(made.ledger.last_plan, made, 10)
         yield made
+
+
+SUBSCRIBERS = ("People", "Chat", "Bus")
+
+
+def subscribe(stage: Stage, output: str) -> None:
+    """Have a queue for what people, chats and other programs are told."""
+    sqs, sns, events = stage.aws.client("sqs"), stage.aws.client("sns"), stage.aws.client("events")
+    url = sqs.create_queue(QueueName=f"to-{output}")["QueueUrl"]
+    arn = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
+    if output == "Bus":
+        bus = stage.outputs[output]
+        events.put_rule(Name="all", EventBusName=bus, EventPattern=json.dumps({"source": ["headroom"]}))
+        events.put_targets(Rule="all", EventBusName=bus, Targets=[{"Id": "queue", "Arn": arn}])
+    else:
+        sns.subscribe(TopicArn=stage.outputs[output], Protocol="sqs", Endpoint=arn)
+
+
+def received(stage: Stage, output: str) -> list[dict[str, Any]]:
+    """Take what has come to that queue."""
+    sqs = stage.aws.client("sqs")
+    url, bodies = sqs.get_queue_url(QueueName=f"to-{output}")["QueueUrl"], []
+    while messages := sqs.receive_message(QueueUrl=url, MaxNumberOfMessages=10).get("Messages"):
+        for message in messages:
+            bodies.append(json.loads(message["Body"]))
+            sqs.delete_message(QueueUrl=url, ReceiptHandle=message["ReceiptHandle"])
+    return bodies
 
 
 def eventually(look: Callable[[], Any], stage: Stage, minutes: float) -> Any:
@@ -280,6 +310,25 @@ def test_what_an_operator_types_reaches_the_deployed_stack_and_is_in_its_history
     told = json.loads(headroom(stage, "history", "--json", "--kind", "asked to", "--day", "2026-03-02").stdout)
     assert [event["kind"] for event in told] == ["asked to release", "asked to start"]
     assert {event["by"] for event in told} not in ({""}, set())
+
+
+def test_people_chats_and_other_programs_are_told_of_what_happened(stage: Stage) -> None:
+    people: list[dict[str, Any]] = []
+
+    def started() -> bool:
+        people.extend(received(stage, "People"))
+        return any("started" in message["Subject"] for message in people)
+
+    eventually(started, stage, 15)
+    [chat, *_] = [json.loads(message["Message"]) for message in received(stage, "Chat")]
+    assert (chat["version"], chat["source"], chat["metadata"]["summary"]) == ("1.0", "custom", people[0]["Subject"])
+    announced = received(stage, "Bus")
+    [serving, *_] = [event for event in announced if event["detail"]["kind"] == "serving"]
+    assert (serving["source"], serving["detail-type"]) == ("headroom", "Headroom Node Changed")
+    published = Draft202012Validator(json.loads((ROOT / "docs/schemas/event.json").read_text()))
+    assert [error.message for event in announced for error in published.iter_errors(event["detail"])] == []
+    written = {event.reason for event in stage.ledger.events("2026-03-02")}
+    assert {event["detail"]["reason"] for event in announced} <= written
 
 
 def test_handing_back_waits_for_pexips_bursting_and_deploys_with_another_mode(stage: Stage) -> None:

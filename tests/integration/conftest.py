@@ -52,7 +52,6 @@ class Desk:
         if app.pexip.node:
             app.pexip.node.close()
         app.settings, app.pexip, app.ledger = self.settings, Pexip(self.settings), self.ledger
-        app.LOOKS = 1
 
     def tick(self) -> Plan:
         """One minute: observe, then decide, as the stream would have it."""
@@ -123,7 +122,8 @@ def make_instance(ec2: Any, name: str, *, running: bool = False, tag: str = HOST
 
 @pytest.fixture
 def desk() -> Iterator[Desk]:
-    with mock_aws():
+    with mock_aws(), pytest.MonkeyPatch.context() as patch:
+        patch.setattr(importlib.import_module("functions.observe.app"), "LOOKS", 1)
         table = make_table()
         boto3.client("secretsmanager").create_secret(Name="pexip-credentials", SecretString="{}")
         boto3.client("sns").create_topic(Name="people")

@@ -11,26 +11,10 @@ from tests.integration.conftest import Desk
 AT = "2099-03-02T07:50:00Z"
 
 
-class People:
-    """Remembers what people were told."""
-
-    def __init__(self) -> None:
-        self.told: list[str] = []
-
-    def people(self, subject: str, body: str) -> None:
-        self.told.append(f"{subject}: {body}")
-
-
 @pytest.fixture
-def people() -> People:
-    return People()
-
-
-@pytest.fixture
-def promiser(desk: Desk, people: People) -> Promiser:
+def promiser(desk: Desk) -> Promiser:
     desk.tick()
-    listener: Any = people
-    return Promiser(desk.ledger, listener, desk.settings.policy)
+    return Promiser(desk.ledger, desk.settings.policy)
 
 
 def test_a_repeated_schedule_promises_nothing_twice_and_leaves_the_watching_to_the_first(promiser: Promiser) -> None:
@@ -40,16 +24,17 @@ def test_a_repeated_schedule_promises_nothing_twice_and_leaves_the_watching_to_t
     assert other["reason"] == "This was promised already"
 
 
-def test_a_scheduled_request_that_is_refused_is_told_to_people(promiser: Promiser, people: People) -> None:
+def test_a_scheduled_request_that_is_refused_is_written_down_for_people(desk: Desk, promiser: Promiser) -> None:
     with pytest.raises(BadRequestError):
         promiser.promise({"count": 99, "scheduled_time": AT}, "one")
-    assert "count is 99" in people.told[0]
+    [refused] = [event for event in desk.events() if event.kind == "promise refused"]
+    assert "count is 99" in refused.reason
 
 
-def test_a_request_by_hand_that_is_refused_bothers_nobody_else(promiser: Promiser, people: People) -> None:
+def test_a_request_by_hand_that_is_refused_bothers_nobody_else(desk: Desk, promiser: Promiser) -> None:
     with pytest.raises(BadRequestError):
         promiser.promise({"count": 99}, "one")
-    assert people.told == []
+    assert [event for event in desk.events() if event.kind == "promise refused"] == []
 
 
 def test_a_plan_that_could_not_see_the_nodes_is_no_ground_for_a_refusal(desk: Desk, promiser: Promiser) -> None:
@@ -60,7 +45,9 @@ def test_a_plan_that_could_not_see_the_nodes_is_no_ground_for_a_refusal(desk: De
         promiser.promise({}, "one")
 
 
-def test_a_missed_promise_is_said_loudly(desk: Desk, promiser: Promiser, people: People, monkeypatch: Any) -> None:
+def test_a_missed_promise_is_written_down_with_what_is_missing(
+    desk: Desk, promiser: Promiser, monkeypatch: Any
+) -> None:
     made = promiser.promise({}, "one")
     assert promiser.report(made["hold"])["due"] is False
     hold = desk.ledger.hold(made["hold"])
@@ -68,4 +55,5 @@ def test_a_missed_promise_is_said_loudly(desk: Desk, promiser: Promiser, people:
     monkeypatch.setattr("headroom.clock.now", lambda: hold.ready_by)
     found = promiser.report(made["hold"])
     assert (found["due"], found["kept"]) == (True, False)
-    assert "Not ready: 2 of 2 nodes in Cloud (burst-1 is stopped; burst-2 is stopped)" in people.told[0]
+    [missed] = [event for event in desk.ledger.events(f"{hold.ready_by:%Y-%m-%d}") if event.kind == "promise missed"]
+    assert "Not ready: 2 of 2 nodes in Cloud (burst-1 is stopped; burst-2 is stopped)" in missed.reason

@@ -12,6 +12,8 @@ from headroom.domain.policy import Mode
 from headroom_lab.cli import act, explain, operate, show
 from headroom_lab.proof.stage import Stage
 
+RUSH = [(2 + n / 3, f"meeting {n % 3}", 12.0) for n in range(22)]
+
 
 @pytest.fixture
 def make_stage() -> Iterator[Callable[..., Stage]]:
@@ -26,6 +28,14 @@ def make_stage() -> Iterator[Callable[..., Stage]]:
 @pytest.fixture
 def stage(make_stage: Callable[..., Stage]) -> Stage:
     return make_stage()
+
+
+@pytest.fixture
+def rush(stage: Stage) -> Stage:
+    """A morning on which two nodes are started and stopped again."""
+    stage.after(0, stage.every_minute)
+    stage.expect(*RUSH)
+    return stage
 
 
 class Deployed:

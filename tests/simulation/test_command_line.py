@@ -185,7 +185,7 @@ def test_a_promise_that_is_released_while_it_is_watched_ends_quietly(deployed: D
     run("release", hold["id"])
     stage.minutes(30)
     assert stage.executions[begun["executions"][0]].ended == "SUCCEEDED"
-    assert stage.told == []
+    assert not any("missed" in text for text in stage.told)
 
 
 def test_a_node_is_opened_and_closed_by_hand(deployed: Deployed) -> None:

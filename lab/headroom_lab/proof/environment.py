@@ -29,6 +29,8 @@ ENVIRONMENT = {
     "RETIRE_NODE_ARN": "retire_node",
     "TOPIC_ARN": "people",
     "HEADS_TOPIC_ARN": "heads",
+    "CHAT_TOPIC_ARN": "chat",
+    "BUS_NAME": "headroom",
     "POWERTOOLS_METRICS_NAMESPACE": "Headroom",
     "POWERTOOLS_SERVICE_NAME": "headroom",
 }

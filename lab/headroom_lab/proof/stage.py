@@ -66,6 +66,7 @@ FUNCTIONS = (
     "finish",
     "hold",
     "report",
+    "tell",
 )
 
 
@@ -167,6 +168,8 @@ class Stage:
         self.executions: dict[str, Execution] = {}
         self.machine_of: dict[str, str] = {}  # which state machine each of them runs
         self.told: list[str] = []
+        self.told_at: list[datetime] = []
+        self.chats: list[str] = []
         self.heard: list[tuple[float, str]] = []  # when a message of EC2's was written down, of which instance
         self.heads: list[str] = []
         self.journal: list[tuple[float, str, str, Any]] = []  # what workflows did: when, which, function, answer
@@ -284,6 +287,8 @@ class Stage:
         self.notify.client = SimpleNamespace(publish=self._publish)  # type: ignore[assignment]
         self.notary = Notify("heads")
         self.notary.client = SimpleNamespace(publish=lambda **message: self.heads.append(message["Message"]))  # type: ignore[assignment]
+        self.chat = Notify("chat")
+        self.chat.client = SimpleNamespace(publish=lambda **message: self.chats.append(message["Message"]))  # type: ignore[assignment]
         self.workflows = Workflows(self.settings)
         self.workflows.client = SimpleNamespace(start_execution=self.start_execution)  # type: ignore[assignment]
         self.set_policy()
@@ -320,6 +325,7 @@ class Stage:
             "ec2": self.ec2,
             "notify": self.notify,
             "notary": self.notary,
+            "chat": self.chat,
             "workflows": self.workflows,
             "pexip": self.pexip,
             "settings": self.settings,
@@ -430,6 +436,7 @@ class Stage:
         self.cloud.sample()
         if self.observing:
             self.message(self.dice.uniform(0.1, 1), self._tries("observe", {}), "a tick")
+            self.message(self.dice.uniform(0.1, 1), self._tries("tell", {}), "a tick")
         self.after(60, self.every_minute)
 
     def _inserted(self, pk: str, sk: str) -> None:
@@ -446,6 +453,7 @@ class Stage:
     def _publish(self, **message: Any) -> None:
         self.touch("Publish")
         self.told.append(f"{message['Subject']}: {message['Message']}")
+        self.told_at.append(self.moment())
 
     def start_execution(self, *, stateMachineArn: str, name: str, input: str) -> dict[str, str]:  # noqa: A002 - boto3's own
         """Begin an execution, as Step Functions would."""

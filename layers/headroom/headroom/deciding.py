@@ -12,6 +12,7 @@ from headroom.adapters.notify import Notify
 from headroom.adapters.workflows import Workflows
 from headroom.domain.fleet import Fleet, Instance, Observation, match_up
 from headroom.domain.forecasting import Booking, Outlook, gathered, near, quarter_of
+from headroom.domain.issues import Trouble
 from headroom.domain.lifecycle import Commitments, Memory, was_ours
 from headroom.domain.planning import Plan, plan
 from headroom.domain.policy import Mode, Policy
@@ -192,12 +193,16 @@ class Decider:
         nodes = {node.name for node in after.nodes}
         for same, issue in there.items():
             if same not in known:
-                told = f"{issue.what}. {issue.advice}"
+                told = f"{issue.what.rstrip('.')}. {issue.advice}"
                 node = issue.about if issue.about in nodes else ""
-                self.ledger.tell(Event(at=now, kind="issue", node=node, reason=told, by=ME))
+                kind = "control refused" if issue.kind is Trouble.TWO_CONTROLLERS else "issue"
+                self.ledger.tell(Event(at=now, kind=kind, node=node, reason=told, by=ME, topic=issue.kind))
         for same, issue in known.items():
             if same not in there:
                 node = issue.about if issue.about in nodes else ""
-                self.ledger.tell(Event(at=now, kind="issue over", node=node, reason=issue.what, by=ME))
-        if after.frozen and (before is None or before.frozen != after.frozen):
+                self.ledger.tell(
+                    Event(at=now, kind="issue over", node=node, reason=issue.what, by=ME, topic=issue.kind)
+                )
+        is_refused = any(issue.kind is Trouble.TWO_CONTROLLERS for issue in after.issues)
+        if after.frozen and not is_refused and (before is None or before.frozen != after.frozen):
             self.ledger.tell(Event(at=now, kind="held still", reason=after.frozen, by=ME))

@@ -1,4 +1,4 @@
-"""How a workflow ended: what is remembered of the node, what history says, and who is told."""
+"""How a workflow ended: what is remembered of the node, and what history says."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -9,7 +9,6 @@ import msgspec
 
 from headroom import clock
 from headroom.adapters.ledger import ClaimLostError, Event, Ledger
-from headroom.adapters.notify import Notify
 from headroom.domain.lifecycle import Memory
 from headroom.working import ME
 
@@ -47,31 +46,25 @@ def _with(memory: Memory, seconds: int | None) -> list[int | None]:
 
 @dataclass
 class Finisher:
-    """The ledger and the people to tell."""
+    """The ledger."""
 
     ledger: Ledger
-    notify: Notify
 
     def finish(self, node: str, token: str, outcome: Outcome, reason: str, asked_at: str | None) -> None:
         """Write the end down and give the claim back; a claim that another has taken over is left to it."""
         now = clock.now()
         try:
-            self._remember(node, token, outcome, reason, asked_at, now)
+            memory = self._remember(node, token, outcome, reason, asked_at, now)
+            if outcome in {Outcome.SERVING, Outcome.IN_RESERVE} and memory.reason:
+                reason = f"{reason}, as {memory.reason[0].lower()}{memory.reason[1:]}"
         except ClaimLostError:
             reason = f"{reason} (its claim had passed to another workflow)"
         self.ledger.tell(Event(at=now, kind=str(outcome), node=node, reason=reason, by=ME))
         self.ledger.release(node, token)
-        if outcome in {Outcome.GIVEN_UP, Outcome.FAILED}:
-            self.notify.people(
-                f"Headroom: {node} {outcome}",
-                f"{reason}\n\nHeadroom starts the next candidate in its place where capacity is needed. The node stays as it "
-                "is; if it comes up after all it is closed, proved empty and stopped.\n\nLook at the node's instance in EC2 "
-                "and at its console.",
-            )
 
     def _remember(
         self, node: str, token: str, outcome: Outcome, reason: str, asked_at: str | None, now: datetime
-    ) -> None:
+    ) -> Memory:
         match outcome:
             case Outcome.SERVING | Outcome.IN_RESERVE:
                 memory = self.ledger.remember(node, token, failed_at=None, given_up_at=None, refused_since=None)
@@ -90,9 +83,10 @@ class Finisher:
                 if asked_at:
                     self.ledger.remember(node, token, boots=_with(memory, None))
             case Outcome.STOPPED | Outcome.REOPENED | Outcome.OPENED | Outcome.UNWANTED | Outcome.CLOSED:
-                self.ledger.remember(node, token, refused_since=None)
+                memory = self.ledger.remember(node, token, refused_since=None)
             case Outcome.KEPT:
                 since = self.ledger.memory(node).refused_since or now
-                self.ledger.remember(node, token, refused_since=since, refused_why=reason)
+                memory = self.ledger.remember(node, token, refused_since=since, refused_why=reason)
             case never:
                 assert_never(never)
+        return memory

@@ -1,4 +1,4 @@
-"""Pre-warming against the ledger: write the hold, watch it, and say loudly when it could not be kept."""
+"""Pre-warming against the ledger: write the hold, watch it, and write down whether it was kept."""
 
 from dataclasses import dataclass, fields
 from datetime import timedelta
@@ -8,7 +8,6 @@ import msgspec
 
 from headroom import clock
 from headroom.adapters.ledger import Event, Ledger, stamp
-from headroom.adapters.notify import Notify
 from headroom.domain.fleet import Reading
 from headroom.domain.policy import Mode, Policy
 from headroom.domain.promises import ENOUGH_STARTS, BadRequestError, Request, Terms, chance, promise, report
@@ -49,10 +48,9 @@ def terms_of(policy: Policy, reading: Reading) -> Terms:
 
 @dataclass
 class Promiser:
-    """The ledger, the people to tell and the operator's policy."""
+    """The ledger and the operator's policy."""
 
     ledger: Ledger
-    notify: Notify
     policy: Policy
 
     def promise(self, given: dict[str, Any], execution: str) -> dict[str, Any]:
@@ -61,9 +59,8 @@ class Promiser:
             return self._promise(given, execution)
         except BadRequestError as error:
             if "scheduled_time" in given:  # nobody watches the schedule's own execution
-                self.notify.people(
-                    "Headroom: the scheduled pre-warm was refused", f"{error}\n\nNo node was started for it."
-                )
+                told = f"The scheduled pre-warm was refused: {error}"
+                self.ledger.tell(Event(at=clock.now(), kind="promise refused", reason=told, by="Headroom"))
             raise
 
     def _promise(self, given: dict[str, Any], execution: str) -> dict[str, Any]:
@@ -99,7 +96,7 @@ class Promiser:
         }
 
     def report(self, hold_id: str) -> dict[str, Any]:
-        """Say what is ready; when it is due, or all is ready, write that down, and tell people of a promise missed."""
+        """Say what is ready; when it is due, or all is ready, write that down."""
         now = clock.now()
         hold, planned = self.ledger.hold(hold_id), self.ledger.last_plan()
         if hold is None or planned is None:
@@ -110,14 +107,11 @@ class Promiser:
         due = now >= hold.ready_by + (BLIND if blind else timedelta())
         if found.kept or due:
             kind = "promise kept" if found.kept else "promise missed"
-            self.ledger.tell(Event(at=now, kind=kind, reason=f"{found.reason} ({hold.reason})", by="Headroom"))
-        if due and not found.kept:
-            self.notify.people(
-                "Headroom: promise missed",
-                f"{found.reason}\n\nPromised: {hold.reason}, ready by {self.policy.on_the_clock(hold.ready_by)}.\n\n"
-                f"Headroom keeps trying until {self.policy.on_the_clock(hold.until)}. Look at the nodes named above in "
-                "the history.",
+            until = (
+                f", ready by {self.policy.on_the_clock(hold.ready_by)}, until {self.policy.on_the_clock(hold.until)}"
             )
+            reason = f"{found.reason} ({hold.reason}{'' if found.kept else until})"
+            self.ledger.tell(Event(at=now, kind=kind, reason=reason, by="Headroom"))
         return {
             "kept": found.kept,
             "due": due,

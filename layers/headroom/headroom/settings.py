@@ -44,6 +44,8 @@ class Settings:
     retire_node_arn: str
     topic_arn: str
     heads_topic_arn: str
+    chat_topic_arn: str
+    bus_name: str
 
     @classmethod
     def from_env(cls, env: Mapping[str, str] = os.environ) -> Self:

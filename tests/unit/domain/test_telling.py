@@ -6,10 +6,12 @@ from datetime import timedelta
 from hypothesis import given
 from hypothesis import strategies as st
 
+from headroom.domain.policy import Policy
 from headroom.domain.telling import AGAIN, SUBJECT, WEIGHTS, Happened, Memo, Message, Weight, tell
 from tests.support.builders import NOW
 
 KEEP = timedelta(minutes=10)
+CLOCK_OF = Policy().on_the_clock
 MINUTE = timedelta(minutes=1)
 
 
@@ -26,7 +28,7 @@ def told(events: list[Happened], minutes: int = 90, memo: Memo | None = None) ->
     for minute in range(minutes):
         now = NOW + minute * MINUTE
         lately = [one for one in events if now - KEEP < one.at <= now]
-        messages, memo = tell(lately, memo, now, KEEP)
+        messages, memo = tell(lately, memo, now, KEEP, CLOCK_OF)
         found += [(minute, message) for message in messages]
     return found
 
@@ -46,9 +48,15 @@ def test_starts_that_never_end_are_told_after_ten_minutes() -> None:
 
 def test_what_cannot_wait_passes_at_once_whatever_was_sent_before() -> None:
     storm = [event(n, "issue", "", topic=f"topic {n}") for n in range(9)]
-    messages = told([*storm, event(9, "promise missed", reason="burst-3 is late"), event(9, "held still")])
+    messages = told(
+        [
+            *storm,
+            event(9, "promise missed", reason="burst-3 is late"),
+            event(9, "control refused", topic="two controllers"),
+        ]
+    )
     assert [(minute, m.subject) for minute, m in messages if m.urgent] == [
-        (9, "Headroom: holds still held still"),
+        (9, "Headroom: control refused control refused"),
         (9, "Headroom: promise missed burst-3 is late"),
     ]
     assert sum(not m.urgent and minute < 15 for minute, m in messages) == 3
@@ -58,7 +66,7 @@ def test_a_problem_that_flaps_is_told_once_a_quarter_of_an_hour_and_once_when_it
     flaps = [event(2 * n, "issue" if n % 2 == 0 else "issue over", topic="no news") for n in range(20)]
     messages = told(flaps)
     assert [minute for minute, _ in messages] == [0, 15, 30, 45]
-    assert messages[-1][1].subject == "Headroom: no news; over: no news"
+    assert messages[-1][1].subject == "Headroom: over: no news"
     assert messages[-1][1].body.endswith("Over: no news. It began at 08:00 UTC, 45 min ago.")
 
 
@@ -82,6 +90,18 @@ def test_a_problem_without_an_end_of_its_own_is_over_when_it_has_not_come_again(
     ]
 
 
+def test_what_could_not_wait_is_said_to_be_over_once_however_often_it_came() -> None:
+    came = [event(n, "control refused", topic="two controllers", reason=f"since {n}") for n in (0, 4)]
+    messages = told(
+        [*came, event(2, "issue over", topic="two controllers"), event(9, "issue over", topic="two controllers")]
+    )
+    assert [(minute, m.subject) for minute, m in messages] == [
+        (0, "Headroom: control refused since 0"),
+        (4, "Headroom: control refused since 4"),
+        (14, "Headroom: over: two controllers"),
+    ]
+
+
 def test_an_end_of_what_nobody_was_told_of_is_not_told() -> None:
     assert told([event(0, "issue over", topic="paused")]) == []
 
@@ -100,10 +120,10 @@ def test_a_subject_is_short_and_plain() -> None:
 
 def test_what_is_read_twice_is_told_once() -> None:
     one = event(0, "promise missed")
-    first, memo = tell([one], Memo(), NOW, KEEP)
-    again, memo = tell([one], memo, NOW + MINUTE, KEEP)
+    first, memo = tell([one], Memo(), NOW, KEEP, CLOCK_OF)
+    again, memo = tell([one], memo, NOW + MINUTE, KEEP, CLOCK_OF)
     assert (len(first), again) == (1, [])
-    _, memo = tell([], memo, NOW + KEEP, KEEP)
+    _, memo = tell([], memo, NOW + KEEP, KEEP, CLOCK_OF)
     assert memo.seen == ()
 
 

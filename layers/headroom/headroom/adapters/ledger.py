@@ -2,7 +2,7 @@
 
 One table, every question answered by key (P is the platform, all times UTC):
 
-    now#P                  reading | plan | bookings | pause | turns | lease#NAME    the newest of each
+    now#P                  reading | plan | bookings | pause | turns | told | lease#NAME    the newest of each
     snapshot#P             TIME                                     every reading; its INSERT has `decide` plan
     plan#P                 TIME                                     observation, commitments, policy and plan, in a chain
     heads#P                DAY                                      the last plan of each day in that chain, for ever
@@ -59,6 +59,7 @@ from headroom.domain.lifecycle import Action, Claim, Commitments, Hold, Memory, 
 from headroom.domain.pace import OURS, due_after, turn_at
 from headroom.domain.planning import Change, Plan
 from headroom.domain.policy import Policy
+from headroom.domain.telling import Happened, Memo
 from headroom.domain.turned_away import Refused, Sample
 
 if TYPE_CHECKING:
@@ -144,6 +145,7 @@ class Event:
     reason: str
     by: str
     node: str = ""
+    topic: str = ""  # which kind of issue, of an issue
 
 
 def _without_outlooks(record: Record) -> Record:
@@ -699,12 +701,44 @@ class Ledger:
                 "by": event.by,
                 "expires_at": self._expiry(event.at, HISTORY_KEPT),
             }
+            | ({"topic": event.topic} if event.topic else {})
             | ({"node": event.node, "node_key": f"{self.platform}#{event.node}"} if event.node else {}),
         )
+
+    def event(self, pk: str, sk: str) -> Event | None:
+        """Return one event by its key, as the table's stream names it."""
+        item = self._get(pk, sk)
+        return _event(item) if item else None
 
     def events(self, day: str, newest: int | None = None) -> list[Event]:
         """Return a day's events (`2026-03-02`), newest first, all or the newest few."""
         return [_event(item) for item in self._query(f"events#{self.platform}#{day}", newest)]
+
+    def happened(self, since: datetime, now: datetime) -> Iterator[Happened]:
+        """Yield every event after a time, the oldest first."""
+        day = since.date()
+        while day <= now.date():
+            key = Key("pk").eq(f"events#{self.platform}#{day:%Y-%m-%d}") & Key("sk").gt(stamp(since))
+            for item in self._pages(key, ScanIndexForward=True):
+                event = _event(item)
+                yield Happened(
+                    id=item["sk"],
+                    at=event.at,
+                    kind=event.kind,
+                    reason=event.reason,
+                    node=event.node,
+                    topic=event.topic,
+                )
+            day += timedelta(days=1)
+
+    def memo(self) -> Memo:
+        """Return what people were told of, and what they are still to be told."""
+        item = self._get(f"now#{self.platform}", "told")
+        return unpack(item["body"], Memo) if item else Memo()
+
+    def keep_memo(self, memo: Memo) -> None:
+        """Remember it for the next look."""
+        self._put(f"now#{self.platform}", "told", {"body": pack(memo)})
 
     def events_of(self, node: str, newest: int) -> list[Event]:
         """Return a node's newest events, the newest first."""
@@ -873,4 +907,11 @@ def _memory(item: dict[str, Any]) -> Memory:
 
 def _event(item: dict[str, Any]) -> Event:
     at = datetime.fromisoformat(item["sk"].partition("#")[0])
-    return Event(at=at, kind=item["kind"], reason=item["reason"], by=item["by"], node=item.get("node", ""))
+    return Event(
+        at=at,
+        kind=item["kind"],
+        reason=item["reason"],
+        by=item["by"],
+        node=item.get("node", ""),
+        topic=item.get("topic", ""),
+    )

@@ -5,7 +5,7 @@ an hour while it goes on, and once more when it has been over for a while.
 """
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -29,7 +29,8 @@ class Weight(StrEnum):
 
 WEIGHTS = {
     "promise missed": Weight.URGENT,
-    "held still": Weight.URGENT,
+    "promise refused": Weight.URGENT,
+    "control refused": Weight.URGENT,
     "issue": Weight.PROBLEM,
     "issue over": Weight.OVER,
     "given up": Weight.PROBLEM,
@@ -39,9 +40,12 @@ WEIGHTS = {
     "stopped": Weight.NEWS,
     "hold": Weight.NEWS,
     "promise kept": Weight.NEWS,
+    "held still": Weight.NEWS,
 }
 TITLES = {
     "promise missed": "promise missed",
+    "promise refused": "promise refused",
+    "control refused": "control refused",
     "held still": "holds still",
     "given up": "starts given up",
     "failed": "starts failed",
@@ -53,14 +57,16 @@ TITLES = {
 }
 DOES = {
     "promise missed": "It goes on trying until the promise ends, with other nodes where one fails.",
-    "held still": "It changes nothing until that is over. What is on stays on, what is open stays open.",
+    "promise refused": "Nothing: no node was started for it.",
+    "control refused": "It closes and stops nothing until that is over. What is on stays on, what is open stays open.",
     "given up": "It starts the next candidate where capacity is needed, and tries this node again later. Should it come up "
     "after all it comes up closed, is proved empty and stopped.",
     "failed": "It starts the next candidate where capacity is needed, and tries this node again later.",
 }
 SHOULD = {
     "promise missed": "Look at the nodes named above with `headroom why`; docs/operating.md, «Promise missed».",
-    "held still": "See `headroom issues`; docs/operating.md, «Control refused».",
+    "promise refused": "Correct the schedule's parameters, or begin it by hand with `headroom start`.",
+    "control refused": "See `headroom issues`; docs/operating.md, «Control refused».",
     "given up": "Look at the node's instance in EC2 and at its console; docs/operating.md, «Start failures».",
     "failed": "Look at what EC2 says above; docs/operating.md, «Start failures».",
 }
@@ -102,6 +108,7 @@ class Memo:
     problems: tuple[Problem, ...] = ()
     news: tuple[Happened, ...] = ()
     sent: tuple[datetime, ...] = ()
+    looked: datetime | None = None
     seen: tuple[tuple[str, datetime], ...] = ()  # ids that were taken already, while they may come again
 
 
@@ -115,12 +122,14 @@ class Message:
     topic: str = ""
 
 
-def tell(happened: Iterable[Happened], memo: Memo, now: datetime, keep: timedelta) -> tuple[list[Message], Memo]:
+def tell(
+    happened: Iterable[Happened], memo: Memo, now: datetime, keep: timedelta, clock_of: Callable[[datetime], str]
+) -> tuple[list[Message], Memo]:
     """Return what people are to be told now, and what to remember; what was taken within `keep` is not taken again."""
     known = {seen for seen, _ in memo.seen}
     fresh = sorted((one for one in happened if one.id not in known), key=lambda one: (one.at, one.id))
     seen = (*((each, at) for each, at in memo.seen if now - at < keep), *((one.id, now) for one in fresh))
-    memo = replace(memo, seen=seen, sent=tuple(at for at in memo.sent if now - at < AGAIN))
+    memo = replace(memo, looked=now, seen=seen, sent=tuple(at for at in memo.sent if now - at < AGAIN))
     urgent = [one for one in fresh if WEIGHTS.get(one.kind) is Weight.URGENT]
     messages = [
         _urgent(kind, [one for one in urgent if one.kind == kind]) for kind in dict.fromkeys(u.kind for u in urgent)
@@ -130,8 +139,8 @@ def tell(happened: Iterable[Happened], memo: Memo, now: datetime, keep: timedelt
     due = [problem for problem in memo.problems if _is_due(problem, now)]
     over = [problem for problem in memo.problems if _is_over(problem, now) and (not problem.fresh or problem in due)]
     news = memo.news if memo.news and _is_ripe(memo.news, now) else ()
-    if (due or over or news) and len(memo.sent) < MOST:
-        messages.append(_gathered(due, over, news, now))
+    if (due or over or news) and len(memo.sent) < (MOST if due else MOST - 1):  # the last is kept for a problem
+        messages.append(_gathered(due, over, news, now, clock_of))
         left = [
             replace(problem, told=now, fresh=()) if problem in due else problem
             for problem in memo.problems
@@ -148,6 +157,9 @@ def _taken(memo: Memo, one: Happened) -> Memo:
             return replace(memo, news=(*memo.news, one))
         case Weight.PROBLEM | Weight.OVER:
             return _with_problem(memo, one)
+        case Weight.URGENT if one.topic:  # it was told as it came, and its end will be
+            told = Problem(subject=one.topic, begun=one.at, last=one.at, told=one.at, there=(one.node,))
+            return replace(memo, problems=(*(each for each in memo.problems if each.subject != one.topic), told))
         case _:
             return memo
 
@@ -186,20 +198,27 @@ def _urgent(kind: str, all_of_it: Sequence[Happened]) -> Message:
     return Message(subject=_subject(f"Headroom: {TITLES[kind]}", what), body="\n".join(lines), urgent=True, topic=kind)
 
 
-def _gathered(due: Sequence[Problem], over: Sequence[Problem], news: Sequence[Happened], now: datetime) -> Message:
+def _gathered(
+    due: Sequence[Problem],
+    over: Sequence[Problem],
+    news: Sequence[Happened],
+    now: datetime,
+    clock_of: Callable[[datetime], str],
+) -> Message:
     titles, parts = [], []
     for problem in due:
-        named = _names(one.node for one in problem.fresh)
-        title = TITLES.get(problem.subject, problem.subject)
-        titles.append(f"{title} ({named})" if named else title)
-        lines = list(dict.fromkeys(f"{one.at:%H:%M} UTC {one.reason}" for one in problem.fresh))
+        if problem not in over:
+            named = _names(one.node for one in problem.fresh)
+            title = TITLES.get(problem.subject, problem.subject)
+            titles.append(f"{title} ({named})" if named else title)
+        lines = list(dict.fromkeys(f"{clock_of(one.at)} {one.reason}" for one in problem.fresh))
         more = [f"… and {len(lines) - NAMED} more: `headroom history`."] if len(lines) > NAMED else []
         parts.append("\n".join([*lines[:NAMED], *more, "", *_sequel(problem.subject)]).rstrip())
     for problem in over:
         title = TITLES.get(problem.subject, problem.subject)
         titles.append(f"over: {title}")
         lasted = (now - problem.begun).total_seconds() / 60
-        parts.append(f"Over: {title}. It began at {problem.begun:%H:%M} UTC, {lasted:.0f} min ago.")
+        parts.append(f"Over: {title}. It began at {clock_of(problem.begun)}, {lasted:.0f} min ago.")
     if news:
         counts = Counter(one.kind for one in news)
         titles += [f"{count} {TITLES[kind]}" for kind, count in counts.items()]

@@ -1,0 +1,90 @@
+"""EventBridge: what happened, for other programs, in a published shape (docs/schemas/event.json)."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+import boto3
+import msgspec
+
+from headroom.adapters.ledger import Event
+
+if TYPE_CHECKING:
+    from mypy_boto3_events import EventBridgeClient
+
+SOURCE, VERSION = "headroom", "1"
+
+
+class BusError(Exception):
+    """The bus did not take everything; the message says why. The stream brings it again."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Announced:
+    """An event's detail. `version` grows when a field changes its meaning or goes; new ones may come at any time."""
+
+    version: str
+    platform: str
+    at: datetime
+    kind: str
+    reason: str
+    by: str
+    node: str = ""
+    topic: str = ""
+
+
+def detail_type(event: Event) -> str:
+    """Name what a rule may match on."""
+    if event.kind.startswith(("promise", "hold")):
+        return "Headroom Promise"
+    if event.kind.startswith("issue") or event.topic:
+        return "Headroom Issue"
+    return "Headroom Node Changed" if event.node else "Headroom Event"
+
+
+@dataclass
+class Bus:
+    """The bus, and the platform whose events go there."""
+
+    name: str
+    platform: str
+
+    @cached_property
+    def client(self) -> "EventBridgeClient":
+        """Made when first needed."""
+        return boto3.client("events")
+
+    def put(self, events: Sequence[Event]) -> int:
+        """Put up to ten events on the bus; raise BusError if it does not take one of them."""
+        if not events:
+            return 0
+        said = self.client.put_events(
+            Entries=[
+                {
+                    "EventBusName": self.name,
+                    "Source": SOURCE,
+                    "DetailType": detail_type(event),
+                    "Time": event.at,
+                    "Detail": msgspec.json.encode(self._announced(event)).decode(),
+                }
+                for event in events
+            ]
+        )
+        failed = [entry for entry in said["Entries"] if entry.get("ErrorCode")]
+        if failed:
+            raise BusError(f"{failed[0]['ErrorCode']}: {failed[0].get('ErrorMessage', 'no reason given')}")
+        return len(events)
+
+    def _announced(self, event: Event) -> Announced:
+        return Announced(
+            version=VERSION,
+            platform=self.platform,
+            at=event.at,
+            kind=event.kind,
+            reason=event.reason,
+            by=event.by,
+            node=event.node,
+            topic=event.topic,
+        )
