@@ -1,6 +1,5 @@
 """On every new reading: plan, keep the plan with its reasons, and begin the workflows it asks for."""
 
-from collections import Counter
 from datetime import datetime
 from typing import Any
 
@@ -13,7 +12,7 @@ from headroom.adapters.ledger import Ledger, moment
 from headroom.adapters.notify import Notify
 from headroom.adapters.workflows import Workflows
 from headroom.deciding import Decider
-from headroom.domain.issues import Trouble
+from headroom.metering import meter
 from headroom.observability import logger, metrics
 from headroom.settings import Settings
 
@@ -35,12 +34,7 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     metrics.add_metric("Plans", MetricUnit.Count, 0 if plan is None else 1)
     if plan is None:
         return {"planned": False}
-    metrics.add_metric("Changes", MetricUnit.Count, len(plan.changes))
-    metrics.add_metric("HeadroomFree", MetricUnit.Count, sum(load.free for load in plan.overflows))
-    kinds = Counter(issue.kind for issue in plan.issues)
-    metrics.add_metric("NodesStuck", MetricUnit.Count, kinds[Trouble.STUCK] + kinds[Trouble.DOES_NOT_SERVE])
-    metrics.add_metric("LocationsShort", MetricUnit.Count, kinds[Trouble.NOT_ENOUGH])
-    metrics.add_metric("ControlRefused", MetricUnit.Count, kinds[Trouble.TWO_CONTROLLERS])
+    meter(plan)
     logger.info("planned", reason=plan.reason, changes=len(plan.changes), issues=len(plan.issues))
     return {"planned": True, "reason": plan.reason, "changes": [f"{c.action} {c.node}" for c in plan.changes]}
 

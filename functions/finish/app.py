@@ -1,10 +1,12 @@
 """Last step of every workflow: write down how it ended, tell people if they should know, give the claim back."""
 
+from datetime import datetime
 from typing import Any
 
 from aws_lambda_powertools.metrics import MetricUnit
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
+from headroom import clock
 from headroom.adapters.ledger import Ledger
 from headroom.finishing import Finisher, Outcome, in_words
 from headroom.observability import logger, metrics
@@ -22,5 +24,9 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     reason = in_words(event["error"]) if "error" in event else event["reason"]
     finisher.finish(event["node"], event["token"], outcome, reason, event.get("asked_at"))
     metrics.add_metric("StartsFailed", MetricUnit.Count, int(outcome in {Outcome.GIVEN_UP, Outcome.FAILED}))
+    if outcome is Outcome.SERVING and "asked_at" in event:
+        metrics.add_metric(
+            "BootSeconds", MetricUnit.Seconds, (clock.now() - datetime.fromisoformat(event["asked_at"])).total_seconds()
+        )
     logger.info("ended", node=event["node"], outcome=outcome, reason=reason)
     return {"node": event["node"], "outcome": outcome, "reason": reason}

@@ -21,22 +21,6 @@ class UnknownError(Exception):
     """The ledger knows nothing of what was asked for; the message says what it knows."""
 
 
-def time_of(text: str, zone: str, now: datetime) -> datetime | None:
-    """Read a time: ISO 8601, in the site's zone unless it names one, or `8:55` for today's; None if it is none."""
-    here = ZoneInfo(zone)
-    for form in ("%H:%M", "%H:%M:%S"):
-        try:
-            clock = datetime.strptime(text, form)  # noqa: DTZ007 - the zone comes with the day
-        except ValueError:
-            continue
-        return datetime.combine(now.astimezone(here).date(), clock.time(), here)
-    try:
-        read = datetime.fromisoformat(text)
-    except ValueError:
-        return None
-    return read if read.tzinfo else read.replace(tzinfo=here)
-
-
 def why_at(record: Record) -> Iterator[str]:
     """Explain the plan that was in force at a time."""
     made, at = record.plan, record.policy.on_the_clock

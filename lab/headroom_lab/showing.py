@@ -13,6 +13,7 @@ from rich.text import Text
 from headroom.adapters.ledger import Event
 from headroom.domain.fleet import NodeState
 from headroom.domain.status import Level, Place, Seen, Status
+from headroom.words import ago
 
 COLOURS = {
     NodeState.SERVING: "green",
@@ -24,19 +25,6 @@ COLOURS = {
     NodeState.GONE: "red",
 }
 LEVELS = {Level.FINE: "", Level.APPROACHING: "yellow", Level.REACHED: "red"}
-MINUTE, HOUR, DAY = 60, 3600, 86400
-
-
-def ago(seconds: float) -> str:
-    """Say how long something lasts: `40 s`, `12 min`, `3 h 05`, `2 d 4 h`."""
-    whole = int(seconds)
-    if whole < 2 * MINUTE:
-        return f"{whole} s"
-    if whole < 2 * HOUR:
-        return f"{whole // MINUTE} min"
-    if whole < 2 * DAY:
-        return f"{whole // HOUR} h {whole % HOUR // MINUTE:02}"
-    return f"{whole // DAY} d {whole % DAY // HOUR} h"
 
 
 def _table(*titles: str, right: Sequence[str] = (), whole: Sequence[str] = ()) -> Table:

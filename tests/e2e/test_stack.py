@@ -312,6 +312,26 @@ def test_what_an_operator_types_reaches_the_deployed_stack_and_is_in_its_history
     assert {event["by"] for event in told} not in ({""}, set())
 
 
+def test_the_dashboard_s_widgets_show_and_act(stage: Stage) -> None:
+    """What CloudWatch does: read the dashboard, call a widget's function with its parameters, then what a button calls."""
+    board = stage.aws.client("cloudwatch").get_dashboard(DashboardName=stage.outputs["Dashboard"])["DashboardBody"]
+    widgets = [widget["properties"] for widget in json.loads(board)["widgets"] if widget["type"] == "custom"]
+    pages = {widget["title"]: called(stage, widget["endpoint"], widget["params"]) for widget in widgets}
+    assert "Pexip read" in pages["Now"]
+    assert "burst-01" in pages["Nodes"]
+    assert "start asked" in pages["History"]
+    act = widgets[0]["params"]["act"]
+    assert "Only a node closed by Headroom can be opened" in called(stage, act, {"do": "open", "nodes": ["burst-12"]})
+
+
+def called(stage: Stage, function: str, given: dict[str, Any]) -> str:
+    event = given | {"widgetContext": {"forms": {"all": {}}, "theme": "light"}}
+    said = stage.aws.client("lambda").invoke(FunctionName=function, Payload=json.dumps(event).encode())
+    answer = json.loads(said["Payload"].read())
+    assert "FunctionError" not in said, answer
+    return str(answer)
+
+
 def test_people_chats_and_other_programs_are_told_of_what_happened(stage: Stage) -> None:
     people: list[dict[str, Any]] = []
 

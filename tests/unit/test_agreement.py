@@ -16,7 +16,9 @@ FOLDERS = sorted(path.name for path in (stack.ROOT / "functions").iterdir() if (
 
 def test_the_template_sets_every_variable_that_settings_reads_and_no_other() -> None:
     variables = set(stack.template()["Globals"]["Function"]["Environment"]["Variables"])
-    assert variables - {"POWERTOOLS_LOG_LEVEL"} == {field.name.upper() for field in fields(Settings)}
+    assert variables - {"POWERTOOLS_LOG_LEVEL", "POWERTOOLS_METRICS_NAMESPACE"} == {
+        field.name.upper() for field in fields(Settings)
+    }
 
 
 def test_every_folder_is_a_function_and_every_function_a_folder() -> None:

@@ -2,7 +2,7 @@
 
 import sys
 from collections.abc import Callable
-from datetime import datetime, timedelta
+from datetime import datetime
 from functools import wraps
 from typing import Any
 
@@ -15,10 +15,10 @@ from headroom import clock
 from headroom.acting import Do, Done, Order
 from headroom.adapters.ledger import Ledger
 from headroom.domain.promises import BadRequestError
+from headroom.words import next_time_of
 from headroom_lab import showing
 from headroom_lab.cli.show import as_json, json_option, status_in
 from headroom_lab.cli.stack import Deployed, identity, spoken, stack_of, stack_option
-from headroom_lab.explaining import time_of
 
 LOOKS_AGAIN = 2.0  # seconds
 MISSED = 3  # exit code: it was begun, and did not come in time
@@ -30,11 +30,11 @@ def _when(ledger: Ledger, text: str | None) -> datetime | None:
     """Read a time of day in the site's zone, the next one of that name, or a whole time."""
     if text is None:
         return None
-    record, now = ledger.record_at(clock.now()), clock.now()
-    when = time_of(text, record.policy.zone if record else "UTC", now)
+    record = ledger.record_at(clock.now())
+    when = next_time_of(text, record.policy.zone if record else "UTC", clock.now())
     if when is None:
         raise click.UsageError(f"{text} is no time: write 14:00, or 2026-03-02T14:00.")
-    return when + timedelta(days=1) if ":" in text and "-" not in text and when <= now else when
+    return when
 
 
 def ordered(deployed: Deployed, order: Order) -> Done:

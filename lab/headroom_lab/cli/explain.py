@@ -9,6 +9,7 @@ import click
 from headroom import clock
 from headroom.adapters.ledger import Ledger, Record
 from headroom.domain.chain import KEPT
+from headroom.words import time_of
 from headroom_lab import explaining
 from headroom_lab.cli.stack import ledger_of, spoken, stack_option
 
@@ -19,7 +20,7 @@ def _zone(ledger: Ledger) -> str:
 
 
 def _record(ledger: Ledger, text: str) -> Record:
-    when = explaining.time_of(text, _zone(ledger), clock.now())
+    when = time_of(text, _zone(ledger), clock.now())
     if when is None:
         raise click.UsageError(f"{text} is no time: write 8:55 for today, or 2026-03-02T08:55.")
     record = ledger.record_at(when)
@@ -41,7 +42,7 @@ def why(what: str, stack: str) -> None:
     ledger = ledger_of(stack)
     with spoken():
         zone = _zone(ledger)
-        if explaining.time_of(what, zone, clock.now()) is not None:
+        if time_of(what, zone, clock.now()) is not None:
             _say(explaining.why_at(_record(ledger, what)))
             return
         try:

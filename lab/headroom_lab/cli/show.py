@@ -1,8 +1,8 @@
 """`headroom status`, `nodes`, `issues` and `history`: what is there, and what happened."""
 
 import sys
-from collections.abc import Callable, Iterator
-from datetime import date, timedelta
+from collections.abc import Callable
+from datetime import date
 from itertools import islice
 
 import click
@@ -11,7 +11,7 @@ from rich.console import Console, RenderableType
 from rich.live import Live
 
 from headroom import clock
-from headroom.adapters.ledger import Event, Ledger
+from headroom.adapters.ledger import Ledger
 from headroom.domain.fleet import NodeState
 from headroom.domain.status import Seen, Status, status_of
 from headroom_lab import showing
@@ -123,17 +123,10 @@ def history(
     with spoken():
         record = ledger.record_at(clock.now())
         last = date(day.year, day.month, day.day) if day else clock.now().date()
-        found = list(islice(_events(ledger, last, days, node, kind), newest))
+        found = list(islice(ledger.history(last, days, node=node or "", kind=kind or ""), newest))
     if wants_json:
         click.echo(as_json(found))
     elif found:
         Console().print(showing.history_of(found, record.policy.zone if record else "UTC"))
     else:
         click.echo("Nothing happened that fits.")
-
-
-def _events(ledger: Ledger, last: date, days: int, node: str | None, kind: str | None) -> Iterator[Event]:
-    for number in range(days):
-        for event in ledger.events(f"{last - timedelta(days=number):%Y-%m-%d}"):
-            if node in {None, event.node} and event.kind.startswith(kind or ""):
-                yield event

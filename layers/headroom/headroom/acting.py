@@ -17,6 +17,7 @@ from headroom.domain.planning import NodeSummary, Plan
 from headroom.domain.policy import Policy
 from headroom.domain.promises import BadRequestError, Request, promise
 from headroom.promising import terms_of
+from headroom.words import next_time_of
 from headroom.working import NotNowError, check_mode, check_pause
 
 if TYPE_CHECKING:
@@ -50,6 +51,31 @@ class Order:
     reason: str = ""
     hold: str = ""
     stops_only: bool = False
+
+
+def order_of(pressed: Mapping[str, Any], fields: Mapping[str, str], zone: str, now: datetime) -> Order:
+    """Read what was pressed on a page, and typed beside it; raise BadRequestError in words for who did.
+
+    `pressed` has fields of `Order`; `count`, `until` and `reason` come from what was typed, if anything was.
+    """
+    typed = {name: fields.get(name, "").strip() for name in ("count", "until", "reason")}
+    given: dict[str, Any] = {
+        name: value for name, value in pressed.items() if name in {"do", "nodes", "hold", "stops_only"}
+    }
+    given["reason"] = typed["reason"]
+    if given.get("do") == Do.START and not given.get("nodes"):
+        if not typed["count"].isdecimal():
+            raise BadRequestError("Say how many nodes: a number.")
+        given["count"] = int(typed["count"])
+    if given.get("do") in {Do.START, Do.HOLD} and typed["until"]:
+        until = next_time_of(typed["until"], zone, now)
+        if until is None:
+            raise BadRequestError(f"{typed['until']} is no time: write 14:00, or 2026-03-02T14:00.")
+        given["until"] = until
+    try:
+        return msgspec.convert(given, Order)
+    except msgspec.ValidationError as error:
+        raise BadRequestError(f"This cannot be read: {error}.") from error
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -42,10 +42,14 @@ class Settings:
     start_node_arn: str
     set_open_arn: str
     retire_node_arn: str
+    prewarm_arn: str
     topic_arn: str
     heads_topic_arn: str
     chat_topic_arn: str
     bus_name: str
+    prewarm_state: str
+    prewarm_schedule: str
+    node_hour_price: str
 
     @classmethod
     def from_env(cls, env: Mapping[str, str] = os.environ) -> Self:
@@ -66,6 +70,16 @@ class Settings:
     def expected_meeting(self) -> float:
         """HD connections that a booked meeting is expected to need until past instances say more."""
         return float(self.meeting_size)
+
+    @property
+    def prewarm(self) -> str:
+        """When nodes are pre-warmed by schedule, for people; empty if they are not."""
+        return f"{self.prewarm_schedule} in {self.time_zone}" if self.prewarm_state == "ENABLED" else ""
+
+    @property
+    def price(self) -> float:
+        """What an hour of an overflow node costs, 0 if nobody said."""
+        return float(self.node_hour_price)
 
     @property
     def policy(self) -> Policy:

@@ -10,9 +10,9 @@ from headroom import clock
 from headroom.adapters.ledger import stamp
 from headroom.domain.chain import KEPT, Head, after
 from headroom.learning import Learner
+from headroom.words import time_of
 from headroom_lab.cli import explain
 from headroom_lab.cli.main import main
-from headroom_lab.explaining import time_of
 from headroom_lab.proof.stage import BEGIN, HOSTNAME, Stage
 
 PLANS = f"plan#{HOSTNAME}"

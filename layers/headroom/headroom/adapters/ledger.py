@@ -714,6 +714,13 @@ class Ledger:
         """Return a day's events (`2026-03-02`), newest first, all or the newest few."""
         return [_event(item) for item in self._query(f"events#{self.platform}#{day}", newest)]
 
+    def history(self, last: date, days: int, *, node: str = "", kind: str = "") -> Iterator[Event]:
+        """Yield the events of so many days, the newest first; of one node, of kinds that begin so."""
+        for number in range(days):
+            for event in self.events(f"{last - timedelta(days=number):%Y-%m-%d}"):
+                if node in {"", event.node} and event.kind.startswith(kind):
+                    yield event
+
     def happened(self, since: datetime, now: datetime) -> Iterator[Happened]:
         """Yield every event after a time, the oldest first."""
         day = since.date()
