@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check fix lock build deploy bench chaos mutants clean
+.PHONY: help setup demo test test-browser check fix lock build deploy bench chaos mutants clean
 
 # Any Python 3.13 will do, wherever it lives; it need not be the default python3.
 CANDIDATES = python3.13 "$$PYENV_ROOT"/versions/3.13*/bin/python3.13 "$$HOME"/.pyenv/versions/3.13*/bin/python3.13 \
@@ -16,7 +16,7 @@ COMPILE := $(UV) pip compile pyproject.toml --quiet --universal --python-version
 LAYER := --constraints requirements/desk.txt --no-emit-package boto3 --no-emit-package botocore --no-emit-package s3transfer
 
 help:  ## Show this
-	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
 
 setup: .venv/.ready  ## Make .venv from the locks (every other target does it by itself)
 
@@ -26,6 +26,9 @@ demo: .venv/.ready  ## A weekday morning, end to end (SPEED=40, TRACE=file DAY=2
 test: .venv/.ready  ## All tests: the deployed stack by itself, as it lives by the clock, the others on every processor
 	@$(RUN) pytest tests/e2e
 	@$(RUN) pytest --numprocesses auto --maxprocesses 4 --dist loadfile tests/unit tests/integration tests/simulation
+
+test-browser: .venv/.ready  ## The page in the system's Chromium while the demo plays; screenshots in demo/screens
+	@$(RUN) pytest -q tests/browser
 
 check: .venv/.ready  ## Format, lint, types, template, state machines, every branch of the domain, locks
 	$(RUN) ruff format --check

@@ -4,6 +4,7 @@ import io
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import tzinfo
+from typing import Any
 
 import jinja2
 import matplotlib as mpl
@@ -23,8 +24,15 @@ body { font: 16px/1.5 system-ui, sans-serif; margin: 2rem auto; max-width: 62rem
 table { border-collapse: collapse; width: 100%; } td, th { padding: .3rem .8rem .3rem 0; text-align: left; vertical-align: top; }
 th { border-bottom: 1px solid; } td.number, th.number { text-align: right; font-variant-numeric: tabular-nums; }
 tr.ours td { font-weight: 600; }
-svg { max-width: 100%; height: auto; background: #fff; } .scroll { overflow-x: auto; }
+svg { max-width: 100%; height: auto; } .scroll { overflow-x: auto; }
 </style>""")
+INK = "#010203"  # stands for the page's own colour of text, whichever theme it is in
+THEME: Any = {
+    "svg.hashsalt": "headroom",
+    "svg.fonttype": "none",
+    "savefig.transparent": True,
+    **dict.fromkeys(("text.color", "axes.labelcolor", "axes.edgecolor", "xtick.color", "ytick.color"), INK),
+}
 TEMPLATES = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined)
 
 
@@ -38,7 +46,7 @@ class Drawing:
 @contextmanager
 def drawing(title: str, *, zone: tzinfo | None = None, height: float = 4) -> Iterator[Drawing]:
     """Draw one chart; `title` is what a screen reader says. With a zone the x axis is a time of day in it."""
-    with mpl.rc_context({"svg.hashsalt": "headroom", "svg.fonttype": "none"}):
+    with mpl.rc_context(THEME):
         figure = Figure(figsize=(10, height))
         made = Drawing(figure, figure.subplots())
         yield made
@@ -46,6 +54,6 @@ def drawing(title: str, *, zone: tzinfo | None = None, height: float = 4) -> Ite
             made.axes.xaxis.set_major_formatter(DateFormatter("%H:%M", tz=zone))
         out = io.StringIO()
         figure.savefig(out, format="svg", bbox_inches="tight", metadata={"Date": None})
-    text = out.getvalue()
+    text = out.getvalue().replace(INK, "currentColor")
     label = Markup('<svg role="img" aria-label="{}"').format(title)
     made.svg = label + Markup(text[text.index("<svg") + len("<svg") :])  # noqa: S704 - matplotlib's drawing of our numbers

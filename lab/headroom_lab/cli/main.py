@@ -22,6 +22,7 @@ from headroom_lab.cli.act import close, hold, open_, pause, release, resume, sta
 from headroom_lab.cli.chaos import chaos
 from headroom_lab.cli.explain import replay_decision, verify, why
 from headroom_lab.cli.operate import hand_back, hand_over
+from headroom_lab.cli.page import page
 from headroom_lab.cli.show import history, issues, nodes, status
 from headroom_lab.cli.stack import ledger_of, spoken, stack_option
 from headroom_lab.demo.scenario import bundled, from_trace, platform_of
@@ -390,7 +391,7 @@ def pexip(port: int, folder: Path | None, ec2: str | None, hostname: str) -> Non
 
 SEEING = (status, nodes, history, issues, why, verify, replay_decision)
 ACTING = (start, hold, release, open_, close, pause, resume, hand_over, hand_back)
-for command in (*SEEING, *ACTING, chaos):
+for command in (*SEEING, *ACTING, page, chaos):
     main.add_command(command)
 
 if __name__ == "__main__":

@@ -189,7 +189,7 @@ def chart(morning: Morning) -> Markup:
         rejected: Any = [datetime.fromtimestamp(line["at"], ZONE) for line in morning.happened("rejected")]
         if rejected:
             made.axes.plot(rejected, [0] * len(rejected), "x", label="call turned away", color=VERMILION)
-        made.axes.legend(loc="upper left")
+        made.axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.08), ncol=4, frameon=False, fontsize="small")
         made.axes.set_ylabel("HD connections")
     return made.svg
 

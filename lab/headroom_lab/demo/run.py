@@ -1,9 +1,10 @@
 """`headroom demo`: play the morning on the screen and leave a report."""
 
+import os
 import signal
 import time as real_time
-from collections.abc import Callable
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -11,10 +12,14 @@ from rich.console import Console
 from rich.live import Live
 from rich.table import Table
 
+from headroom import clock
+from headroom.acting import Operator
+from headroom.domain.policy import Policy
 from headroom_lab.demo import report
-from headroom_lab.demo.play import Stage, set_stage
+from headroom_lab.demo.play import STACK, Stage, set_stage
 from headroom_lab.demo.scenario import BURST_NODES, ZONE, Outcome, Scenario, with_foresight, with_pexips_own_rule
 from headroom_lab.demo.screen import View, draw, say_briefly
+from headroom_lab.page.server import Page, page_of, serving
 
 LOOKS_EVERY = 0.3  # real seconds
 SETTLES_WITHIN = 15 * 60  # lab seconds for what is still at work when the morning ends
@@ -37,7 +42,9 @@ def run(scenario: Scenario, speed: float, console: Console, folder: Path) -> int
         stage = set_stage(scenario, stack, tell=tell)
         if status:
             status.stop()
-        play(stage, speed, console)
+        page = stack.enter_context(_page(stage, speed))
+        console.print(f"The page, live: {page.address}", soft_wrap=True)
+        play(stage, speed, console, page.address)
         found = report.write(_morning(stage, native, oracle, real_time.monotonic() - began), folder)
     _summarise(found, native, oracle, console, folder)
     problems = report.failures(found)
@@ -50,7 +57,27 @@ def _as_interrupt(*_: object) -> None:
     raise KeyboardInterrupt
 
 
-def play(stage: Stage, speed: float, console: Console) -> None:
+@contextmanager
+def _page(stage: Stage, speed: float) -> Iterator[Page]:
+    """Serve the page as `headroom page` does, by the lab's clock and redrawn as much sooner as that runs faster."""
+    machines = {"prewarm": stage.outputs["Prewarm"], "set_open": stage.outputs["SetOpen"]}
+    ledger, states = stage.ledger, stage.aws.client("stepfunctions")
+    [found] = stage.aws.client("cloudformation").describe_stacks(StackName=STACK)["Stacks"]
+    parameters = {each["ParameterKey"]: each["ParameterValue"] for each in found["Parameters"]}
+
+    def operator() -> Operator:
+        record = ledger.record_at(clock.now())
+        return Operator(ledger, states, machines, record.policy if record else Policy())
+
+    os.environ["HEADROOM_CLOCK"] = str(stage.clock.path)
+    try:
+        with serving(page_of(ledger, operator, lambda: "the demo", parameters, every=max(1.0, 15 / speed))) as page:
+            yield page
+    finally:
+        del os.environ["HEADROOM_CLOCK"]
+
+
+def play(stage: Stage, speed: float, console: Console, address: str) -> None:
     """Run the clock from the beginning of the morning to its end, and show it."""
     scenario = stage.scenario
     stage.clock.jump(scenario.at(scenario.begins), speed)
@@ -62,7 +89,7 @@ def play(stage: Stage, speed: float, console: Console) -> None:
         next_brief = 0.0
         while stage.clock.seconds() < end or (_at_work(stage) and stage.clock.seconds() < end + SETTLES_WITHIN):
             real_time.sleep(LOOKS_EVERY)
-            view = look(stage)
+            view = look(stage, address)
             pace_of_now(stage, speed, view)
             if live:
                 live.update(draw(view), refresh=True)
@@ -83,7 +110,7 @@ def _at_work(stage: Stage) -> bool:
     return any(one["status"] == "RUNNING" for one in stage.executions())
 
 
-def look(stage: Stage) -> View:
+def look(stage: Stage, address: str) -> View:
     """Read what Headroom's own ledger says, and the world's counters."""
     now = datetime.fromtimestamp(stage.clock.seconds(), ZONE)
     ledger, journal = stage.ledger, stage.home.lines()
@@ -93,6 +120,7 @@ def look(stage: Stage) -> View:
         now=now,
         speed=stage.clock.pace.speed,
         endpoint=stage.aws.endpoint,
+        page=address,
         title=stage.scenario.title,
         plan=planned.plan if planned else None,
         events=ledger.events(f"{now.astimezone(UTC):%Y-%m-%d}", newest=40),

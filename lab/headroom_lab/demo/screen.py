@@ -39,6 +39,7 @@ class View:
     now: datetime
     speed: float
     endpoint: str
+    page: str
     title: str
     plan: Plan | None
     events: Sequence[Event]
@@ -59,7 +60,7 @@ def draw(view: View) -> RenderableType:
         "   cut ",
         (str(view.cut), "bold red" if view.cut else "green"),
     )
-    where = Text(f"The embedded AWS answers at {view.endpoint}", style="dim")
+    where = Text(f"The page, live: {view.page}\nThe embedded AWS answers at {view.endpoint}", style="dim")
     if view.plan is None:
         return Group(head, where, Text("Waiting for the first plan", style="dim"))
     return Group(

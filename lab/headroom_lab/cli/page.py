@@ -1,0 +1,31 @@
+"""`headroom page`: the same as the dashboard, on localhost, with charts."""
+
+import os
+import threading
+import webbrowser
+
+import click
+
+from headroom_lab.cli.stack import identity, stack_of, stack_option
+
+
+@click.command()
+@click.option("--port", default=0, type=click.IntRange(0, 65535), help="A free one if left out.")
+@click.option("--open", "opens", is_flag=True, help="Open it in your browser.")
+@stack_option
+def page(port: int, stack: str, *, opens: bool) -> None:
+    """Serve status, nodes, charts and history on localhost, until Ctrl-C; its buttons do what the commands do."""
+    from headroom_lab.page.server import page_of, serving  # noqa: PLC0415 - charts take a second to import
+
+    deployed = stack_of(stack)
+    made = page_of(deployed.ledger, deployed.operator, identity, deployed.parameters)
+    try:
+        with serving(made, port):
+            click.echo(f"{made.address}\nOnly this address opens it, and only while this runs. Ctrl-C ends it.")
+            if opens:
+                webbrowser.open(made.address)
+            threading.Event().wait()
+    except OSError as error:
+        raise click.ClickException(f"Port {port} cannot be used: {os.strerror(error.errno or 0)}.") from error
+    except KeyboardInterrupt:
+        click.echo("Ended.")

@@ -1,0 +1,1 @@
+"""`headroom page`: the dashboard's widgets, and charts, on localhost."""

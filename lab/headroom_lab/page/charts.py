@@ -1,0 +1,168 @@
+"""The charts of the page: the last 24 hours, each node's lifetimes, and what weekdays are like."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from itertools import pairwise
+from zoneinfo import ZoneInfo
+
+from markupsafe import Markup
+
+from headroom.adapters.ledger import Event, Ledger
+from headroom.domain.fleet import NodeState
+from headroom.domain.forecasting import PastDay
+from headroom.domain.planning import NodeSummary
+from headroom.domain.turned_away import Sample
+from headroom_lab.drawing import BLUE, GREEN, ORANGE, SKY, VERMILION, drawing
+
+WINDOW = timedelta(hours=24)
+SHOWN = 40  # nodes with bars
+WEEKDAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
+NOTED = ("sk", "serving_at", "stopped_at")
+UP = {NodeState.SERVING, NodeState.CLOSED, NodeState.CLOSED_BY_OTHERS, NodeState.OPENING}
+MARKS = {"serving": ("^", GREEN, "a node serves"), "stopped": ("v", VERMILION, "a node is stopped")}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Lifetime:
+    """One power-on of a node; it serves `hd` connections from `serving` on. None is not yet, or never."""
+
+    node: str
+    began: datetime
+    serving: datetime | None
+    ended: datetime | None
+    hd: int
+
+    def serves_at(self, moment: datetime) -> bool:
+        """Whether its connections count then."""
+        return self.serving is not None and self.serving <= moment and (self.ended is None or moment < self.ended)
+
+
+def lifetimes(ledger: Ledger, nodes: Iterable[NodeSummary], since: datetime, boot_limit: timedelta) -> list[Lifetime]:
+    """Return the lifetimes that reach into the time since, by node.
+
+    Who started a node beside Headroom did not write down when it served: it is taken to have done so from the beginning.
+    """
+    found = []
+    for node in nodes:
+        for kept in ledger.lifetimes(node.name):
+            began, *known = (datetime.fromisoformat(kept[name]) if name in kept else None for name in NOTED)
+            serving, ended = known
+            if began and (ended is None or ended > since):
+                unseen = node.state in UP if ended is None else ended - began > boot_limit
+                serving = serving or (began if unseen else None)
+                hd = int(kept.get("hd") or node.hd)
+                found.append(Lifetime(node=node.name, began=began, serving=serving, ended=ended, hd=hd))
+    return sorted(found, key=lambda one: (one.node, one.began))
+
+
+def all_of(ledger: Ledger, now: datetime) -> Markup:
+    """Draw every chart, each in a figure; what nobody knows yet is said instead."""
+    record = ledger.record_at(now)
+    if record is None:
+        return Markup("<p>Nothing to draw yet.</p>")
+    zone, since = ZoneInfo(record.policy.zone), now - WINDOW
+    principals = [load.location for load in record.plan.principals]
+    samples = [list(ledger.samples(location, since, now)) for location in principals]
+    lives = lifetimes(ledger, record.plan.nodes, since, record.policy.boot_limit)
+    events = [event for event in ledger.history(now.date(), 2) if event.at > since and event.kind in MARKS]
+    profiles = [profile for location in principals if (profile := ledger.profile(location))]
+    parts = [
+        strip(samples, lives, events, since, now, zone),
+        bars(lives, since, now, zone),
+        *(week(profile.location, profile.days) for profile in profiles),
+    ]
+    return Markup("\n").join(Markup("<figure>{}</figure>").format(part) for part in parts if part)
+
+
+def strip(
+    samples: Sequence[Sequence[Sample]],
+    lives: Sequence[Lifetime],
+    events: Sequence[Event],
+    since: datetime,
+    now: datetime,
+    zone: ZoneInfo,
+) -> Markup:
+    """Draw load and capacity over time, what is free between them, and when nodes came and went."""
+    minutes = sorted({sample.at for one in samples for sample in one})
+    if not minutes:
+        return Markup("<p>No load was sampled in the last 24 hours.</p>")
+    by_minute = [{sample.at: sample for sample in one} for one in samples]
+    used, capacity = [], []
+    for minute in minutes:
+        there = [one[minute] for one in by_minute if minute in one]
+        used.append(sum(sample.used for sample in there))
+        capacity.append(sum(sample.hd for sample in there) + sum(life.hd for life in lives if life.serves_at(minute)))
+    title = (
+        f"The last 24 hours: now {used[-1]:.0f} of {capacity[-1]:.0f} HD connections are in use; at most {max(used):.0f} were, "
+        f"{min(c - u for c, u in zip(capacity, used, strict=True)):.0f} were free at the least"
+    )
+    with drawing(title, zone=zone, height=3.6) as made:
+        axes = made.axes
+        axes.set_title("Load, capacity of what is up, and the headroom between (HD connections)", loc="left")
+        axes.fill_between(minutes, used, capacity, step="post", color=SKY, alpha=0.35, label="headroom")  # type: ignore[arg-type]
+        axes.step(minutes, capacity, where="post", color=BLUE, label="capacity")  # type: ignore[arg-type]
+        axes.step(minutes, used, where="post", color=VERMILION, label="load")  # type: ignore[arg-type]
+        for kind, (marker, colour, label) in MARKS.items():
+            at = [event.at for event in events if event.kind == kind]
+            if at:
+                axes.plot(at, [0] * len(at), marker, color=colour, label=label, clip_on=False)  # type: ignore[arg-type]
+        axes.set_ylim(bottom=0)
+        axes.set_xlim(max(since, minutes[0] - timedelta(minutes=1)), now)  # type: ignore[arg-type]
+        axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.1), ncol=5, frameon=False, fontsize="small")
+    return made.svg
+
+
+def bars(lives: Sequence[Lifetime], since: datetime, now: datetime, zone: ZoneInfo) -> Markup:
+    """Draw each node's lifetimes as bars: booting, then serving or closed."""
+    names = sorted({life.node for life in lives})[:SHOWN]
+    if not names:
+        return Markup("<p>No overflow node was on in the last 24 hours.</p>")
+    title = f"When each of {len(names)} overflow nodes was on in the last 24 hours"
+    with drawing(title, zone=zone, height=0.6 + 0.22 * len(names)) as made:
+        axes = made.axes
+        axes.set_title("Nodes' lifetimes", loc="left")
+        for life in lives:
+            if life.node in names:
+                row = names.index(life.node)
+                marks = (max(life.began, since), max(life.serving or life.ended or now, since), life.ended or now)
+                for (begins, ends), colour, hatch in zip(pairwise(marks), (ORANGE, GREEN), ("///", ""), strict=True):
+                    if ends > begins:
+                        axes.barh(row, ends - begins, left=begins, color=colour, height=0.7, hatch=hatch)  # type: ignore[arg-type]
+        axes.set_yticks(range(len(names)), names)
+        axes.invert_yaxis()
+        axes.xaxis_date(zone)
+        axes.set_xlim(max(min(life.began for life in lives), since), now)  # type: ignore[arg-type]
+        axes.bar(0, 0, color=ORANGE, hatch="///", label="booting")
+        axes.bar(0, 0, color=GREEN, label="up")
+        axes.legend(loc="lower right", bbox_to_anchor=(1, 1), ncol=2, frameon=False, fontsize="small")
+    return made.svg
+
+
+def week(location: str, days: Sequence[PastDay]) -> Markup:
+    """Draw what the hours of each weekday were like: the mean load of the days that were learned."""
+    mean: list[list[float | None]] = []
+    for weekday in range(7):
+        of_it = [past.used for past in days if past.day.weekday() == weekday]
+        known = [
+            [load for used in of_it for load in used[60 * hour : 60 * hour + 60] if load is not None]
+            for hour in range(24)
+        ]
+        mean.append([sum(loads) / len(loads) if loads else None for loads in known])
+    numbers = [[float("nan") if load is None else load for load in row] for row in mean]
+    known_loads = [load for row in mean for load in row if load is not None]
+    if not known_loads:
+        return Markup()
+    busiest = max(known_loads)
+    title = f"{location}: mean load of each hour of the week, from {len(days)} days; the busiest hour had {busiest:.0f}"
+    with drawing(title, height=2.6) as made:
+        axes = made.axes
+        axes.set_title(
+            f"What the week is like in {location} (mean HD connections of {len(days)} learned days)", loc="left"
+        )
+        shades = axes.pcolormesh(range(25), range(8), numbers, cmap="cividis", edgecolors="none")
+        axes.set_yticks([day + 0.5 for day in range(7)], WEEKDAYS)
+        axes.set_xticks(range(0, 25, 3), [f"{hour:02}:00" for hour in range(0, 25, 3)])
+        axes.invert_yaxis()
+        made.figure.colorbar(shades, ax=axes)
+    return made.svg
