@@ -12,6 +12,7 @@ from headroom.adapters.bus import Announced
 from headroom.adapters.ledger import Event
 from headroom.domain.issues import Issue
 from headroom.domain.status import Seen, Status
+from headroom_lab.reporting.figures import Report
 
 FOLDER = Path(__file__).parents[2] / "docs/schemas"
 KINDS: dict[str, Any] = {
@@ -20,6 +21,7 @@ KINDS: dict[str, Any] = {
     "issues": list[Issue],
     "history": list[Event],
     "done": Done,
+    "report": Report,
     "event": Announced,  # the detail of what is on the event bus
 }
 SCHEMAS: dict[str, Any] = {

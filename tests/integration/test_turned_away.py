@@ -4,18 +4,24 @@ import csv
 import io
 import json
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
+import boto3
 import pytest
 import time_machine
 from click.testing import CliRunner, Result
+from jsonschema import Draft202012Validator
 
 from headroom import clock
 from headroom.adapters.secret import Pexip
 from headroom.domain.turned_away import Sample
 from headroom_lab.cli import main as cli
+from headroom_lab.cli import report
 from headroom_lab.pexip.world import Call
+from headroom_lab.schemas import SCHEMAS
 from tests.integration.conftest import CONTEXT, Desk
 
 MINUTE, DAY = timedelta(minutes=1), timedelta(days=1)
@@ -102,7 +108,9 @@ def recorded(desk: Desk) -> Desk:
 
 @pytest.fixture
 def run(recorded: Desk, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Result]:
+    stack = SimpleNamespace(ledger=recorded.ledger, parameters={"TimeZone": "Europe/Oslo", "NodeHourPrice": "0"})
     monkeypatch.setattr(cli, "ledger_of", lambda _: recorded.ledger)
+    monkeypatch.setattr(report, "stack_of", lambda _: stack)
 
     def invoke(*arguments: str) -> Result:
         return CliRunner(env={"COLUMNS": "120"}).invoke(cli.main, list(arguments))
@@ -127,8 +135,11 @@ def test_a_location_that_is_not_there_is_named_with_those_there_are(run: Callabl
 def test_what_was_done_stands_beside_what_headroom_would_have_done(run: Callable[..., Result]) -> None:
     said = run("report", "--days", "5", "--json", "--price", "2")
     assert said.exit_code == 0, said.output
-    found: list[dict[str, Any]] = json.loads(said.stdout)
-    [was, headroom, native] = found[0]["lines"]
+    found: dict[str, Any] = json.loads(said.stdout)
+    published = Draft202012Validator(SCHEMAS["report"], format_checker=Draft202012Validator.FORMAT_CHECKER)
+    assert [error.message for error in published.iter_errors(found)] == []
+    [place] = found["places"]
+    [was, headroom, native] = place["lines"]
     assert (was["who"], headroom["who"], native["who"]) == (
         "as it was",
         "Headroom, replayed",
@@ -138,6 +149,10 @@ def test_what_was_done_stands_beside_what_headroom_would_have_done(run: Callable
     assert was["turned_away_estimated"] > 20  # four a minute, for as long again as the rise had lasted, on three days
     assert (was["node_hours"], was["cost"], was["starts"]) == (1.5, 3.0, 1)
     assert headroom["turned_away_recorded"] is None
+    assert 0 < place["needed_hours"] < place["always_on_hours"] == 2 * 5 * 24
+    assert place["saved_against_always_on"] == 2 * (240 - 1.5)
+    [dearest] = found["costliest"]
+    assert (dearest["hours"], dearest["cost"]) == (1.5, 3.0)
 
 
 def test_the_comparison_is_a_table_for_people(run: Callable[..., Result]) -> None:
@@ -148,7 +163,44 @@ def test_the_comparison_is_a_table_for_people(run: Callable[..., Result]) -> Non
 
 def test_a_stack_that_has_recorded_nothing_yet_says_so(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(cli, "ledger_of", lambda _: desk.ledger)
+    monkeypatch.setattr(report, "stack_of", lambda _: SimpleNamespace(ledger=desk.ledger, parameters={}))
     for command in ("export", "report"):
         said = CliRunner().invoke(cli.main, [command])
         assert said.exit_code == 1
         assert "come back after some days" in said.output
+
+
+def test_the_report_is_a_page_and_goes_where_it_is_wanted(
+    run: Callable[..., Result], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    boto3.client("s3").create_bucket(Bucket="reports", CreateBucketConfiguration={"LocationConstraint": "eu-central-1"})
+    topic = boto3.client("sns").create_topic(Name="people")["TopicArn"]
+    queue = boto3.client("sqs").create_queue(QueueName="people")["QueueUrl"]
+    boto3.client("sns").subscribe(
+        TopicArn=topic, Protocol="sqs", Endpoint="arn:aws:sqs:eu-central-1:123456789012:people"
+    )
+    where = ("--html", str(tmp_path / "r.html"), "--to-s3", "s3://reports/may.html", "--to-topic", topic)
+    said = run("report", "--days", "5", *where)
+    assert said.exit_code == 0, said.output
+    page = (tmp_path / "r.html").read_text()
+    for words in (
+        "Pexip&#39;s own rule, replayed",
+        "The ten costliest decisions",
+        "0 starts served",
+        '<svg role="img"',
+    ):
+        assert words in page, words
+    stored = boto3.client("s3").get_object(Bucket="reports", Key="may.html")["Body"].read().decode()
+    assert stored.splitlines()[0] == page.splitlines()[0]
+    [message] = boto3.client("sqs").receive_message(QueueUrl=queue)["Messages"]
+    assert "Pexip's own rule, replayed" in json.loads(message["Body"])["Message"]
+
+
+def test_a_month_is_the_site_s_own_and_one_that_has_not_begun_is_refused(run: Callable[..., Result]) -> None:
+    assert report.period_of(datetime(2026, 3, 1), 28, "Europe/Oslo") == (  # noqa: DTZ001 - as it was typed
+        datetime(2026, 2, 28, 23, tzinfo=UTC),
+        datetime(2026, 3, 31, 22, tzinfo=UTC),
+    )
+    said = run("report", "--month", "2999-01")
+    assert said.exit_code == 2
+    assert "2999-01 has not begun." in said.output

@@ -206,3 +206,9 @@ def test_a_pause_works_although_nothing_was_ever_planned(deployed: Deployed) -> 
     pause = deployed.ledger.pause()
     assert pause
     assert (pause.reason, pause.by) == ("fire drill", "Operators/anna")
+
+
+def test_a_shell_completes_commands_and_options() -> None:
+    asks = {"_HEADROOM_COMPLETE": "bash_complete", "COMP_WORDS": "headroom re", "COMP_CWORD": "1"}
+    said = CliRunner(env=asks).invoke(main, prog_name="headroom")
+    assert {line.partition(",")[2] for line in said.stdout.splitlines()} >= {"release", "replay", "report", "resume"}

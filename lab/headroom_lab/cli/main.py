@@ -18,6 +18,7 @@ from rich.progress import Progress
 import headroom
 from headroom import clock
 from headroom_lab.advice import Peak, nodes_for
+from headroom_lab.cli import report
 from headroom_lab.cli.act import close, hold, open_, pause, release, resume, start
 from headroom_lab.cli.chaos import chaos
 from headroom_lab.cli.explain import replay_decision, verify, why
@@ -286,34 +287,6 @@ def export(stack: str, location: str | None, days: int) -> None:
 
 
 @main.command()
-@stack_option
-@click.option("--days", default=28, show_default=True, type=click.IntRange(1, 400))
-@click.option("--zone", default="UTC", show_default=True, callback=_zone, help="Time zone of the days.")
-@click.option("--price", type=click.FloatRange(0), help="What a node costs an hour, to have costs shown.")
-@click.option("--json", "wants_json", is_flag=True, help="The same for a program.")
-def report(stack: str, days: int, zone: str, price: float | None, wants_json: bool) -> None:
-    """Compare what was done over the recorded days with what Headroom would have done, and Pexip's own rule.
-
-    Made for observe mode: run it beside Pexip's bursting for a week or more, and read this before you switch over. Calls that
-    Pexip recorded as turned away are counted; as it may not record them, they are estimated from the load, too.
-    """
-    from headroom_lab.replay import compare, show  # noqa: PLC0415 - only this command needs them
-
-    ledger = ledger_of(stack)
-    try:
-        with spoken():
-            recorded = compare.recorded_days(ledger, *_since(days))
-        compared = [(each, compare.lines_of(each, _replayed(compare.jobs_of(each, zone)))) for each in recorded]
-    except TraceError as error:
-        raise click.ClickException(str(error)) from error
-    if wants_json:
-        click.echo(json.dumps([compare.as_json(each, lines, price) for each, lines in compared], indent=2))
-        return
-    for each, lines in compared:
-        Console().print(show.comparison(each, lines, price))
-
-
-@main.command()
 @click.option("--hd", default=0, type=click.IntRange(0), help="HD calls at the peak.")
 @click.option("--full-hd", default=0, type=click.IntRange(0), help="Full HD calls at the peak.")
 @click.option("--sd", default=0, type=click.IntRange(0), help="SD calls at the peak.")
@@ -391,7 +364,7 @@ def pexip(port: int, folder: Path | None, ec2: str | None, hostname: str) -> Non
 
 SEEING = (status, nodes, history, issues, why, verify, replay_decision)
 ACTING = (start, hold, release, open_, close, pause, resume, hand_over, hand_back)
-for command in (*SEEING, *ACTING, page, chaos):
+for command in (*SEEING, *ACTING, page, report.made_by(_replayed), chaos):
     main.add_command(command)
 
 if __name__ == "__main__":

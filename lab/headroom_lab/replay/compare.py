@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from statistics import median
-from typing import Any
 
 from headroom.adapters.ledger import Ledger, moment
 from headroom.domain.fleet import Reading
@@ -165,24 +164,3 @@ def lines_of(recorded: Recorded, results: Sequence[Result]) -> list[Line]:
             for each in sorted(results, key=lambda each: each.policy)
         ),
     ]
-
-
-def as_json(recorded: Recorded, lines: Sequence[Line], price: float | None) -> dict[str, Any]:
-    """The comparison for a program."""
-    return {
-        "overflow_location": recorded.overflow,
-        "since": recorded.since.isoformat(),
-        "until": recorded.until.isoformat(),
-        "out_of_licence": recorded.licences,
-        "lines": [
-            {
-                "who": line.who,
-                "turned_away_recorded": line.recorded,
-                "turned_away_estimated": round(line.estimated, 1),
-                "node_hours": round(line.node_hours, 2),
-                "cost": None if price is None else round(price * line.node_hours, 2),
-                "starts": line.starts,
-            }
-            for line in lines
-        ],
-    }

@@ -8,7 +8,6 @@ from typing import Any
 from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
-from headroom_lab.replay.compare import Line, Recorded
 from headroom_lab.replay.run import NAMES
 from headroom_lab.replay.score import Result, geometric_mean
 
@@ -69,30 +68,6 @@ def score_table(results: Sequence[Result]) -> Table:
         ]
         cut = sum(each.cut for work in works for each in runs[work])
         table.add_row(name, *cells, f"{geometric_mean(scores):.3f}", f"{min(scores):.3f}", str(cut))
-    return table
-
-
-def comparison(recorded: Recorded, lines: Sequence[Line], price: float | None) -> Table:
-    """Return what was done over recorded days beside what each policy would have done."""
-    table = Table(
-        title=f"{recorded.overflow}, {recorded.since:%Y-%m-%d} to {recorded.until:%Y-%m-%d}",
-        caption=f"Calls refused for want of licences, which no node helps: {recorded.licences}. An estimate may be anything "
-        "from none; Pexip's records are of the whole platform.",
-        box=SIMPLE_HEAD,
-    )
-    table.add_column("", no_wrap=True)
-    titles = ["turned away\n(recorded)", "turned away\n(estimated)", "node-\nhours", "starts"]
-    for title in [*titles, *(["cost"] if price is not None else [])]:
-        table.add_column(title, justify="right")
-    for line in lines:
-        table.add_row(
-            line.who,
-            "-" if line.recorded is None else f"{line.recorded:,}",
-            f"{line.estimated:,.0f}",
-            f"{line.node_hours:,.1f}",
-            f"{line.starts:,.0f}",
-            *([f"{price * line.node_hours:,.2f}"] if price is not None else []),
-        )
     return table
 
 
