@@ -77,7 +77,7 @@ class _Nowhere(io.TextIOBase):
         return len(text)
 
 
-_NOWHERE = _Nowhere()
+NOWHERE = _Nowhere()
 
 
 class KilledError(BaseException):
@@ -192,7 +192,7 @@ class Stage:
 
     def run_until(self, end: float) -> None:
         """Let everything happen that happens until then, in order."""
-        out, sys.stdout = sys.stdout, _NOWHERE  # logs and metrics
+        out, sys.stdout = sys.stdout, NOWHERE  # logs and metrics
         while self._due and self._due[0][0] <= end:
             at, _, what = heapq.heappop(self._due)
             self.now = max(self.now, at)
