@@ -30,14 +30,23 @@ test: .venv/.ready  ## All tests: the deployed stack by itself, as it lives by t
 test-browser: .venv/.ready  ## The page in the system's Chromium while the demo plays; screenshots in demo/screens
 	@$(RUN) pytest -q tests/browser
 
-check: .venv/.ready  ## Format, lint, types, template, state machines, every branch of the domain, locks
+check: .venv/.ready  ## Format, lint, types, template, state machines, every branch of the domain, locks; two at a time
+	@$(MAKE) --no-print-directory --jobs 2 --output-sync=target types branches style template locks-in-step
+
+.PHONY: types branches style template
+types:
+	$(RUN) mypy
+
+branches:
+	$(RUN) coverage run -m pytest -q tests/unit/domain tests/unit/test_policy_page.py && $(RUN) coverage report
+
+style:
 	$(RUN) ruff format --check
 	$(RUN) ruff check
-	$(RUN) mypy
+
+template:
 	$(RUN) pytest -q tests/unit/test_agreement.py tests/unit/statemachines
-	$(RUN) coverage run -m pytest -q tests/unit/domain tests/unit/test_policy_page.py && $(RUN) coverage report
 	$(RUN) sam validate --lint
-	@$(MAKE) --no-print-directory locks-in-step
 
 fix: .venv/.ready  ## Let ruff repair what it can
 	$(RUN) ruff check --fix

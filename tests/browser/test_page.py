@@ -59,6 +59,9 @@ def demo() -> Iterator[Demo]:
         playing.process.terminate()
     with suppress(subprocess.TimeoutExpired):
         playing.process.wait(60)
+    playing.reader.join(10)
+    if playing.process.stdout:
+        playing.process.stdout.close()
 
 
 @pytest.fixture(scope="module")

@@ -1,9 +1,10 @@
 """The charts of the page: the last 24 hours, each node's lifetimes, and what weekdays are like."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import pairwise
+from math import nan
 from zoneinfo import ZoneInfo
 
 from markupsafe import Markup
@@ -12,10 +13,10 @@ from headroom.adapters.ledger import Event, Ledger
 from headroom.domain.fleet import NodeState
 from headroom.domain.forecasting import PastDay
 from headroom.domain.planning import NodeSummary
-from headroom.domain.turned_away import Sample
+from headroom.domain.turned_away import GAP, Sample
 from headroom_lab.drawing import BLUE, GREEN, ORANGE, SKY, VERMILION, drawing
 
-WINDOW = timedelta(hours=24)
+WINDOW, MINUTE = timedelta(hours=24), timedelta(minutes=1)
 SHOWN = 40  # nodes with bars
 WEEKDAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 NOTED = ("sk", "serving_at", "stopped_at")
@@ -88,7 +89,8 @@ def strip(
     if not minutes:
         return Markup("<p>No load was sampled in the last 24 hours.</p>")
     by_minute = [{sample.at: sample for sample in one} for one in samples]
-    used, capacity = [], []
+    used: list[float] = []
+    capacity: list[float] = []
     for minute in minutes:
         there = [one[minute] for one in by_minute if minute in one]
         used.append(sum(sample.used for sample in there))
@@ -97,6 +99,8 @@ def strip(
         f"The last 24 hours: now {used[-1]:.0f} of {capacity[-1]:.0f} HD connections are in use; at most {max(used):.0f} were, "
         f"{min(c - u for c, u in zip(capacity, used, strict=True)):.0f} were free at the least"
     )
+    drawn = list(_broken(minutes, used, capacity))  # nobody knows what was in a gap
+    minutes, used, capacity = [at for at, _, _ in drawn], [u for _, u, _ in drawn], [c for _, _, c in drawn]
     with drawing(title, zone=zone, height=3.6) as made:
         axes = made.axes
         axes.set_title("Load, capacity of what is up, and the headroom between (HD connections)", loc="left")
@@ -111,6 +115,16 @@ def strip(
         axes.set_xlim(max(since, minutes[0] - timedelta(minutes=1)), now)  # type: ignore[arg-type]
         axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.1), ncol=5, frameon=False, fontsize="small")
     return made.svg
+
+
+def _broken(
+    minutes: Sequence[datetime], used: Sequence[float], capacity: Sequence[float]
+) -> Iterator[tuple[datetime, float, float]]:
+    """Yield the points of the lines, with a break wherever nothing was sampled for longer than `GAP`."""
+    for at, following, load, hd in zip(minutes, [*minutes[1:], minutes[-1]], used, capacity, strict=True):
+        yield at, load, hd
+        if following - at > GAP:
+            yield at + MINUTE, nan, nan
 
 
 def bars(lives: Sequence[Lifetime], since: datetime, now: datetime, zone: ZoneInfo) -> Markup:
@@ -149,7 +163,7 @@ def week(location: str, days: Sequence[PastDay]) -> Markup:
             for hour in range(24)
         ]
         mean.append([sum(loads) / len(loads) if loads else None for loads in known])
-    numbers = [[float("nan") if load is None else load for load in row] for row in mean]
+    numbers = [[nan if load is None else load for load in row] for row in mean]
     known_loads = [load for row in mean for load in row if load is not None]
     if not known_loads:
         return Markup()
