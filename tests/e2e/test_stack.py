@@ -2,6 +2,7 @@
 
 import json
 import os
+import shlex
 import signal
 import subprocess
 import sys
@@ -15,11 +16,13 @@ from typing import Any
 
 import boto3
 import pytest
+from click.testing import CliRunner
 from jsonschema import Draft202012Validator
 
 from headroom.adapters.ledger import Record
 from headroom.domain.fleet import NodeState
 from headroom.domain.policy import Mode
+from headroom_lab.cli.main import main
 from headroom_lab.demo.play import Stage, set_stage
 from headroom_lab.demo.scenario import bundled
 from tests.conftest import ENVIRONMENT
@@ -310,6 +313,38 @@ def test_what_an_operator_types_reaches_the_deployed_stack_and_is_in_its_history
     told = json.loads(headroom(stage, "history", "--json", "--kind", "asked to", "--day", "2026-03-02").stdout)
     assert [event["kind"] for event in told] == ["asked to release", "asked to start"]
     assert {event["by"] for event in told} not in ({""}, set())
+
+
+@pytest.mark.parametrize(
+    ("typed", "code", "words"),
+    [
+        ("issues --json", {0, 3}, "["),
+        ("nodes --state stopped", {0}, "burst-11"),
+        ("why burst-01", {0}, "burst-01"),
+        ("why 08:31", {0}, "in control mode"),
+        ("replay-decision 08:31", {0}, "the same"),
+        ("verify", {0}, "plans"),
+        ("hold burst-11 --until 12:00 --reason rehearsal", {0}, "burst-11 to serve by"),
+        ("open burst-12", {1}, "Only a node closed by Headroom can be opened"),
+        ("close burst-12", {1}, "Only a node that serves can be closed"),
+        ("pause rehearsal", {0}, "Paused."),
+        ("resume", {0}, "Resumed; it was paused for: rehearsal"),
+        ("release burst-11", {0}, "Released: rehearsal"),
+        ("history --kind asked", {0}, "rehearsal"),
+        ("report --days 1", {0}, "Not replayed: Nobody called"),
+        ("hand-over", {0}, "control"),
+    ],
+)
+def test_every_command_answers_on_the_deployed_stack(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch, typed: str, code: set[int], words: str
+) -> None:
+    for name, value in (stage.aws.environment | {"HEADROOM_CLOCK": str(stage.clock.path), "COLUMNS": "200"}).items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setattr(boto3, "DEFAULT_SESSION", None)
+    eventually(stage.ledger.last_plan, stage, 10)
+    said = CliRunner().invoke(main, shlex.split(typed), catch_exceptions=False)
+    assert said.exit_code in code, said.output
+    assert words in said.output
 
 
 def test_the_dashboard_s_widgets_show_and_act(stage: Stage) -> None:

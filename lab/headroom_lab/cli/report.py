@@ -75,9 +75,16 @@ def made_by(replayed: Callable[[Sequence[Job]], list[Result]]) -> click.Command:
         try:
             with spoken():
                 recorded = compare.recorded_days(deployed.ledger, since, until)
-            compared = [(each, compare.lines_of(each, replayed(compare.jobs_of(each, zone)))) for each in recorded]
         except TraceError as error:
             raise click.ClickException(str(error)) from error
+        compared = []
+        for each in recorded:
+            try:
+                results = replayed(compare.jobs_of(each, zone))
+            except TraceError as error:  # as where nobody called: the other locations are reported on all the same
+                click.echo(f"Not replayed: {error}", err=True)
+                results = []
+            compared.append((each, compare.lines_of(each, results)))
         with spoken():
             found = report_of(deployed.ledger, compared, since, until, price)
         if html:
