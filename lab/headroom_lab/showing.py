@@ -54,7 +54,7 @@ def places_of(places: Iterable[Place]) -> Table:
     """Return one line a location."""
     table = _table(
         "location", "free", "of", "coming", "reserve", "threshold", "", "what asks for more",
-        right=("free", "of", "coming", "reserve", "threshold"), whole=("location",),
+        right=("free", "of", "coming", "reserve", "threshold"), whole=("location", ""),
     )  # fmt: skip
     for place in places:
         table.add_row(

@@ -55,8 +55,8 @@ def tables_of(report: Report) -> Iterator[RenderableType]:
         else f", half of them within {boots.median:.0f} s, the slowest after {boots.longest:.0f} s"
     )
     yield (
-        f"{boots.started} starts served{half}; {boots.given_up} were given up. "
-        f"{promises.kept} promises were kept, {promises.missed} missed, {promises.refused} refused."
+        f"Starts that served: {boots.started}{half}; given up: {boots.given_up}. "
+        f"Promises kept: {promises.kept}, missed: {promises.missed}, refused: {promises.refused}."
     )
     if report.costliest:
         table = _table("The costliest decisions", ("node", "started (UTC)", "hours", "why", "who"), right=("hours",))
@@ -75,7 +75,7 @@ def _comparison(report: Report, place: Place) -> Table:
     )
     saved = "" if place.saved_against_always_on is None else f", {place.saved_against_always_on:,.2f} more than it cost"
     table.caption = (
-        f"Needed, known beforehand: {place.needed_hours:,.0f} node-hours; always on: {place.always_on_hours:,.0f}{saved}. "
+        f"Needed with Pexip's threshold, known beforehand: {place.needed_hours:,.0f} node-hours; always on: {place.always_on_hours:,.0f}{saved}. "
         f"Calls refused for want of licences, which no node helps: {place.out_of_licence}. An estimate may be anything from "
         "none; Pexip's records are of the whole platform."
     )
