@@ -75,7 +75,8 @@ def _comparison(report: Report, place: Place) -> Table:
     )
     saved = "" if place.saved_against_always_on is None else f", {place.saved_against_always_on:,.2f} more than it cost"
     table.caption = (
-        f"Needed with Pexip's threshold, known beforehand: {place.needed_hours:,.0f} node-hours; always on: {place.always_on_hours:,.0f}{saved}. "
+        f"Needed with Pexip's threshold, known beforehand: {place.needed_hours:,.0f} node-hours; "
+        f"always on: {place.always_on_hours:,.0f}{saved}. "
         f"Calls refused for want of licences, which no node helps: {place.out_of_licence}. An estimate may be anything from "
         "none; Pexip's records are of the whole platform."
     )
