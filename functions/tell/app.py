@@ -1,18 +1,22 @@
 """Every minute: tell people what they should know of what happened, in as few messages as can be."""
 
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
 from aws_lambda_powertools.utilities.typing import LambdaContext
+from botocore.exceptions import ClientError
 
 from headroom import clock
 from headroom.adapters.ledger import Ledger
 from headroom.adapters.notify import Notify
-from headroom.domain.telling import tell
+from headroom.domain.telling import Message, tell
 from headroom.observability import logger
 from headroom.settings import Settings
 
 KEEP = timedelta(minutes=10)  # how late an event may be written down
+OLDEST = timedelta(days=1)  # after a long rest nobody is told of what is longer ago: it is in the history
+MOST_UNSENT = 20
 settings = Settings.from_env()
 ledger = Ledger(settings.table_name, settings.platform)
 notify, chat = Notify(settings.topic_arn), Notify(settings.chat_topic_arn)
@@ -20,16 +24,29 @@ notify, chat = Notify(settings.topic_arn), Notify(settings.chat_topic_arn)
 
 @logger.inject_lambda_context
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, int]:
-    """Send what is due, then remember it: a crash in between says something twice, and leaves nothing out."""
+    """Send what is due, and remember what was sent: a crash in between says something twice, and leaves nothing out."""
     now = clock.now()
     if not ledger.take_lease("tell", now + timedelta(seconds=50), now):
         return {"messages": 0}
     memo = ledger.memo()
-    happened = ledger.happened((memo.looked or now) - KEEP, now)
-    messages, memo = tell(happened, memo, now, KEEP, settings.policy.on_the_clock)
-    for message in messages:
+    since = max((memo.looked or now) - KEEP, now - OLDEST)
+    messages, memo = tell(ledger.happened(since, now), memo, now, KEEP, settings.policy.on_the_clock)
+    waiting = [*memo.unsent, *messages]
+    unsent = tuple(message for message in waiting if not sent(message))
+    ledger.keep_memo(replace(memo, unsent=unsent[-MOST_UNSENT:]))
+    return {"messages": len(waiting) - len(unsent)}
+
+
+def sent(message: Message) -> bool:
+    """Tell people, and chats if they can be told; say whether people were."""
+    try:
         notify.people(message.subject, message.body)
+    except ClientError:
+        logger.exception("people were not told", subject=message.subject)
+        return False
+    try:
         chat.chat(message)
-        logger.info("told", subject=message.subject, urgent=message.urgent)
-    ledger.keep_memo(memo)
-    return {"messages": len(messages)}
+    except ClientError:  # people know; a chat is not worth telling them again
+        logger.exception("chats were not told", subject=message.subject)
+    logger.info("told", subject=message.subject, urgent=message.urgent)
+    return True

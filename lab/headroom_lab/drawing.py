@@ -31,6 +31,7 @@ THEME: Any = {
     "svg.hashsalt": "headroom",
     "svg.fonttype": "none",
     "savefig.transparent": True,
+    "text.parse_math": False,  # a location may be called anything
     **dict.fromkeys(("text.color", "axes.labelcolor", "axes.edgecolor", "xtick.color", "ytick.color"), INK),
 }
 TEMPLATES = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined)

@@ -18,7 +18,22 @@ from tests.simulation.conftest import Deployed
 
 SHOWN = ("status", "nodes", "history")
 TAGS = {
-    *("a", "br", "caption", "code", "cwdb-action", "div", "input", "label", "option", "p", "select", "span", "strong"),
+    *(
+        "a",
+        "br",
+        "caption",
+        "code",
+        "cwdb-action",
+        "div",
+        "form",
+        "input",
+        "label",
+        "option",
+        "p",
+        "select",
+        "span",
+        "strong",
+    ),
     *("style", "table", "tbody", "td", "th", "thead", "tr"),
 }
 ATTRIBUTES = {

@@ -3,8 +3,11 @@
 import json
 from collections.abc import Callable
 from datetime import datetime, timedelta
+from types import SimpleNamespace
+from typing import Any
 
 from headroom.domain.lifecycle import Hold
+from headroom_lab.proof.cloud import aws_error
 from headroom_lab.proof.stage import Stage
 
 type Make = Callable[..., Stage]
@@ -51,7 +54,7 @@ def test_thirty_nodes_that_fail_while_pexip_comes_and_goes_are_three_messages_in
     assert sum(event.kind == "issue" and event.topic == "no news" for event in history) > 5
     told = "\n".join(stage.told)
     assert "Headroom: starts given up (29 nodes)" in told
-    assert "over: no news" in told
+    assert "over: Pexip or EC2 cannot be read" in told
     assert [event.reason for event in given_up if event.reason not in told] == []
 
 
@@ -72,10 +75,30 @@ def test_a_morning_is_told_in_few_messages(rush: Stage) -> None:
     rush.minutes(45)
     subjects = [text.partition(":")[2].partition(":")[0].strip() for text in rush.told]
     assert subjects == [
-        "not written down (burst-1)",
+        "switched by somebody else (burst-1)",
         "not enough nodes",
         "over",
         "over",
         "3 stopped",
     ]
     assert "Started: burst-2, burst-3\nIt serves 5 HD connections, as the load of Oslo rises faster" in rush.told[2]
+
+
+def test_a_topic_that_cannot_be_told_is_told_later_and_the_others_not_twice(rush: Stage) -> None:
+    """People's topic refuses for a while, the chats' for good: people get everything once."""
+    publish, since = rush.notify.client.publish, rush.now
+
+    def refuses(**message: Any) -> None:
+        if rush.now < since + 20 * 60:
+            raise aws_error("AuthorizationError")
+        publish(**message)
+
+    def never(**_: str) -> None:
+        raise aws_error("AuthorizationError")
+
+    rush.notify.client = SimpleNamespace(publish=refuses)  # type: ignore[assignment]
+    rush.chat.client = SimpleNamespace(publish=never)  # type: ignore[assignment]
+    rush.minutes(60)
+    assert len(rush.told) == len(set(rush.told)) > 2
+    assert "switched by somebody else" in rush.told[0]
+    assert rush.told_at[0].timestamp() >= since + 20 * 60

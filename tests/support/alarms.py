@@ -15,13 +15,22 @@ STATISTICS: dict[str, Callable[[list[float]], float]] = {"Sum": sum, "Maximum": 
 COMPARISONS = {"GreaterThanThreshold": operator.gt, "LessThanThreshold": operator.lt}
 
 
+NAMESPACE = "Headroom/headroom"  # of a stack that is called headroom
+
+
 def matches(pattern: str, line: dict[str, Any]) -> bool:
-    """Say whether a log filter `{ ($.a = "x*") || … }` takes a line: one side is enough, `*` is anything."""
-    for field, wanted in re.findall(r'\(\$\.(\w+) = "([^"]*)"\)', pattern):
+    """Say whether a log filter for JSON takes a line: comparisons of text with wildcards, joined by && and ||."""
+
+    def compared(found: re.Match[str]) -> str:
+        field, sign, wanted = found.groups()
         value = line.get(field)
-        if isinstance(value, str) and re.fullmatch(re.escape(wanted).replace(r"\*", ".*"), value, re.DOTALL):
-            return True
-    return False
+        if not isinstance(value, str):
+            return "False"  # as CloudWatch has it of a field that is not there, whatever is compared
+        fits = re.fullmatch(re.escape(wanted).replace(r"\*", ".*"), value, re.DOTALL) is not None
+        return str(fits is (sign == "="))
+
+    text = re.sub(r'\$\.(\w+) (!?=) "([^"]*)"', compared, pattern.strip("{} ")).replace("&&", "and").replace("||", "or")
+    return bool(eval(text))
 
 
 class Prints(TextIOBase):
@@ -40,6 +49,7 @@ class Prints(TextIOBase):
 
     def _take(self, line: dict[str, Any]) -> None:
         for directive in line.get("_aws", {}).get("CloudWatchMetrics", []):
+            assert directive["Namespace"] == NAMESPACE
             for names in directive["Dimensions"]:
                 dimensions = frozenset((name, str(line[name])) for name in names)
                 for metric in directive["Metrics"]:
@@ -56,6 +66,7 @@ class Prints(TextIOBase):
     def states(self, name: str, since: float, until: float) -> list[str]:
         """Return the alarm's state minute by minute: ALARM when every one of its periods breaches, as it counts missing ones."""
         alarm = ALARMS[name]
+        assert alarm["Namespace"] in ({"Sub": "Headroom/${AWS::StackName}"}, "AWS/SQS")
         dimensions = frozenset((each["Name"], str(each["Value"])) for each in alarm.get("Dimensions", []))
         points = self.points.get((alarm["MetricName"], dimensions), [])
         found, minute = [], since + alarm["Period"] * alarm["EvaluationPeriods"]

@@ -10,6 +10,7 @@ import pytest
 from headroom.domain.claims import LONGEST_STEP
 from headroom.settings import Settings
 from tests.support import template as stack
+from tests.support.alarms import matches
 
 FOLDERS = sorted(path.name for path in (stack.ROOT / "functions").iterdir() if (path / "app.py").exists())
 
@@ -178,6 +179,29 @@ def test_every_alarm_is_of_a_metric_that_somebody_sends(name: str) -> None:
     }
     assert alarm["Namespace"] == "AWS/SQS" or alarm["MetricName"] in sent | filtered
     assert ("Dimensions" in alarm) is (alarm["MetricName"] not in filtered)
+
+
+def test_own_errors_are_all_but_those_that_are_raised_on_purpose() -> None:
+    [given] = stack.resources("AWS::Logs::MetricFilter").values()
+    shipped = [*(stack.ROOT / "layers").rglob("*.py"), *(stack.ROOT / "functions").rglob("*.py")]
+    ours = {found for path in shipped for found in re.findall(r"^class (\w+Error)\(", path.read_text(), re.MULTILINE)}
+    mistakes = {"SettingsError", "BusError", "SupersededError"}  # the last never leaves `decide`
+    counted = {name for name in ours if matches(given["FilterPattern"], {"errorType": name})}
+    assert counted == mistakes
+    for name in (
+        "Runtime.OutOfMemory",
+        "Sandbox.Timedout",
+        "UndefinedError",
+        "ValidationError",
+        "ClientError",
+        "KeyError",
+    ):
+        assert matches(given["FilterPattern"], {"errorType": name}), name
+    for name in ("ThrottlingException", "ProvisionedThroughputExceededException", "RequestLimitExceeded"):
+        assert not matches(given["FilterPattern"], {"errorType": name}), name
+    assert matches(given["FilterPattern"], {"exception_name": "KeyError"})
+    assert not matches(given["FilterPattern"], {"message": "planned"})
+    assert len(given["FilterPattern"]) <= 1024
 
 
 @pytest.mark.parametrize("name", ALARMS)

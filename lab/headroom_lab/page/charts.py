@@ -96,7 +96,8 @@ def strip(
         used.append(sum(sample.used for sample in there))
         capacity.append(sum(sample.hd for sample in there) + sum(life.hd for life in lives if life.serves_at(minute)))
     title = (
-        f"The last 24 hours: now {used[-1]:.0f} of {capacity[-1]:.0f} HD connections are in use; at most {max(used):.0f} were, "
+        f"The last 24 hours: at {minutes[-1].astimezone(zone):%H:%M} {used[-1]:.0f} of {capacity[-1]:.0f} HD connections "
+        f"were in use; at most {max(used):.0f} were, "
         f"{min(c - u for c, u in zip(capacity, used, strict=True)):.0f} were free at the least"
     )
     drawn = list(_broken(minutes, used, capacity))  # nobody knows what was in a gap
@@ -132,7 +133,7 @@ def bars(lives: Sequence[Lifetime], since: datetime, now: datetime, zone: ZoneIn
     names = sorted({life.node for life in lives})[:SHOWN]
     if not names:
         return Markup("<p>No overflow node was on in the last 24 hours.</p>")
-    title = f"When each of {len(names)} overflow nodes was on in the last 24 hours"
+    title = f"When overflow nodes were on in the last 24 hours: {len(names)} of {len({life.node for life in lives})} that were"
     with drawing(title, zone=zone, height=0.6 + 0.22 * len(names)) as made:
         axes = made.axes
         axes.set_title("Nodes' lifetimes", loc="left")

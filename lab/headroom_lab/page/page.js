@@ -1,14 +1,23 @@
 "use strict";
 // Redraws each section every few seconds (15, faster in a demo) without losing the reader's place, and sends what is pressed after a question.
 const EVERY = Number(document.body.dataset.every); // seconds
-const token = document.querySelector('meta[name="headroom-token"]').content;
+// The token is in the part of the address that is never sent to a server, and is kept in this tab alone.
+const given = new URLSearchParams(location.hash.slice(1)).get("token");
+if (given) {
+  sessionStorage.setItem("token", given);
+  history.replaceState(null, "", location.pathname);
+}
+const token = sessionStorage.getItem("token") || "";
 const drawn = document.getElementById("drawn");
 const said = document.getElementById("said");
 const ask = document.getElementById("ask");
+const sections = [...document.querySelectorAll("section[data-show]")];
 const asked = new Map(); // section → what its fields were when it was last asked to show itself anew
 const texts = new Map(); // section → its last HTML: what has not changed is not drawn again
 const due = new Map(); // section → when it is to be drawn
-let lastDrawn = 0;
+const drawnAt = new Map(); // section → when it was
+const troubles = new Map(); // section → why it could not be
+const began = Date.now();
 
 const fieldsOf = (section) =>
   Object.fromEntries([...section.querySelectorAll("input, select")].map((field) => [field.name, field.value]));
@@ -33,26 +42,39 @@ function replace(section, html) {
   if (focused) (place && box.querySelector(place) || box).focus({ preventScroll: true });
 }
 
+const patience = (section) => 1000 * EVERY * (section.dataset.slower || 1);
+
 async function draw(section) {
-  due.set(section, Date.now() + 1000 * EVERY * (section.dataset.slower || 1));
-  const answer = await fetch(`/show/${section.dataset.show}?${new URLSearchParams(asked.get(section) || {})}`);
-  if (!answer.ok) throw new Error(answer.status === 403 ? "this page was opened by another `headroom page`" : await answer.text());
-  replace(section, await answer.text());
-  lastDrawn = Date.now();
+  due.set(section, Date.now() + patience(section));
+  try {
+    const typed = new URLSearchParams(asked.get(section) || {});
+    const answer = await fetch(`/show/${section.dataset.show}?${typed}`, { headers: { "X-Headroom-Token": token } });
+    if (!answer.ok) throw new Error(await answer.text());
+    replace(section, await answer.text());
+    drawnAt.set(section, Date.now());
+    troubles.delete(section);
+  } catch (error) {
+    troubles.set(section, error.message);
+  }
 }
 
-let trouble = "";
-async function drawAll(sections) {
-  const results = await Promise.allSettled(sections.map(draw));
-  const failed = results.find((result) => result.status === "rejected");
-  trouble = failed ? failed.reason.message : "";
-}
+const drawAll = (some) => Promise.all(some.map(draw)).then(sayAge);
 
+// The age of what is oldest, for its pace; one section that fails is not hidden by others that do not.
 function sayAge() {
-  const age = lastDrawn ? Math.round((Date.now() - lastDrawn) / 1000) : null;
-  const old = age === null || age > 2 * EVERY + 5;
-  drawn.className = trouble || old && age !== null ? "stale" : "";
-  drawn.textContent = trouble ? `Cannot be redrawn (${trouble}); shown as of ${age ?? "?"} s ago` : age === null ? "Reading …" : `Drawn ${age} s ago`;
+  const ages = sections.map((section) => ({
+    section,
+    seconds: Math.round((Date.now() - (drawnAt.get(section) || began)) / 1000),
+    trouble: troubles.get(section),
+  }));
+  const name = (one) => one.section.querySelector("h2").textContent;
+  const bad = ages.find((one) => one.trouble) || ages.find((one) => 1000 * one.seconds > 2 * patience(one.section) + 5000);
+  drawn.className = bad ? "stale" : "";
+  const paced = ages.filter((one) => !one.section.dataset.slower);
+  drawn.textContent = !bad
+    ? drawnAt.size < sections.length ? "Reading …" : `Drawn ${Math.max(...paced.map((one) => one.seconds))} s ago`
+    : `${name(bad)} cannot be redrawn${bad.trouble ? ` (${bad.trouble})` : ""}; ` +
+      (drawnAt.has(bad.section) ? `shown as of ${bad.seconds} s ago` : "nothing is shown");
 }
 
 async function send(section, order) {
@@ -63,7 +85,7 @@ async function send(section, order) {
   });
   said.textContent = await answer.text();
   said.focus({ preventScroll: false });
-  await drawAll([...document.querySelectorAll("section[data-show]")]);
+  await drawAll(sections);
 }
 
 document.addEventListener("click", async (event) => {
@@ -82,11 +104,16 @@ document.addEventListener("click", async (event) => {
   ask.addEventListener("close", () => { if (ask.returnValue === "yes") send(section, order).catch((error) => { said.textContent = `Not sent: ${error.message}`; }); }, { once: true });
 });
 
-const sections = [...document.querySelectorAll("section[data-show]")];
-drawAll(sections).then(sayAge);
+// Enter in a field does what the button beside it does.
+document.addEventListener("submit", (event) => {
+  event.preventDefault();
+  event.target.querySelector("button[data-again]")?.click();
+});
+
+drawAll(sections);
 setInterval(() => {
   const now = Date.now();
   const late = sections.filter((section) => (due.get(section) || 0) <= now);
-  if (late.length && !document.hidden) drawAll(late).then(sayAge);
-  sayAge();
+  if (late.length && !document.hidden) drawAll(late);
+  else sayAge();
 }, 1000);

@@ -1,7 +1,9 @@
 """Serve the page on 127.0.0.1, to who was given its address and to nobody else.
 
-Any web page that is open in the same browser can send requests to localhost. So each of them must be for this host, carry the
-cookie that only the printed address gives, and, to act, come from this page itself with the token that is in it.
+Any web page that is open in the same browser can send requests to localhost, and any program on this host can. So each of them
+must be for this host and carry a token that only the printed address has, in the part that no browser sends to a server; the page
+keeps it in its tab's own storage and sends it as a header. (A cookie would not do: browsers send it to every port of a host.) To
+act, a request must come from the page itself, too.
 """
 
 import hmac
@@ -23,7 +25,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.middleware import Middleware
 from starlette.middleware.trustedhost import TrustedHostMiddleware
 from starlette.requests import Request
-from starlette.responses import HTMLResponse, PlainTextResponse, RedirectResponse, Response
+from starlette.responses import HTMLResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
 from headroom import clock
@@ -37,6 +39,7 @@ from headroom_lab.page import charts
 HERE = Path(__file__).parent
 TEMPLATES = jinja2.Environment(loader=jinja2.FileSystemLoader(HERE), autoescape=True, undefined=jinja2.StrictUndefined)
 HOST = "127.0.0.1"
+ADDRESS = "Open the address that `headroom page` has printed: it is good for one run."
 HEADERS = {
     "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src data:; "
     "connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
@@ -79,12 +82,7 @@ class Page:
     @property
     def address(self) -> str:
         """What to open; it is good for this one run."""
-        return f"{self.origin}/?token={self.token}"
-
-    @property
-    def cookie(self) -> str:
-        """Its name: cookies know no ports, and two pages may be open."""
-        return f"headroom-{self.port}"
+        return f"{self.origin}/#token={self.token}"
 
     def app(self) -> Starlette:
         """Return the application."""
@@ -97,19 +95,13 @@ class Page:
         ]
         return Starlette(routes=routes, middleware=[Middleware(TrustedHostMiddleware, allowed_hosts=[HOST])])
 
-    def _knows(self, said: str | None) -> bool:
-        return hmac.compare_digest((said or "").encode(), self.token.encode())
+    def _knows(self, request: Request) -> bool:
+        said = request.headers.get("x-headroom-token", "")
+        return hmac.compare_digest(said.encode(), self.token.encode())
 
-    async def _page(self, request: Request) -> Response:
-        if self._knows(request.query_params.get("token")):
-            answer: Response = RedirectResponse("/", 303, HEADERS)
-            answer.set_cookie(self.cookie, self.token, httponly=True, samesite="strict", path="/")
-            return answer
-        if not self._knows(request.cookies.get(self.cookie)):
-            return _refused("Open the address that `headroom page` has printed: it is good for one run.")
-        page = TEMPLATES.get_template("page.html")
-        text = page.render(token=self.token, platform=self.ledger.platform, every=self.every)
-        return HTMLResponse(text, headers=HEADERS)
+    def _page(self, _: Request) -> Response:
+        """The page without anything on it: what is there comes with the token only."""
+        return HTMLResponse(TEMPLATES.get_template("page.html").render(every=self.every), headers=HEADERS)
 
     def _file(self, name: str, kind: str) -> Callable[[Request], Response]:
         def send(_: Request) -> Response:
@@ -118,8 +110,8 @@ class Page:
         return send
 
     def _show(self, request: Request) -> Response:
-        if not self._knows(request.cookies.get(self.cookie)):
-            return _refused("Open the address that `headroom page` has printed.")
+        if not self._knows(request):
+            return _refused(ADDRESS)
         what = request.path_params["what"]
         try:
             with spoken(), self.one_at_a_time:
@@ -132,10 +124,8 @@ class Page:
     async def _act(self, request: Request) -> Response:
         if request.headers.get("origin") != self.origin:
             return _refused("Only this page itself may act.")
-        if not self._knows(request.cookies.get(self.cookie)) or not self._knows(
-            request.headers.get("x-headroom-token")
-        ):
-            return _refused("Open the address that `headroom page` has printed.")
+        if not self._knows(request):
+            return _refused(ADDRESS)
         try:
             pressed = msgspec.json.decode(await request.body(), type=Pressed)
         except msgspec.MsgspecError as error:

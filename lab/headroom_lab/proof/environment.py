@@ -35,6 +35,6 @@ ENVIRONMENT = {
     "HEADS_TOPIC_ARN": "heads",
     "CHAT_TOPIC_ARN": "chat",
     "BUS_NAME": "headroom",
-    "POWERTOOLS_METRICS_NAMESPACE": "Headroom",
+    "POWERTOOLS_METRICS_NAMESPACE": "Headroom/headroom",
     "POWERTOOLS_SERVICE_NAME": "headroom",
 }

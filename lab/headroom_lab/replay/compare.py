@@ -66,10 +66,11 @@ def recorded_days(ledger: Ledger, since: datetime, until: datetime) -> list[Reco
 def _recorded(ledger: Ledger, reading: Reading, overflow: str, since: datetime, until: datetime) -> Recorded:
     sources = [place.name for place in reading.locations if place.overflow_location == overflow]
     nodes = [worker for worker in reading.workers if worker.location == overflow]
-    lifetimes = [lifetime for node in nodes for lifetime in _lifetimes(ledger, node.name, since, until)]
     refused = list(ledger.refused(since, until))
     sizes = [hd for node in nodes if (hd := ledger.memory(node.name).hd or node.max_hd_calls)]
     samples = merged([list(ledger.samples(name, since, until)) for name in sources])
+    since = max(since, samples[0].at) if samples else since  # before that nobody looked
+    lifetimes = [lifetime for node in nodes for lifetime in _lifetimes(ledger, node.name, since, until)]
     hd = max((sample.hd for sample in samples), default=0)
     return Recorded(
         overflow=overflow,

@@ -32,6 +32,7 @@ class Place:
     """One overflow location: node-hours that its load needed (see `needed_hours`), and of every node always on."""
 
     overflow_location: str
+    since: datetime  # when the first load was sampled, or the period's begin
     out_of_licence: int
     needed_hours: float
     always_on_hours: float
@@ -125,6 +126,7 @@ def _place(recorded: Recorded, lines: Sequence[Line], price: float | None) -> Pl
     always = recorded.platform.nodes * ((recorded.until - recorded.since) / HOUR)
     return Place(
         overflow_location=recorded.overflow,
+        since=recorded.since,
         out_of_licence=recorded.licences,
         needed_hours=round(needed_hours(recorded), 2),
         always_on_hours=round(always, 2),

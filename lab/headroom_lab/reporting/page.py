@@ -71,7 +71,7 @@ def _comparison(report: Report, place: Place) -> Table:
     titles: tuple[str, ...] = ("", "turned away\n(recorded)", "turned away\n(estimated)", "node-\nhours", "starts")
     titles = titles if report.price is None else (*titles, "cost")
     table = _table(
-        f"{place.overflow_location}, {report.since:%Y-%m-%d} to {report.until:%Y-%m-%d}", titles, right=titles[1:]
+        f"{place.overflow_location}, {place.since:%Y-%m-%d} to {report.until:%Y-%m-%d}", titles, right=titles[1:]
     )
     saved = "" if place.saved_against_always_on is None else f", {place.saved_against_always_on:,.2f} more than it cost"
     table.caption = (

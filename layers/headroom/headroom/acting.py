@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from mypy_boto3_stepfunctions import SFNClient
 
 LONGEST = 200  # characters of a reason or a name
+DIGITS = 4  # of a number of nodes
 
 
 class Do(StrEnum):
@@ -64,7 +65,7 @@ def order_of(pressed: Mapping[str, Any], fields: Mapping[str, str], zone: str, n
     }
     given["reason"] = typed["reason"]
     if given.get("do") == Do.START and not given.get("nodes"):
-        if not typed["count"].isdecimal():
+        if not typed["count"].isdecimal() or len(typed["count"]) > DIGITS:
             raise BadRequestError("Say how many nodes: a number.")
         given["count"] = int(typed["count"])
     if given.get("do") in {Do.START, Do.HOLD} and typed["until"]:

@@ -12,7 +12,7 @@ from headroom.adapters.notify import Notify
 from headroom.adapters.workflows import Workflows
 from headroom.domain.fleet import Fleet, Instance, Observation, match_up
 from headroom.domain.forecasting import Booking, Outlook, gathered, near, quarter_of
-from headroom.domain.issues import Trouble
+from headroom.domain.issues import Issue, Trouble
 from headroom.domain.lifecycle import Commitments, Memory, was_ours
 from headroom.domain.planning import Plan, plan
 from headroom.domain.policy import Mode, Policy
@@ -79,6 +79,7 @@ class Decider:
         except SupersededError:
             logger.info("superseded", snapshot=str(since))
             return None
+        self._tell_issues(last.plan if last else None, decision, now)  # before anything can fail: once only
         for change, token in begun:
             self.ledger.tell(
                 Event(at=now, kind=f"{change.action} wanted", node=change.node, reason=change.reason, by=ME)
@@ -93,7 +94,6 @@ class Decider:
                 self.workflows.begin(change, token)
         if last and last.plan.at.date() != now.date():
             self._publish(last)
-        self._tell_issues(last.plan if last else None, decision, now)
         self._keep_samples(decision)
         return decision
 
@@ -190,19 +190,21 @@ class Decider:
     def _tell_issues(self, before: Plan | None, after: Plan, now: datetime) -> None:
         known = {issue.same: issue for issue in before.issues} if before else {}
         there = {issue.same: issue for issue in after.issues}
-        nodes = {node.name for node in after.nodes}
+        nodes = {node.name for made in (before, after) if made for node in made.nodes}
+
+        def tell(kind: str, issue: Issue, reason: str) -> None:
+            node = issue.about if issue.about in nodes else ""
+            about = "" if node else issue.same[1]
+            event = Event(at=now, kind=kind, node=node, reason=reason, by=ME, topic=issue.kind, about=about)
+            self.ledger.tell(event)
+
         for same, issue in there.items():
             if same not in known:
-                told = f"{issue.what.rstrip('.')}. {issue.advice}"
-                node = issue.about if issue.about in nodes else ""
                 kind = "control refused" if issue.kind is Trouble.TWO_CONTROLLERS else "issue"
-                self.ledger.tell(Event(at=now, kind=kind, node=node, reason=told, by=ME, topic=issue.kind))
+                tell(kind, issue, f"{issue.what.rstrip('.')}. {issue.advice}")
         for same, issue in known.items():
             if same not in there:
-                node = issue.about if issue.about in nodes else ""
-                self.ledger.tell(
-                    Event(at=now, kind="issue over", node=node, reason=issue.what, by=ME, topic=issue.kind)
-                )
+                tell("issue over", issue, issue.what)
         is_refused = any(issue.kind is Trouble.TWO_CONTROLLERS for issue in after.issues)
         if after.frozen and not is_refused and (before is None or before.frozen != after.frozen):
             self.ledger.tell(Event(at=now, kind="held still", reason=after.frozen, by=ME))

@@ -66,8 +66,8 @@ def test_a_problem_that_flaps_is_told_once_a_quarter_of_an_hour_and_once_when_it
     flaps = [event(2 * n, "issue" if n % 2 == 0 else "issue over", topic="no news") for n in range(20)]
     messages = told(flaps)
     assert [minute for minute, _ in messages] == [0, 15, 30, 45]
-    assert messages[-1][1].subject == "Headroom: over: no news"
-    assert messages[-1][1].body.endswith("Over: no news. It began at 08:00 UTC, 45 min ago.")
+    assert messages[-1][1].subject == "Headroom: over: Pexip or EC2 cannot be read"
+    assert messages[-1][1].body.endswith("Over: Pexip or EC2 cannot be read. It began at 08:00 UTC, 45 min ago.")
 
 
 def test_a_storm_is_three_messages_at_most_in_a_quarter_of_an_hour_and_names_how_many() -> None:
@@ -98,7 +98,7 @@ def test_what_could_not_wait_is_said_to_be_over_once_however_often_it_came() -> 
     assert [(minute, m.subject) for minute, m in messages] == [
         (0, "Headroom: control refused since 0"),
         (4, "Headroom: control refused since 4"),
-        (14, "Headroom: over: two controllers"),
+        (14, "Headroom: over: control refused"),
     ]
 
 
@@ -123,8 +123,39 @@ def test_what_is_read_twice_is_told_once() -> None:
     first, memo = tell([one], Memo(), NOW, KEEP, CLOCK_OF)
     again, memo = tell([one], memo, NOW + MINUTE, KEEP, CLOCK_OF)
     assert (len(first), again) == (1, [])
-    _, memo = tell([], memo, NOW + KEEP, KEEP, CLOCK_OF)
+    _, memo = tell([], memo, NOW + 2 * KEEP, KEEP, CLOCK_OF)
     assert memo.seen == ()
+
+
+def test_what_was_written_by_a_clock_that_is_ahead_is_told_once() -> None:
+    ahead, memo, found = event(3.9, "promise missed"), Memo(), []
+    for minute in range(3, 30):
+        now = NOW + minute * MINUTE
+        messages, memo = tell([ahead] if ahead.at > now - KEEP - MINUTE else [], memo, now, KEEP, CLOCK_OF)
+        found += messages
+    assert len(found) == 1
+
+
+def test_a_problem_of_two_locations_is_over_when_it_is_over_in_both() -> None:
+    def short(minute: int, kind: str, place: str) -> Happened:
+        return replace(
+            event(minute, kind, topic="not enough nodes", reason=f"{place} is short"),
+            id=f"{minute}{place}",
+            about=place,
+        )
+
+    came = [short(0, "issue", "Oslo"), short(0, "issue", "Bergen"), short(4, "issue over", "Oslo")]
+    assert [minute for minute, _ in told(came)] == [0]
+    messages = told([*came, short(30, "issue over", "Bergen")])
+    assert [(minute, message.subject) for minute, message in messages][1:] == [(35, "Headroom: over: not enough nodes")]
+
+
+def test_a_flood_is_counted_where_it_is_not_remembered_one_by_one() -> None:
+    flood = [event(n / 1000, "given up", f"burst-{n}", reason=f"reason {n}") for n in range(900)]
+    urgent = [replace(event(1, "promise missed", reason=f"missed {n}"), id=str(n)) for n in range(20)]
+    messages = [message for _, message in told([*flood, *urgent])]
+    assert any("… and 12 more: `headroom history`." in message.body for message in messages if message.urgent)
+    assert any("… and 891 more: `headroom history`." in message.body for message in messages)
 
 
 KINDS = st.sampled_from([*sorted(WEIGHTS), "instance running"])

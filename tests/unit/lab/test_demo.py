@@ -108,7 +108,7 @@ def test_the_screen_says_at_a_glance_what_happens_and_why(width: int) -> None:
         now=NOW,
         speed=60,
         endpoint="http://127.0.0.1:4566",
-        page="http://127.0.0.1:8000/?token=x",
+        page="http://127.0.0.1:8000/#token=x",
         title="a busy Monday",
         plan=decided,
         events=[replace(event("stop refused"), at=NOW - timedelta(minutes=1), reason="It carries conferences: 1")],

@@ -23,9 +23,13 @@ class BusError(Exception):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Announced:
-    """An event's detail. `version` grows when a field changes its meaning or goes; new ones may come at any time."""
+    """An event's detail. `version` grows when a field changes its meaning or goes; new ones may come at any time.
+
+    `id` is the same each time the same event comes.
+    """
 
     version: str
+    id: str
     platform: str
     at: datetime
     kind: str
@@ -80,6 +84,7 @@ class Bus:
     def _announced(self, event: Event) -> Announced:
         return Announced(
             version=VERSION,
+            id=event.id,
             platform=self.platform,
             at=event.at,
             kind=event.kind,

@@ -146,6 +146,8 @@ class Event:
     by: str
     node: str = ""
     topic: str = ""  # which kind of issue, of an issue
+    about: str = ""  # and what it is of, where that is no node
+    id: str = ""  # its key in the ledger, of one that was read
 
 
 def _without_outlooks(record: Record) -> Record:
@@ -702,6 +704,7 @@ class Ledger:
                 "expires_at": self._expiry(event.at, HISTORY_KEPT),
             }
             | ({"topic": event.topic} if event.topic else {})
+            | ({"about": event.about} if event.about else {})
             | ({"node": event.node, "node_key": f"{self.platform}#{event.node}"} if event.node else {}),
         )
 
@@ -735,6 +738,7 @@ class Ledger:
                     reason=event.reason,
                     node=event.node,
                     topic=event.topic,
+                    about=event.about,
                 )
             day += timedelta(days=1)
 
@@ -921,4 +925,6 @@ def _event(item: dict[str, Any]) -> Event:
         by=item["by"],
         node=item.get("node", ""),
         topic=item.get("topic", ""),
+        about=item.get("about", ""),
+        id=item["sk"],
     )

@@ -10,11 +10,14 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 
+from headroom.domain.issues import Trouble
+
 AGAIN = timedelta(minutes=15)  # the same problem is told no sooner
 OVER_FOR = timedelta(minutes=5)  # how long it must be over before that is told: it may come back
 QUIET, LONGEST = timedelta(minutes=3), timedelta(minutes=10)  # news waits for more of its kind, but not for ever
 MOST = 3  # messages in a quarter of an hour, those that cannot wait aside
-NAMED = 8  # nodes that are named; of more the number is given
+NAMED = 8  # nodes that are named, and reasons; of more the number is given
+KEPT = 200  # happenings that are remembered one by one until they are told
 SUBJECT = 100  # ASCII characters: Amazon SNS takes no more
 
 
@@ -54,6 +57,17 @@ TITLES = {
     "stopped": "stopped",
     "hold": "promised",
     "promise kept": "promise kept",
+    Trouble.NO_NEWS: "Pexip or EC2 cannot be read",
+    Trouble.TWO_CONTROLLERS: "control refused",
+    Trouble.INCOMPLETE: "Pexip's answer is incomplete",
+    Trouble.MISFIT: "nodes and instances do not fit",
+    Trouble.NO_NODES: "there are no overflow nodes",
+    Trouble.NOT_WRITTEN_DOWN: "switched by somebody else",
+    Trouble.DOES_NOT_SERVE: "on but not serving",
+    Trouble.MOVED: "public address has changed",
+    Trouble.STUCK: "cannot be stopped, or hangs",
+    Trouble.DATABASE: "takes part in the distributed database",
+    Trouble.OTHER: "something else is amiss",
 }
 DOES = {
     "promise missed": "It goes on trying until the promise ends, with other nodes where one fails.",
@@ -74,7 +88,10 @@ SHOULD = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Happened:
-    """Something that happened; `topic` tells one kind of issue from another, `id` one happening from another."""
+    """Something that happened; `topic` tells one kind of issue from another, `id` one happening from another.
+
+    `about` is what an issue is of, where that is no node: a location, a source of news.
+    """
 
     id: str
     at: datetime
@@ -82,6 +99,7 @@ class Happened:
     reason: str
     node: str = ""
     topic: str = ""
+    about: str = ""
 
     @property
     def subject(self) -> str:
@@ -99,6 +117,7 @@ class Problem:
     told: datetime | None = None
     there: tuple[str, ...] = ()
     fresh: tuple[Happened, ...] = ()
+    more: int = 0  # that are fresh, too, and not kept one by one
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -107,6 +126,7 @@ class Memo:
 
     problems: tuple[Problem, ...] = ()
     news: tuple[Happened, ...] = ()
+    unsent: tuple["Message", ...] = ()  # that could not be sent: first of all the next time
     sent: tuple[datetime, ...] = ()
     looked: datetime | None = None
     seen: tuple[tuple[str, datetime], ...] = ()  # ids that were taken already, while they may come again
@@ -127,12 +147,14 @@ def tell(
 ) -> tuple[list[Message], Memo]:
     """Return what people are to be told now, and what to remember; what was taken within `keep` is not taken again."""
     known = {seen for seen, _ in memo.seen}
-    fresh = sorted((one for one in happened if one.id not in known), key=lambda one: (one.at, one.id))
-    seen = (*((each, at) for each, at in memo.seen if now - at < keep), *((one.id, now) for one in fresh))
+    worth = (one for one in happened if one.kind in WEIGHTS and one.id not in known)
+    fresh = sorted(worth, key=lambda one: (one.at, one.id))
+    seen = (*((each, at) for each, at in memo.seen if now - at < 2 * keep), *((one.id, now) for one in fresh))
     memo = replace(memo, looked=now, seen=seen, sent=tuple(at for at in memo.sent if now - at < AGAIN))
     urgent = [one for one in fresh if WEIGHTS.get(one.kind) is Weight.URGENT]
     messages = [
-        _urgent(kind, [one for one in urgent if one.kind == kind]) for kind in dict.fromkeys(u.kind for u in urgent)
+        _urgent(kind, [one for one in urgent if one.kind == kind], clock_of)
+        for kind in dict.fromkeys(one.kind for one in urgent)
     ]
     for one in fresh:
         memo = _taken(memo, one)
@@ -142,7 +164,7 @@ def tell(
     if (due or over or news) and len(memo.sent) < (MOST if due else MOST - 1):  # the last is kept for a problem
         messages.append(_gathered(due, over, news, now, clock_of))
         left = [
-            replace(problem, told=now, fresh=()) if problem in due else problem
+            replace(problem, told=now, fresh=(), more=0) if problem in due else problem
             for problem in memo.problems
             if problem not in over
         ]
@@ -154,11 +176,11 @@ def _taken(memo: Memo, one: Happened) -> Memo:
     """Add what happened to what people are still to be told."""
     match WEIGHTS.get(one.kind):
         case Weight.NEWS:
-            return replace(memo, news=(*memo.news, one))
+            return replace(memo, news=(*memo.news, one)[-KEPT:])
         case Weight.PROBLEM | Weight.OVER:
             return _with_problem(memo, one)
         case Weight.URGENT if one.topic:  # it was told as it came, and its end will be
-            told = Problem(subject=one.topic, begun=one.at, last=one.at, told=one.at, there=(one.node,))
+            told = Problem(subject=one.topic, begun=one.at, last=one.at, told=one.at, there=(one.node or one.about,))
             return replace(memo, problems=(*(each for each in memo.problems if each.subject != one.topic), told))
         case _:
             return memo
@@ -170,9 +192,13 @@ def _with_problem(memo: Memo, one: Happened) -> Memo:
     if before is None and is_over:
         return memo
     before = before or Problem(subject=one.subject, begun=one.at, last=one.at)
-    there = tuple(name for name in before.there if name != one.node) if is_over else (*before.there, one.node)
-    fresh = before.fresh if is_over else (*before.fresh, one)
-    problem = replace(before, last=one.at, there=tuple(dict.fromkeys(there)), fresh=fresh)
+    name = one.node or one.about
+    there = tuple(each for each in before.there if each != name) if is_over else (*before.there, name)
+    problem = replace(before, last=one.at, there=tuple(dict.fromkeys(there)))
+    if not is_over and len(before.fresh) < KEPT:
+        problem = replace(problem, fresh=(*before.fresh, one))
+    elif not is_over:
+        problem = replace(problem, more=before.more + 1)
     return replace(memo, problems=(*(each for each in memo.problems if each.subject != one.subject), problem))
 
 
@@ -192,9 +218,9 @@ def _is_ripe(news: Sequence[Happened], now: datetime) -> bool:
     return now - max(one.at for one in news) >= QUIET or now - min(one.at for one in news) >= LONGEST
 
 
-def _urgent(kind: str, all_of_it: Sequence[Happened]) -> Message:
+def _urgent(kind: str, all_of_it: Sequence[Happened], clock_of: Callable[[datetime], str]) -> Message:
     what = all_of_it[-1].reason
-    lines = [*(one.reason for one in all_of_it), "", *_sequel(kind)]
+    lines = [*_cut([f"{clock_of(one.at)} {one.reason}" for one in all_of_it]), "", *_sequel(kind)]
     return Message(subject=_subject(f"Headroom: {TITLES[kind]}", what), body="\n".join(lines), urgent=True, topic=kind)
 
 
@@ -212,8 +238,7 @@ def _gathered(
             title = TITLES.get(problem.subject, problem.subject)
             titles.append(f"{title} ({named})" if named else title)
         lines = list(dict.fromkeys(f"{clock_of(one.at)} {one.reason}" for one in problem.fresh))
-        more = [f"… and {len(lines) - NAMED} more: `headroom history`."] if len(lines) > NAMED else []
-        parts.append("\n".join([*lines[:NAMED], *more, "", *_sequel(problem.subject)]).rstrip())
+        parts.append("\n".join([*_cut(lines, problem.more), "", *_sequel(problem.subject)]).rstrip())
     for problem in over:
         title = TITLES.get(problem.subject, problem.subject)
         titles.append(f"over: {title}")
@@ -224,13 +249,19 @@ def _gathered(
         titles += [f"{count} {TITLES[kind]}" for kind, count in counts.items()]
         for kind in counts:
             of_it = [one for one in news if one.kind == kind]
-            reasons = [reason for reason, _ in Counter(one.reason for one in of_it).most_common(NAMED)]
+            reasons = _cut([reason for reason, _ in Counter(one.reason for one in of_it).most_common()])
             named = _names(one.node for one in of_it)
             parts.append(
                 "\n".join([f"{TITLES[kind].capitalize()}: {named}" if named else TITLES[kind].capitalize(), *reasons])
             )
     first = due[0].subject if due else over[0].subject if over else news[0].kind
     return Message(subject=_subject("Headroom:", "; ".join(titles)), body="\n\n".join(parts), topic=first)
+
+
+def _cut(lines: Sequence[str], more: int = 0) -> list[str]:
+    """The first lines, and how many more there are."""
+    left = len(lines) - NAMED + more if len(lines) > NAMED else more
+    return [*lines[:NAMED], *([f"… and {left} more: `headroom history`."] if left else [])]
 
 
 def _sequel(kind: str) -> list[str]:

@@ -24,6 +24,7 @@ from headroom.words import ago
 
 ROWS = 150  # nodes or events; CloudWatch takes 256 KB of a widget
 MOST = 50  # issues, locations, promises
+MOST_OF_ONE = 500  # events of one node that are looked through
 TEMPLATES = jinja2.Environment(
     loader=jinja2.FileSystemLoader(Path(__file__).parent),
     autoescape=True,
@@ -148,11 +149,16 @@ class Pages:
 
     def _history(self, status: Status, fields: Mapping[str, str]) -> dict[str, Any]:
         node, kind, days = (fields.get(name, "").strip() for name in ("node", "kind", "days"))
-        whole = min(int(days), 400) if days.isdecimal() and int(days) else 1
-        found = self.ledger.history(status.at.date(), whole, node=node, kind=kind)
+        whole = min(int(days[:3]), 400) if days.isdecimal() and int(days[:3]) else 1
+        found = (
+            (event for event in self.ledger.events_of(node, MOST_OF_ONE) if event.kind.startswith(kind))
+            if node
+            else self.ledger.history(status.at.date(), whole, kind=kind)
+        )
         return {"node": node, "kind": kind, "days": whole, "events": list(islice(found, ROWS + 1))}
 
 
+UNTIL = "until the time above, or for the minimum lifetime if there is none"
 NOTHING_YET = "Headroom has not planned yet: wait a minute, and look at the log of observe."
 
 
@@ -165,15 +171,20 @@ def actions(node: Seen) -> Iterator[tuple[str, dict[str, Any], str]]:
     """What can be done with a node as it is: the button, the order, the question."""
     name = node.name
     if node.state is NodeState.STOPPED:
-        yield "Start", {"do": "start", "nodes": [name]}, f"Start {name} and keep it until the time above?"
+        yield "Start", {"do": "start", "nodes": [name]}, f"Start {name} and keep it {UNTIL}?"
     if node.state in {NodeState.SERVING, NodeState.CLOSED}:
-        yield "Hold", {"do": "hold", "nodes": [name]}, f"Keep {name} serving until the time above?"
+        yield "Hold", {"do": "hold", "nodes": [name]}, f"Keep {name} serving {UNTIL}?"
     if node.state is NodeState.CLOSED:
         yield "Open", {"do": "open", "nodes": [name]}, f"Open {name} for new calls?"
     if node.state is NodeState.SERVING:
         yield "Close", {"do": "close", "nodes": [name]}, f"Close {name}? Its calls go on, new ones go elsewhere."
     if node.holds:
-        yield "Release", {"do": "release", "nodes": [name]}, f"End what holds {name}?"
+        held = ", ".join(f"«{reason}»" for reason in node.holds)
+        yield (
+            "Release",
+            {"do": "release", "nodes": [name]},
+            f"End {held}? Whatever it holds may be emptied and stopped.",
+        )
 
 
 def _place_in_line(node: Seen) -> int:
