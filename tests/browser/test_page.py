@@ -1,7 +1,9 @@
 """The page as an operator uses it, in a browser, while `make demo` plays the morning."""
 
+import os
 import re
 import shutil
+import signal
 import subprocess
 import threading
 import time
@@ -26,7 +28,12 @@ class Demo:
 
     def __init__(self) -> None:
         self.process = subprocess.Popen(
-            ["make", "demo", "UNTIL=09:12"], cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+            ["make", "demo", "UNTIL=09:12"],
+            cwd=ROOT,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            start_new_session=True,
         )
         self.lines: list[str] = []
         self.reader = threading.Thread(target=self._read, daemon=True)
@@ -55,11 +62,10 @@ class Demo:
 def demo() -> Iterator[Demo]:
     playing = Demo()
     yield playing
-    if playing.process.poll() is None:
-        playing.process.terminate()
-    with suppress(subprocess.TimeoutExpired):
-        playing.process.wait(60)
-    playing.reader.join(10)
+    with suppress(ProcessLookupError):  # as Ctrl-C in a terminal: it takes everything with it that it has begun
+        os.killpg(playing.process.pid, signal.SIGINT)
+    playing.process.wait(60)
+    playing.reader.join(30)
     if playing.process.stdout:
         playing.process.stdout.close()
 
@@ -101,7 +107,7 @@ def test_an_operator_starts_a_node_sees_it_serve_and_why_and_the_morning_goes_we
     expect(row).to_contain_text("● serving", timeout=240_000)
     expect(row).to_contain_text("held: all-hands at nine")
     history = page.locator("#history")
-    history.get_by_label("Node").fill(NODE)
+    history.get_by_label("Node", exact=True).fill(NODE)
     history.get_by_role("button", name="Show").click()
     for words in ("asked to start", "typed name: Anna", "all-hands at nine", "serving", "It serves 15 HD connections"):
         expect(history).to_contain_text(words, timeout=60_000)

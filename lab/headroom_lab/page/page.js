@@ -106,6 +106,7 @@ document.addEventListener("click", async (event) => {
 
 // Enter in a field does what the button beside it does.
 document.addEventListener("submit", (event) => {
+  if (event.target.method === "dialog") return;
   event.preventDefault();
   event.target.querySelector("button[data-again]")?.click();
 });
