@@ -16,6 +16,7 @@ from typing import Any
 
 import boto3
 import pytest
+import requests
 from click.testing import CliRunner
 from jsonschema import Draft202012Validator
 
@@ -345,6 +346,21 @@ def test_every_command_answers_on_the_deployed_stack(
     said = CliRunner().invoke(main, shlex.split(typed), catch_exceptions=False)
     assert said.exit_code in code, said.output
     assert words in said.output
+
+
+def test_the_page_of_a_deployed_stack_is_served_until_ctrl_c(stage: Stage) -> None:
+    environment = (
+        os.environ | stage.aws.environment | {"HEADROOM_CLOCK": str(stage.clock.path), "PYTHONUNBUFFERED": "1"}
+    )
+    command = [sys.executable, "-m", "headroom_lab.cli.main", "page"]
+    with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True) as page:
+        assert page.stdout
+        origin, _, token = page.stdout.readline().strip().partition("/#token=")
+        answer = requests.get(f"{origin}/show/status", headers={"X-Headroom-Token": token}, timeout=60)
+        assert (answer.status_code, "Pexip read" in answer.text) == (200, True)
+        page.send_signal(signal.SIGINT)
+        assert page.stdout.read().splitlines()[-1] == "Ended."
+        assert page.wait(20) == 0
 
 
 def test_the_dashboard_s_widgets_show_and_act(stage: Stage) -> None:
