@@ -20,7 +20,7 @@ help:  ## Show this
 
 setup: .venv/.ready  ## Make .venv from the locks (every other target does it by itself)
 
-demo: .venv/.ready  ## A weekday morning, end to end (SPEED=40, TRACE=file DAY=2003-10-20)
+demo: .venv/.ready  ## A weekday morning, end to end (SPEED=40, UNTIL=09:15, TRACE=file DAY=2003-10-20)
 	@$(RUN) headroom demo $(if $(SPEED),--speed $(SPEED)) $(if $(TRACE),--trace '$(TRACE)') $(if $(DAY),--day '$(DAY)') $(if $(UNTIL),--until '$(UNTIL)')
 
 test: .venv/.ready  ## All tests: the deployed stack by itself, as it lives by the clock, the others on every processor

@@ -1,4 +1,4 @@
-"""Last step of every workflow: write down how it ended, tell people if they should know, give the claim back."""
+"""Last step of every workflow: write down how it ended, and give the claim back."""
 
 from datetime import datetime
 from typing import Any
@@ -23,7 +23,7 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     outcome = Outcome(event["outcome"])
     reason = in_words(event["error"]) if "error" in event else event["reason"]
     finisher.finish(event["node"], event["token"], outcome, reason, event.get("asked_at"))
-    metrics.add_metric("StartsFailed", MetricUnit.Count, int(outcome in {Outcome.GIVEN_UP, Outcome.FAILED}))
+    metrics.add_metric("StartsFailed", MetricUnit.Count, int(outcome is Outcome.GIVEN_UP))
     if outcome is Outcome.SERVING and "asked_at" in event:
         metrics.add_metric(
             "BootSeconds", MetricUnit.Seconds, (clock.now() - datetime.fromisoformat(event["asked_at"])).total_seconds()

@@ -39,13 +39,14 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, int]:
 
 def sent(message: Message) -> bool:
     """Tell people, and chats if they can be told; say whether people were."""
+    body = f"{message.body}\n\n{settings.platform}: add `--stack {settings.bus_name}` to the commands."  # they share a name
     try:
-        notify.people(message.subject, message.body)
+        notify.people(message.subject, body)
     except ClientError:
         logger.exception("people were not told", subject=message.subject)
         return False
     try:
-        chat.chat(message)
+        chat.chat(replace(message, body=body))
     except ClientError:  # people know; a chat is not worth telling them again
         logger.exception("chats were not told", subject=message.subject)
     logger.info("told", subject=message.subject, urgent=message.urgent)

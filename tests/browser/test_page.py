@@ -28,7 +28,7 @@ class Demo:
 
     def __init__(self) -> None:
         self.process = subprocess.Popen(
-            ["make", "demo", "UNTIL=09:12"],
+            ["make", "demo", "UNTIL=09:05"],
             cwd=ROOT,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,

@@ -56,4 +56,4 @@ def test_a_missed_promise_is_written_down_with_what_is_missing(
     found = promiser.report(made["hold"])
     assert (found["due"], found["kept"]) == (True, False)
     [missed] = [event for event in desk.ledger.events(f"{hold.ready_by:%Y-%m-%d}") if event.kind == "promise missed"]
-    assert "Not ready: 2 of 2 nodes in Cloud (burst-1 is stopped; burst-2 is stopped)" in missed.reason
+    assert "Not ready: 2 of 2 nodes in Cloud (none was started for it)" in missed.reason

@@ -64,6 +64,7 @@ def deployed(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> Deployed:
         monkeypatch.setattr(module, "stack_of", lambda _: found)
     for module in (show, explain):
         monkeypatch.setattr(module, "ledger_of", lambda _: found.ledger)
-    monkeypatch.setattr(act, "identity", lambda: "Operators/anna")
+    for module in (operate, act):
+        monkeypatch.setattr(module, "identity", lambda: "Operators/anna")
     stage.after(0, stage.every_minute)
     return found

@@ -64,6 +64,8 @@ def test_hand_over_checks_switches_and_says_when_to_disable_bursting(deployed: D
     ]
     assert [said.output.find(words) for words in order] == sorted(said.output.find(words) for words in order)
     assert -1 not in [said.output.find(words) for words in order]
+    [asked] = [event for event in stage.ledger.events("2026-03-29") if event.kind == "asked to hand over"]
+    assert asked.by == "Operators/anna"
     assert deployed.mode is Mode.CONTROL
 
 

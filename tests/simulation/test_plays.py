@@ -10,7 +10,7 @@ from headroom.domain import safety
 from headroom_lab.proof.chaos import workflows
 from headroom_lab.proof.play import Play, play
 
-SCHEDULES = 240
+SCHEDULES = 200
 HAZARDS = {
     "EC2 has no room",
     "EC2 throttles",

@@ -95,7 +95,7 @@ def _promised(deployed: Deployed, do: Do, given: dict[str, Any]) -> Done:
 
 @click.command()
 @_capacity
-@click.option("--no-wait", is_flag=True, help="Return at once instead of showing each node boot.")
+@click.option("--no-wait", is_flag=True, help="Return at once instead of showing each node boot, as --json does.")
 def start(*, stack: str, wants_json: bool, no_wait: bool, **given: Any) -> None:
     """Start nodes, by name or by number, and keep them. Exit code 3 if not all of them served in time."""
     deployed = stack_of(stack)

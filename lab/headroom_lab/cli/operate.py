@@ -1,18 +1,17 @@
 """`headroom hand-over` and `hand-back`: who may change what, switched with checks."""
 
-import getpass
 from collections.abc import Callable
 from datetime import timedelta
 
 import click
 
 from headroom import clock
-from headroom.adapters.ledger import Ledger
+from headroom.adapters.ledger import Event, Ledger
 from headroom.domain.fleet import OURS, Reading
 from headroom.domain.lifecycle import Pause, Pausing
 from headroom.domain.planning import Plan
 from headroom.domain.policy import Mode
-from headroom_lab.cli.stack import Deployed, spoken, stack_of, stack_option
+from headroom_lab.cli.stack import Deployed, identity, spoken, stack_of, stack_option
 
 BURSTING = "Platform > Global settings > Cloud bursting"
 FRESH = timedelta(minutes=3)
@@ -67,6 +66,9 @@ def hand_over(stack: str) -> None:
     deployed = stack_of(stack)
     with spoken():
         _check_before_hand_over(deployed)
+        deployed.ledger.tell(
+            Event(at=clock.now(), kind="asked to hand over", reason="Taken over from Pexip", by=identity())
+        )
         if deployed.mode is not Mode.CONTROL:
             click.echo("Deploying with Mode=control; Headroom holds still as long as Pexip's bursting is enabled.")
             deployed.set_mode(Mode.CONTROL)
@@ -112,8 +114,11 @@ def hand_back(mode: str, stack: str) -> None:
     deployed = stack_of(stack)
     with spoken():
         before, _ = _newest(deployed.ledger)
-        why = Pause(reason="handing back to Pexip", by=getpass.getuser(), holding=Pausing.HANDING_BACK)
+        why = Pause(reason="handing back to Pexip", by=identity(), holding=Pausing.HANDING_BACK)
         deployed.ledger.hold_still(why, clock.now())
+        deployed.ledger.tell(
+            Event(at=clock.now(), kind="asked to hand back", reason="Handed back to Pexip", by=identity())
+        )
         click.echo("Headroom holds still, opens what it has closed, and ends what it has begun.")
         _wait("all that Headroom had closed is open", lambda: _is_all_open(deployed.ledger, before), timedelta(hours=1))
         if not _bursts(deployed.ledger):

@@ -21,8 +21,10 @@ from headroom.acting import Operator
 from headroom.adapters.ledger import Ledger
 from headroom.domain.policy import Mode, Policy
 
+RIGHTS = "ask for a role that may describe the stack and read its table (README, «Permissions»)."
 ADVICE = {
-    "AccessDenied": "ask for a role that may describe the stack and read its table.",
+    "AccessDenied": RIGHTS,
+    "AccessDeniedException": RIGHTS,
     "ExpiredToken": "sign in again (`aws sso login`).",
     "ExpiredTokenException": "sign in again (`aws sso login`).",
     "InvalidClientTokenId": "the access key is not valid: check AWS_PROFILE.",

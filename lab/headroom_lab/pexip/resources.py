@@ -37,7 +37,6 @@ max_audio_calls:integer max_sd_calls:integer max_hd_calls:integer? max_full_hd_c
 media_tokens_used:integer media_load:integer signaling_count:integer upgrade_status:string cpu_count:integer
 cpu_model:string cpu_capabilities:string hypervisor:string total_ram:integer resource_uri:string"""
 NEW_WORKER = " last_attempted_contact:datetime? max_direct_participants:integer sync_status:string"
-OLD_WORKER = " last_reported:datetime? deploy_progress:integer deploy_error:string"
 
 STATUS = {
     "cloud_node": fields(

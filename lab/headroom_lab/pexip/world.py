@@ -67,7 +67,6 @@ class Node:
     closed: Delayed[bool] = field(default_factory=lambda: Delayed(False, False))
     closed_reason: str = ""
     launched_at: float | None = None  # None while it is off
-    running_since: float | None = None
     boots_at: float = 0
     ready_at: float = float("-inf")
     last_boot: float | None = None

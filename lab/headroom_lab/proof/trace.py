@@ -249,7 +249,7 @@ class Follower:
             case "start_instance":
                 return [("start", "is about to start it"), ("start 2", "starts it")] if answer["asked_at"] else []
             case "finish":
-                return [("", "give up" if answer["outcome"] in {"given up", "failed"} else "finish")]
+                return [("", "give up" if answer["outcome"] == "given up" else "finish")]
             case _:
                 return self._retired(name, event, answer)
 
@@ -289,8 +289,11 @@ class Follower:
             return [("settle", "is done")]
         first = [("settle", "looks again")] if begins else []
         steps = OPENS if answer["open"] else CLOSES
-        if not answer["changed"]:
-            steps = [("open", "finds it open")] if answer["open"] else [("close", "finds it closed")]
+        is_known = self.state.nodes[flow.node].closed is not None  # else a step that died half-way is made again
+        if not answer["changed"] and answer["open"]:
+            steps = [("open", "finds it open")]
+        elif not answer["changed"] and is_known:
+            steps = [("close", "finds it closed")]
         return [*first, *(("set" if n == 0 else step, what) for n, (step, what) in enumerate(steps))]
 
     def _step(self, token: str, step: str, label: str) -> None:

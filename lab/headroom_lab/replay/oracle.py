@@ -25,32 +25,6 @@ BOOT_CELLS, START_AHEAD, OPEN_AHEAD = 5, 7, 3  # cells: a boot, or a re-opening,
 PATIENCE = (10, 20)  # cells in which a closed node must not be missed; the better schedule counts
 
 
-def lower_bound(work: Work, boot: float = BOOT) -> float:
-    """Return node-hours that nobody can undercut who turns nobody away."""
-    size = work.platform
-    changes = sorted(
-        chain(
-            ((call.at, 1) for call in work.calls if call.at < work.ends),
-            ((min(call.at + call.seconds, work.ends), -1) for call in work.calls if call.at < work.ends),
-        )
-    )
-    seconds = 0.0
-    began = [0.0] * (size.nodes + 1)
-    ended = [float("-inf")] * (size.nodes + 1)
-    needed = used = 0
-    for at, change in changes:
-        used += change
-        now = min(size.nodes, max(0, -(-(used - size.always_on) // size.node_hd)))
-        for level in range(needed + 1, now + 1):
-            seconds += min(boot, at - ended[level])
-            began[level] = at
-        for level in range(now + 1, needed + 1):
-            seconds += at - began[level]
-            ended[level] = at
-        needed = now
-    return seconds / 3600
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Schedule:
     """What the clairvoyant needed, and what it could not do."""

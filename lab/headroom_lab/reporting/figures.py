@@ -153,7 +153,7 @@ def _boots(seconds: Sequence[int], events: Iterable[Event]) -> Boots:
     ends = Counter(event.kind for event in events)
     return Boots(
         started=len(seconds),
-        given_up=ends["given up"] + ends["failed"],
+        given_up=ends["given up"],
         median=median(seconds) if seconds else None,
         ninety_fifth=round(quantiles(seconds, n=20, method="inclusive")[-1], 1) if len(seconds) >= ENOUGH else None,
         longest=max(seconds, default=None),

@@ -27,7 +27,7 @@ class Outcome(StrEnum):
     STOPPED = "stopped"
     KEPT = "stop refused"
     REOPENED = "re-opened"
-    FAILED = "failed"
+    NOT_SET = "not opened or closed"
 
 
 def in_words(error: dict[str, str]) -> str:
@@ -78,11 +78,18 @@ class Finisher:
                         boot_seconds=round(booted.total_seconds()),
                         hd=memory.hd or 0,
                     )
-            case Outcome.GIVEN_UP | Outcome.FAILED:
+            case Outcome.GIVEN_UP:
                 memory = self.ledger.remember(node, token, failed_at=now, given_up_at=now)
                 if asked_at:
                     self.ledger.remember(node, token, boots=_with(memory, None))
-            case Outcome.STOPPED | Outcome.REOPENED | Outcome.OPENED | Outcome.UNWANTED | Outcome.CLOSED:
+            case (
+                Outcome.STOPPED
+                | Outcome.REOPENED
+                | Outcome.OPENED
+                | Outcome.UNWANTED
+                | Outcome.CLOSED
+                | Outcome.NOT_SET
+            ):
                 memory = self.ledger.remember(node, token, refused_since=None)
             case Outcome.KEPT:
                 since = self.ledger.memory(node).refused_since or now

@@ -13,8 +13,6 @@ from headroom.observability import metrics
 def meter(plan: Plan) -> None:
     """Send a plan's numbers: totals with the function's own metrics; those of a location, a state or a source with its name."""
     kinds = Counter(issue.kind for issue in plan.issues)
-    metrics.add_metric("Changes", MetricUnit.Count, len(plan.changes))
-    metrics.add_metric("HeadroomFree", MetricUnit.Count, sum(load.free for load in plan.overflows))
     metrics.add_metric("NodesStuck", MetricUnit.Count, kinds[Trouble.STUCK] + kinds[Trouble.DOES_NOT_SERVE])
     metrics.add_metric("LocationsShort", MetricUnit.Count, kinds[Trouble.NOT_ENOUGH])
     metrics.add_metric("ControlRefused", MetricUnit.Count, kinds[Trouble.TWO_CONTROLLERS])

@@ -102,7 +102,7 @@ class Promiser:
         if hold is None or planned is None:
             reason = "It was released, or has ended"
             return {"kept": False, "due": False, "over": True, "ready": [], "missing": [], "reason": reason}
-        found = report(hold, planned.plan, self.ledger.commitments(now))
+        found = report(hold, planned.plan, self.ledger.commitments(now), self.policy.on_the_clock)
         blind = not planned.plan.nodes  # EC2 could not be read: no verdict on that, for a little while
         due = now >= hold.ready_by + (BLIND if blind else timedelta())
         if found.kept or due:

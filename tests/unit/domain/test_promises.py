@@ -81,7 +81,7 @@ def test_a_report_says_what_is_ready_and_what_is_not_and_why(asked: dict[str, An
     failed = Memory(node="burst-2", failed_at=datetime(2026, 3, 2, 7, 55, tzinfo=UTC))
     commitments = promised(memories=(failed,))
     decided = plan(observe(node(1, Power.RUNNING), node(2)), commitments, CONTROL, NOW)
-    found = report(hold(**asked), decided, commitments)
+    found = report(hold(**asked), decided, commitments, CONTROL.on_the_clock)
     assert found.kept is kept
     assert ("burst-2 is stopped, its last start failed at 07:55 UTC" in found.reason) is not kept
 

@@ -56,8 +56,8 @@ def test_what_cannot_wait_passes_at_once_whatever_was_sent_before() -> None:
         ]
     )
     assert [(minute, m.subject) for minute, m in messages if m.urgent] == [
-        (9, "Headroom: control refused control refused"),
-        (9, "Headroom: promise missed burst-3 is late"),
+        (9, "Headroom: control refused: control refused"),
+        (9, "Headroom: promise missed: burst-3 is late"),
     ]
     assert sum(not m.urgent and minute < 15 for minute, m in messages) == 3
 
@@ -79,7 +79,7 @@ def test_a_storm_is_three_messages_at_most_in_a_quarter_of_an_hour_and_names_how
     assert "starts given up (29 nodes)" in " ".join(message.subject for _, message in messages)
     everything = "\n".join(message.body for _, message in messages)
     assert "What Headroom does now: It starts the next candidate" in everything
-    assert "What you should do: Look at the node's instance in EC2" in everything
+    assert "What you should do: Where EC2 refuses, its words are above" in everything
 
 
 def test_a_problem_without_an_end_of_its_own_is_over_when_it_has_not_come_again() -> None:
@@ -96,8 +96,8 @@ def test_what_could_not_wait_is_said_to_be_over_once_however_often_it_came() -> 
         [*came, event(2, "issue over", topic="two controllers"), event(9, "issue over", topic="two controllers")]
     )
     assert [(minute, m.subject) for minute, m in messages] == [
-        (0, "Headroom: control refused since 0"),
-        (4, "Headroom: control refused since 4"),
+        (0, "Headroom: control refused: since 0"),
+        (4, "Headroom: control refused: since 4"),
         (14, "Headroom: over: control refused"),
     ]
 

@@ -83,7 +83,7 @@ def issues_of(situation: Situation) -> Iterator[Issue]:
                 kind=Trouble.LEFT_CLOSED,
                 about=node.name,
                 what=f"{node.name} was closed by Headroom, which does not control it in {situation.policy.mode} mode",
-                advice="Open it: run set_open by hand with open = true, or take it out of maintenance mode in Pexip.",
+                advice=f"Open it with `headroom open {node.name}`, or take it out of maintenance mode in Pexip.",
             )
 
 
@@ -110,7 +110,8 @@ def _issues_of_ourselves(situation: Situation) -> Iterator[Issue]:
             kind=Trouble.TWO_CONTROLLERS,
             about="mode",
             what=situation.refused,
-            advice="Nothing is changed meanwhile. `headroom hand-over` and `headroom hand-back` switch with checks.",
+            advice="Nothing is changed meanwhile: no node is started, whatever is needed. "
+            "`headroom hand-over` and `headroom hand-back` switch with checks.",
         )
     is_read = bool(situation.observation.instances)
     for finding in reconcile(situation.fleet.nodes, situation.commitments, situation.now, is_read=is_read):

@@ -1,6 +1,6 @@
 """Pre-warming: turn a request into a hold, and say later whether the promise was kept."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -156,8 +156,8 @@ class Report:
     reason: str
 
 
-def report(hold: Hold, plan: Plan, commitments: Commitments) -> Report:
-    """Compare a promise with the newest plan's view of the nodes."""
+def report(hold: Hold, plan: Plan, commitments: Commitments, clock_of: Callable[[datetime], str]) -> Report:
+    """Compare a promise with the newest plan's view of the nodes; of a number of nodes only those that were tried are named."""
     asked = [node for node in plan.nodes if node.name in hold.nodes or node.location in hold.counts]
     ready = [node for node in asked if node.state is NodeState.SERVING]
     short = [name for name in hold.nodes if name not in {node.name for node in ready}]
@@ -165,19 +165,30 @@ def report(hold: Hold, plan: Plan, commitments: Commitments) -> Report:
         serving = sum(node.location == place for node in ready)
         if serving < count:
             short.append(f"{count - serving} of {count} nodes in {place}")
-    reasons = [f"{node.name} is {_why(node, commitments)}" for node in asked if node not in ready]
+    tried = [
+        node
+        for node in asked
+        if node.name in hold.nodes or node.state is not NodeState.STOPPED or _failed(node, hold, commitments)
+    ]
+    reasons = [f"{node.name} is {_why(node, hold, commitments, clock_of)}" for node in tried if node not in ready]
+    otherwise = "no such node any more" if hold.nodes else "none was started for it"
     sentence = (
         f"Ready: {', '.join(node.name for node in ready)}"
         if not short
-        else f"Not ready: {', '.join(short)} ({'; '.join(reasons) or 'no such node any more'})"
+        else f"Not ready: {', '.join(short)} ({'; '.join(reasons) or otherwise})"
     )
     return Report(kept=not short, ready=tuple(node.name for node in ready), missing=tuple(reasons), reason=sentence)
 
 
-def _why(node: NodeSummary, commitments: Commitments) -> str:
-    memory = commitments.memory(node.name)
-    failed = f", its last start failed at {memory.failed_at:%H:%M} UTC" if memory.failed_at else ""
-    return f"{node.state}{failed}"
+def _failed(node: NodeSummary, hold: Hold, commitments: Commitments) -> datetime | None:
+    """When its start for this promise failed, if it did."""
+    at = commitments.memory(node.name).failed_at
+    return at if at and at >= hold.begins else None
+
+
+def _why(node: NodeSummary, hold: Hold, commitments: Commitments, clock_of: Callable[[datetime], str]) -> str:
+    at = _failed(node, hold, commitments)
+    return f"{node.state}, its last start failed at {clock_of(at)}" if at else str(node.state)
 
 
 def _minutes(duration: timedelta) -> str:

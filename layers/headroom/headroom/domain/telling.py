@@ -37,7 +37,6 @@ WEIGHTS = {
     "issue": Weight.PROBLEM,
     "issue over": Weight.OVER,
     "given up": Weight.PROBLEM,
-    "failed": Weight.PROBLEM,
     "serving": Weight.NEWS,
     "in reserve": Weight.NEWS,
     "stopped": Weight.NEWS,
@@ -51,7 +50,6 @@ TITLES = {
     "control refused": "control refused",
     "held still": "holds still",
     "given up": "starts given up",
-    "failed": "starts failed",
     "serving": "started",
     "in reserve": "started as a reserve",
     "stopped": "stopped",
@@ -70,19 +68,20 @@ TITLES = {
     Trouble.OTHER: "something else is amiss",
 }
 DOES = {
-    "promise missed": "It goes on trying until the promise ends, with other nodes where one fails.",
+    "promise missed": "It goes on trying until the promise ends; where it was for a number of nodes, with others where one "
+    "fails.",
     "promise refused": "Nothing: no node was started for it.",
-    "control refused": "It closes and stops nothing until that is over. What is on stays on, what is open stays open.",
+    "control refused": "It closes and stops nothing until that is over; whether it still starts, the sentence above says. "
+    "What is on stays on, what is open stays open.",
     "given up": "It starts the next candidate where capacity is needed, and tries this node again later. Should it come up "
     "after all it comes up closed, is proved empty and stopped.",
-    "failed": "It starts the next candidate where capacity is needed, and tries this node again later.",
 }
 SHOULD = {
     "promise missed": "Look at the nodes named above with `headroom why`; docs/operating.md, «Promise missed».",
     "promise refused": "Correct the schedule's parameters, or begin it by hand with `headroom start`.",
     "control refused": "See `headroom issues`; docs/operating.md, «Control refused».",
-    "given up": "Look at the node's instance in EC2 and at its console; docs/operating.md, «Start failures».",
-    "failed": "Look at what EC2 says above; docs/operating.md, «Start failures».",
+    "given up": "Where EC2 refuses, its words are above; where a node did not serve, look at its console in EC2. "
+    "docs/operating.md, «Start failures».",
 }
 
 
@@ -221,7 +220,7 @@ def _is_ripe(news: Sequence[Happened], now: datetime) -> bool:
 def _urgent(kind: str, all_of_it: Sequence[Happened], clock_of: Callable[[datetime], str]) -> Message:
     what = all_of_it[-1].reason
     lines = [*_cut([f"{clock_of(one.at)} {one.reason}" for one in all_of_it]), "", *_sequel(kind)]
-    return Message(subject=_subject(f"Headroom: {TITLES[kind]}", what), body="\n".join(lines), urgent=True, topic=kind)
+    return Message(subject=_subject(f"Headroom: {TITLES[kind]}:", what), body="\n".join(lines), urgent=True, topic=kind)
 
 
 def _gathered(

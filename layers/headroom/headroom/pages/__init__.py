@@ -31,7 +31,10 @@ TEMPLATES = jinja2.Environment(
     undefined=jinja2.StrictUndefined,
     trim_blocks=True,
 )
-FIRST = (NodeState.LATE, NodeState.GONE, NodeState.STARTING, NodeState.OPENING, NodeState.CLOSED, NodeState.STOPPING)
+FIRST = (
+    *(NodeState.LATE, NodeState.GONE, NodeState.CLOSED_BY_OTHERS, NodeState.UPGRADING),
+    *(NodeState.STARTING, NodeState.OPENING, NodeState.CLOSED, NodeState.STOPPING),
+)
 
 
 class Buttons(Protocol):
