@@ -332,7 +332,7 @@ def test_what_an_operator_types_reaches_the_deployed_stack_and_is_in_its_history
         ("resume", {0}, "Resumed; it was paused for: rehearsal"),
         ("release burst-11", {0}, "Released: rehearsal"),
         ("history --kind asked", {0}, "rehearsal"),
-        ("report --days 1", {0}, "Not replayed: Nobody called"),
+        ("report --days 1", {0}, "as it was"),
         ("hand-over", {0}, "control"),
     ],
 )

@@ -220,3 +220,18 @@ def test_a_month_is_the_site_s_own_and_one_that_has_not_begun_is_refused(run: Ca
     said = run("report", "--month", "2999-01")
     assert said.exit_code == 2
     assert "2999-01 has not begun." in said.output
+
+
+def test_a_location_that_nobody_called_is_reported_on_without_a_replay(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    desk.tick()
+    desk.ledger.keep_samples(Sample(at=clock.now() - n * MINUTE, location="Oslo", used=0.0, hd=20) for n in range(120))
+    monkeypatch.setattr(
+        report, "stack_of", lambda _: SimpleNamespace(ledger=desk.ledger, parameters={"TimeZone": "UTC"})
+    )
+    said = CliRunner(env={"COLUMNS": "120"}).invoke(cli.main, ["report", "--days", "1"])
+    assert said.exit_code == 0
+    assert "Not replayed: Nobody called" in said.stderr
+    assert "as it was" in said.stdout
+    assert "Headroom, replayed" not in said.stdout
