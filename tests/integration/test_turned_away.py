@@ -232,6 +232,6 @@ def test_a_location_that_nobody_called_is_reported_on_without_a_replay(
     )
     said = CliRunner(env={"COLUMNS": "120"}).invoke(cli.main, ["report", "--days", "1"])
     assert said.exit_code == 0
-    assert "Not replayed: Nobody called" in said.stderr
+    assert "Not replayed: Nobody called" in said.output
     assert "as it was" in said.stdout
     assert "Headroom, replayed" not in said.stdout
