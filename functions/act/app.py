@@ -6,7 +6,7 @@ import boto3
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from headroom import clock
-from headroom.acting import Operator, order_of
+from headroom.acting import Operator, order_of, signed
 from headroom.adapters.ledger import Ledger
 from headroom.domain.promises import BadRequestError
 from headroom.observability import logger
@@ -14,7 +14,6 @@ from headroom.pages import answer
 from headroom.settings import Settings
 
 ABOUT = "Does what the buttons of Headroom's widgets ask for. It shows nothing by itself."
-NAME = 60  # characters of a typed name
 settings = Settings.from_env()
 machines = {"prewarm": settings.prewarm_arn, "set_open": settings.set_open_arn}
 ledger = Ledger(settings.table_name, settings.platform)
@@ -27,11 +26,9 @@ def handler(event: dict[str, Any], context: LambdaContext) -> str | dict[str, st
     if event.get("describe"):
         return {"markdown": ABOUT}
     fields = event.get("widgetContext", {}).get("forms", {}).get("all", {})
-    typed = str(fields.get("name", "")).strip()[:NAME]
-    by = f"CloudWatch dashboard (request {context.aws_request_id}{f'; typed name: {typed}' if typed else ''})"
     try:
         order = order_of(event, fields, settings.time_zone, clock.now())
-        done = operator.carry_out(order, by)
+        done = operator.carry_out(order, signed("CloudWatch dashboard", f"request {context.aws_request_id}", fields))
     except BadRequestError as error:
         logger.info("refused", reason=str(error))
         return answer(str(error), failed=True)

@@ -24,7 +24,10 @@ notify, chat = Notify(settings.topic_arn), Notify(settings.chat_topic_arn)
 
 @logger.inject_lambda_context
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, int]:
-    """Send what is due, and remember what was sent: a crash in between says something twice, and leaves nothing out."""
+    """Send what is due, and remember what was sent: a crash in between says something twice.
+
+    What people are spared in a flood or after a long rest (`telling.KEPT`, OLDEST, MOST_UNSENT) is in the history.
+    """
     now = clock.now()
     if not ledger.take_lease("tell", now + timedelta(seconds=50), now):
         return {"messages": 0}
@@ -39,7 +42,10 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, int]:
 
 def sent(message: Message) -> bool:
     """Tell people, and chats if they can be told; say whether people were."""
-    body = f"{message.body}\n\n{settings.platform}: add `--stack {settings.bus_name}` to the commands."  # they share a name
+    stack = settings.bus_name  # they share a name
+    body = (
+        f"{message.body}\n\nThis is {settings.platform}. The commands are for its stack: `headroom … --stack {stack}`."
+    )
     try:
         notify.people(message.subject, body)
     except ClientError:

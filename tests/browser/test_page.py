@@ -10,6 +10,7 @@ import time
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
@@ -122,13 +123,13 @@ def test_an_operator_starts_a_node_sees_it_serve_and_why_and_the_morning_goes_we
 def _looks_well(browser: Browser, address: str) -> None:
     """Keep a screenshot of each look of the page, and have axe-core examine it."""
     SCREENS.mkdir(parents=True, exist_ok=True)
-    looks = {
+    looks: dict[str, dict[str, Any]] = {
         "light": {"color_scheme": "light", "viewport": {"width": 1280, "height": 900}},
         "dark": {"color_scheme": "dark", "viewport": {"width": 1280, "height": 900}},
         "narrow": {"viewport": {"width": 390, "height": 800}},
     }
     for name, look in looks.items():
-        context = browser.new_context(**look)  # type: ignore[arg-type]
+        context = browser.new_context(**look)
         other = context.new_page()
         other.goto(address)
         other.wait_for_selector("#charts svg", timeout=60_000)

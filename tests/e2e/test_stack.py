@@ -384,6 +384,7 @@ def called(stage: Stage, function: str, given: dict[str, Any]) -> str:
 
 
 def test_people_chats_and_other_programs_are_told_of_what_happened(stage: Stage) -> None:
+    ended(stage, begin(stage, "StartNode", node="burst-09", reason="others follow"))
     people: list[dict[str, Any]] = []
 
     def started() -> bool:

@@ -121,12 +121,18 @@ DEAD_LETTERS = frozenset((one["Name"], str(one["Value"])) for one in ALARMS["Dea
 ELSEWHERE = {"CallsTurnedAwayAlarm"}  # tests/integration/test_turned_away.py has Pexip's history for it
 
 
-@pytest.mark.parametrize("name", sorted(set(ALARMS) - ELSEWHERE))
-def test_an_alarm_fires_and_clears(name: str, stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
-    prints = Prints(lambda: stage.now)
-    monkeypatch.setattr("headroom_lab.proof.stage.NOWHERE", prints)
+@pytest.fixture
+def prints(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> Prints:
+    """What the functions of a stage in control mode print, from its first minute on."""
+    heard = Prints(lambda: stage.now)
+    monkeypatch.setattr("headroom_lab.proof.stage.NOWHERE", heard)
     stage.set_policy(mode="control")
     stage.after(0, stage.every_minute)
+    return heard
+
+
+@pytest.mark.parametrize("name", sorted(set(ALARMS) - ELSEWHERE))
+def test_an_alarm_fires_and_clears(name: str, stage: Stage, prints: Prints) -> None:
     began = stage.now
     stage.minutes(20)
     SHOWN[name](stage, prints)
@@ -134,11 +140,7 @@ def test_an_alarm_fires_and_clears(name: str, stage: Stage, monkeypatch: pytest.
     assert fires_and_clears(states), states
 
 
-def test_a_quiet_hour_fires_nothing(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
-    prints = Prints(lambda: stage.now)
-    monkeypatch.setattr("headroom_lab.proof.stage.NOWHERE", prints)
-    stage.set_policy(mode="control")
-    stage.after(0, stage.every_minute)
+def test_a_quiet_hour_fires_nothing(stage: Stage, prints: Prints) -> None:
     began = stage.now
     stage.minutes(60)
     fired = {name for name in ALARMS if "ALARM" in prints.states(name, began, stage.now)}

@@ -2,13 +2,15 @@
 
 from collections.abc import Callable
 from datetime import datetime, timedelta
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
-from headroom.domain.lifecycle import Pause
+from headroom.domain.lifecycle import Hold, Pause
 from headroom_lab.pexip.world import Node
 from headroom_lab.proof.asl import Execution
+from headroom_lab.proof.cloud import aws_error, dynamodb_error
 from headroom_lab.proof.stage import BEGIN, Stage
 
 type Make = Callable[..., Stage]
@@ -401,4 +403,49 @@ def test_a_need_relieves_a_retirement_at_once(rush: Stage) -> None:
     opened = min(event.at for event in told if event.kind == "opened" and event.at > wanted)
     assert opened - wanted < timedelta(seconds=10)
     rush.minutes(60)
+    all_is_well(rush)
+
+
+def test_a_start_that_step_functions_does_not_take_costs_no_other_and_is_made_good(rush: Stage) -> None:
+    begin = rush.workflows.client.start_execution
+    refused: list[str] = []
+
+    def start_execution(**given: Any) -> Any:
+        if not refused and given["name"].startswith(("start", "reserve")):
+            refused.append(given["name"])
+            raise aws_error("ThrottlingException")
+        return begin(**given)
+
+    rush.workflows.client = SimpleNamespace(start_execution=start_execution)  # type: ignore[assignment]  # a fake
+    rush.ledger.promise(
+        Hold(
+            id="h",
+            begins=rush.moment(),
+            ready_by=rush.moment() + timedelta(minutes=10),
+            until=rush.moment() + timedelta(minutes=25),
+            reason="all-hands",
+            by="anna",
+            nodes=("burst-2", "burst-3"),
+        )
+    )
+    name = until(rush, lambda: next(iter(refused), ""))
+    rush.minutes(0.1)
+    other = "burst-3" if "burst-2" in name else "burst-2"
+    assert [each for each in rush.executions if f"-{other}-" in each], "the plan begins its other start at once"
+    rush.minutes(12)
+    serving = {event.node for event in rush.ledger.events("2026-03-29") if event.kind in {"serving", "in reserve"}}
+    assert {"burst-2", "burst-3"} <= serving
+    rush.minutes(45)
+    all_is_well(rush)
+
+
+def test_what_cannot_be_told_of_issues_costs_no_start(rush: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    from headroom.deciding import Decider  # noqa: PLC0415 - it is the stage's own
+
+    def fails(*_: Any) -> None:
+        raise dynamodb_error("ProvisionedThroughputExceededException")
+
+    monkeypatch.setattr(Decider, "_tell_issues", fails)
+    rush.minutes(45)
+    assert "serving burst-2: It serves 5 HD connections" in said(rush)
     all_is_well(rush)

@@ -81,7 +81,7 @@ def test_a_morning_is_told_in_few_messages(rush: Stage) -> None:
         "over",
         "3 stopped",
     ]
-    assert all(text.endswith("manager.example.com: add `--stack headroom` to the commands.") for text in rush.told)
+    assert all(text.endswith("The commands are for its stack: `headroom … --stack headroom`.") for text in rush.told)
     assert "Started: burst-2, burst-3\nIt serves 5 HD connections, as the load of Oslo rises faster" in rush.told[2]
 
 

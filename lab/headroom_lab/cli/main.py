@@ -3,7 +3,7 @@
 import csv
 import json
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, fields
 from datetime import date, datetime, time, timedelta
 from functools import wraps
@@ -13,17 +13,16 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import click
 from rich.console import Console
-from rich.progress import Progress
 
 import headroom
 from headroom import clock
 from headroom_lab.advice import Peak, nodes_for
-from headroom_lab.cli import report
 from headroom_lab.cli.act import close, hold, open_, pause, release, resume, start
 from headroom_lab.cli.chaos import chaos
 from headroom_lab.cli.explain import replay_decision, verify, why
 from headroom_lab.cli.operate import hand_back, hand_over
 from headroom_lab.cli.page import page
+from headroom_lab.cli.report import replayed, report
 from headroom_lab.cli.show import history, issues, nodes, status
 from headroom_lab.cli.stack import ledger_of, spoken, stack_option
 from headroom_lab.demo.scenario import bundled, from_trace, platform_of
@@ -32,8 +31,7 @@ from headroom_lab.pexip.alone import Home
 from headroom_lab.pexip.alone import run as run_platform
 from headroom_lab.pexip.server import Serving
 from headroom_lab.pexip.world import World
-from headroom_lab.replay.run import NAMES, Changes, Job, play_all
-from headroom_lab.replay.score import Result
+from headroom_lab.replay.run import NAMES, Changes, Job
 from headroom_lab.replay.sources import maker_of
 from headroom_lab.replay.suite import cases_of
 from headroom_lab.replay.work import Platform, Work
@@ -166,15 +164,6 @@ def _changes(_context: object, _parameter: object, given: tuple[str, ...]) -> Ch
     return tuple(changes.items())
 
 
-def _replayed(jobs: Sequence[Job]) -> list[Result]:
-    """Play, with progress; a load that cannot be replayed is said in a sentence."""
-    results: list[Result] = []
-    with Progress(console=Console(stderr=True), transient=True) as progress:
-        for found in progress.track(play_all(jobs), total=len(jobs), description="Replaying"):
-            results += found
-    return results
-
-
 @main.command()
 @_of_a_load
 @click.option("--policy", "policies", multiple=True, type=click.Choice(NAMES), help="Only these; all if left out.")
@@ -204,7 +193,7 @@ def replay(
     try:
         make = load.maker()
         each = [((name,), ()) for name in chosen] + [((), (variant,)) for variant in variants]
-        results = _replayed(
+        results = replayed(
             [
                 Job(make=make, seed=seed, names=names, variants=more, watch=html is not None)
                 for names, more in each
@@ -241,7 +230,7 @@ def tune(load: Load, wants_json: bool) -> None:
     try:
         make = load.maker()
         measured = make(seed=1).platform
-        results = _replayed(
+        results = replayed(
             [
                 Job(make=make, seed=seed, names=(), variants=(variant,))
                 for variant in tuner.settings_of(measured).items()
@@ -364,7 +353,7 @@ def pexip(port: int, folder: Path | None, ec2: str | None, hostname: str) -> Non
 
 SEEING = (status, nodes, history, issues, why, verify, replay_decision)
 ACTING = (start, hold, release, open_, close, pause, resume, hand_over, hand_back)
-for command in (*SEEING, *ACTING, page, report.made_by(_replayed), chaos):
+for command in (*SEEING, *ACTING, page, report, chaos):
     main.add_command(command)
 
 if __name__ == "__main__":

@@ -5,9 +5,11 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import pairwise
 from math import nan
+from typing import Any
 from zoneinfo import ZoneInfo
 
 from markupsafe import Markup
+from matplotlib.dates import date2num
 
 from headroom.adapters.ledger import Event, Ledger
 from headroom.domain.fleet import NodeState
@@ -22,6 +24,11 @@ WEEKDAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 NOTED = ("sk", "serving_at", "stopped_at")
 UP = {NodeState.SERVING, NodeState.CLOSED, NodeState.CLOSED_BY_OTHERS, NodeState.OPENING}
 MARKS = {"serving": ("^", GREEN, "a node serves"), "stopped": ("v", VERMILION, "a node is stopped")}
+
+
+def _numbers(times: Sequence[datetime]) -> Any:
+    """Times as matplotlib counts them: its types know numbers only."""
+    return date2num(times)  # type: ignore[no-untyped-call]  # matplotlib has no types for it
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -101,19 +108,20 @@ def strip(
         f"{min(c - u for c, u in zip(capacity, used, strict=True)):.0f} were free at the least"
     )
     drawn = list(_broken(minutes, used, capacity))  # nobody knows what was in a gap
-    minutes, used, capacity = [at for at, _, _ in drawn], [u for _, u, _ in drawn], [c for _, _, c in drawn]
+    at, used, capacity = _numbers([at for at, _, _ in drawn]), [u for _, u, _ in drawn], [c for _, _, c in drawn]
     with drawing(title, zone=zone, height=3.6) as made:
         axes = made.axes
         axes.set_title("Load, capacity of what is up, and the headroom between (HD connections)", loc="left")
-        axes.fill_between(minutes, used, capacity, step="post", color=SKY, alpha=0.35, label="headroom")  # type: ignore[arg-type]
-        axes.step(minutes, capacity, where="post", color=BLUE, label="capacity")  # type: ignore[arg-type]
-        axes.step(minutes, used, where="post", color=VERMILION, label="load")  # type: ignore[arg-type]
+        axes.fill_between(at, used, capacity, step="post", color=SKY, alpha=0.35, label="headroom")
+        axes.step(at, capacity, where="post", color=BLUE, label="capacity")
+        axes.step(at, used, where="post", color=VERMILION, label="load")
         for kind, (marker, colour, label) in MARKS.items():
-            at = [event.at for event in events if event.kind == kind]
-            if at:
-                axes.plot(at, [0] * len(at), marker, color=colour, label=label, clip_on=False)  # type: ignore[arg-type]
+            came = _numbers([event.at for event in events if event.kind == kind])
+            if len(came):
+                axes.plot(came, [0] * len(came), marker, color=colour, label=label, clip_on=False)
         axes.set_ylim(bottom=0)
-        axes.set_xlim(max(since, minutes[0] - timedelta(minutes=1)), now)  # type: ignore[arg-type]
+        axes.xaxis_date(zone)
+        axes.set_xlim(*_numbers([max(since, minutes[0] - MINUTE), now]))
         axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.1), ncol=5, frameon=False, fontsize="small")
     return made.svg
 
@@ -140,14 +148,16 @@ def bars(lives: Sequence[Lifetime], since: datetime, now: datetime, zone: ZoneIn
         for life in lives:
             if life.node in names:
                 row = names.index(life.node)
-                marks = (max(life.began, since), max(life.serving or life.ended or now, since), life.ended or now)
+                marks = _numbers(
+                    [max(life.began, since), max(life.serving or life.ended or now, since), life.ended or now]
+                )
                 for (begins, ends), colour, hatch in zip(pairwise(marks), (ORANGE, GREEN), ("///", ""), strict=True):
                     if ends > begins:
-                        axes.barh(row, ends - begins, left=begins, color=colour, height=0.7, hatch=hatch)  # type: ignore[arg-type]
+                        axes.barh(row, ends - begins, left=begins, color=colour, height=0.7, hatch=hatch)
         axes.set_yticks(range(len(names)), names)
         axes.invert_yaxis()
         axes.xaxis_date(zone)
-        axes.set_xlim(max(min(life.began for life in lives), since), now)  # type: ignore[arg-type]
+        axes.set_xlim(*_numbers([max(min(life.began for life in lives), since), now]))
         axes.bar(0, 0, color=ORANGE, hatch="///", label="booting")
         axes.bar(0, 0, color=GREEN, label="up")
         axes.legend(loc="lower right", bbox_to_anchor=(1, 1), ncol=2, frameon=False, fontsize="small")

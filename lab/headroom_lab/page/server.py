@@ -29,10 +29,11 @@ from starlette.responses import HTMLResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
 from headroom import clock
-from headroom.acting import Operator, order_of
+from headroom.acting import Operator, order_of, signed
 from headroom.adapters.ledger import Ledger
 from headroom.domain.promises import BadRequestError
 from headroom.pages import Browser, Pages
+from headroom.words import schedule_of
 from headroom_lab.cli.stack import spoken
 from headroom_lab.page import charts
 
@@ -135,9 +136,9 @@ class Page:
     def _carry_out(self, pressed: Pressed) -> Response:
         try:
             with spoken(), self.one_at_a_time:
-                operator, name = self.operator(), pressed.fields.get("name", "").strip()[:60]
+                operator = self.operator()
                 order = order_of(pressed.order, pressed.fields, operator.policy.zone, clock.now())
-                done = operator.carry_out(order, f"{self.by()} (page{f'; typed name: {name}' if name else ''})")
+                done = operator.carry_out(order, signed(self.by(), "page", pressed.fields))
         except BadRequestError as error:
             return PlainTextResponse(str(error), 400, HEADERS)
         except click.ClickException as error:
@@ -157,8 +158,7 @@ def page_of(
     every: float = 15,
 ) -> Page:
     """Return the page of a stack that was deployed with these parameters."""
-    is_scheduled = parameters.get("PrewarmState") == "ENABLED"
-    schedule = f"{parameters['PrewarmSchedule']} in {parameters['TimeZone']}" if is_scheduled else ""
+    schedule = schedule_of(*(parameters.get(name, "") for name in ("PrewarmState", "PrewarmSchedule", "TimeZone")))
     price = float(parameters.get("NodeHourPrice") or 0)
     return Page(Pages(ledger, Browser(), schedule=schedule, price=price), operator, by, every=every)
 

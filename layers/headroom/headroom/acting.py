@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 LONGEST = 200  # characters of a reason or a name
 DIGITS = 4  # of a number of nodes
+NAME = 60  # characters of a typed name
 
 
 class Do(StrEnum):
@@ -52,6 +53,12 @@ class Order:
     reason: str = ""
     hold: str = ""
     stops_only: bool = False
+
+
+def signed(who: str, where: str, fields: Mapping[str, str]) -> str:
+    """Write down who asks, and where; a name that was typed is marked as typed, as nobody has checked it."""
+    name = fields.get("name", "").strip()[:NAME]
+    return f"{who} ({where}{f'; typed name: {name}' if name else ''})"
 
 
 def order_of(pressed: Mapping[str, Any], fields: Mapping[str, str], zone: str, now: datetime) -> Order:

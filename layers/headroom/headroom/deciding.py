@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from aws_lambda_powertools.metrics import MetricUnit
+from botocore.exceptions import ClientError
 
 from headroom.adapters.ec2 import Ec2, Ec2Error
 from headroom.adapters.ledger import Event, Ledger, Planned, Record, SupersededError, token_for
@@ -14,7 +15,7 @@ from headroom.domain.fleet import Fleet, Instance, Observation, match_up
 from headroom.domain.forecasting import Booking, Outlook, gathered, near, quarter_of
 from headroom.domain.issues import Issue, Trouble
 from headroom.domain.lifecycle import Commitments, Memory, was_ours
-from headroom.domain.planning import Plan, plan
+from headroom.domain.planning import Change, Plan, plan
 from headroom.domain.policy import Mode, Policy
 from headroom.domain.reconciling import Finding, Found, reconcile
 from headroom.observability import logger, metrics
@@ -79,7 +80,7 @@ class Decider:
         except SupersededError:
             logger.info("superseded", snapshot=str(since))
             return None
-        self._tell_issues(last.plan if last else None, decision, now)  # before anything can fail: once only
+        self._try_to_tell(last.plan if last else None, decision, now)
         for change, token in begun:
             self.ledger.tell(
                 Event(at=now, kind=f"{change.action} wanted", node=change.node, reason=change.reason, by=ME)
@@ -91,7 +92,7 @@ class Decider:
                 )
                 self.ledger.tell(Event(at=now, kind="taken over", node=change.node, reason=lost, by=ME))
             if not memory.is_at_work(now) or memory.is_relieved_by(change.action, now):
-                self.workflows.begin(change, token)
+                self._try_to_begin(change, token)
         if last and last.plan.at.date() != now.date():
             self._publish(last)
         self._keep_samples(decision)
@@ -186,6 +187,22 @@ class Decider:
                 ledger.note(node, hd=finding.hd, given_up_at=None)
             case Found.NO_WORKFLOW if memory.claim:
                 ledger.take_back(node, memory.claim.token, now)
+
+    def _try_to_begin(self, change: Change, token: str) -> None:
+        """One start that Step Functions does not take costs no other; a later plan takes the place of what never began."""
+        try:
+            self.workflows.begin(change, token)
+        except ClientError:
+            logger.exception("not begun", node=change.node, action=str(change.action))
+            metrics.add_metric("NotBegun", MetricUnit.Count, 1)
+
+    def _try_to_tell(self, before: Plan | None, after: Plan, now: datetime) -> None:
+        """Before the workflows, as the next plan will not tell it again; what fails here may cost no start."""
+        try:
+            self._tell_issues(before, after, now)
+        except Exception:  # whatever is wrong with what is told, nodes must start
+            logger.exception("issues not written down")
+            metrics.add_metric("IssuesLost", MetricUnit.Count, 1)
 
     def _tell_issues(self, before: Plan | None, after: Plan, now: datetime) -> None:
         known = {issue.same: issue for issue in before.issues} if before else {}

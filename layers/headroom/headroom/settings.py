@@ -9,6 +9,7 @@ from typing import Self
 import msgspec
 
 from headroom.domain.policy import Mode, Policy
+from headroom.words import schedule_of
 
 
 class SettingsError(Exception):
@@ -74,7 +75,7 @@ class Settings:
     @property
     def prewarm(self) -> str:
         """When nodes are pre-warmed by schedule, for people; empty if they are not."""
-        return f"{self.prewarm_schedule} in {self.time_zone}" if self.prewarm_state == "ENABLED" else ""
+        return schedule_of(self.prewarm_state, self.prewarm_schedule, self.time_zone)
 
     @property
     def price(self) -> float:

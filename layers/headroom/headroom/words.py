@@ -39,3 +39,8 @@ def next_time_of(text: str, zone: str, now: datetime) -> datetime | None:
     when = time_of(text, zone, now)
     is_of_day = ":" in text and "-" not in text
     return when + timedelta(days=1) if when and is_of_day and when <= now else when
+
+
+def schedule_of(state: str, schedule: str, zone: str) -> str:
+    """Say when nodes are pre-warmed by schedule, from the stack's parameters; empty if they are not."""
+    return f"{schedule} in {zone}" if state == "ENABLED" else ""

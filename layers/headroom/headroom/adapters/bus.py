@@ -37,6 +37,7 @@ class Announced:
     by: str
     node: str = ""
     topic: str = ""
+    about: str = ""
 
 
 def detail_type(event: Event) -> str:
@@ -92,4 +93,5 @@ class Bus:
             by=event.by,
             node=event.node,
             topic=event.topic,
+            about=event.about,
         )

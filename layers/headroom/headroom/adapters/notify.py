@@ -7,12 +7,10 @@ from typing import TYPE_CHECKING
 import boto3
 import msgspec
 
-from headroom.domain.telling import Message
+from headroom.domain.telling import SUBJECT, Message
 
 if TYPE_CHECKING:
     from mypy_boto3_sns import SNSClient
-
-SUBJECT = 100  # characters, ASCII: SNS's own limits
 
 
 @dataclass
