@@ -31,14 +31,11 @@ def explore(model: Model, beginnings: Iterable[State], *, settle: bool = True) -
     came: dict[State, tuple[str, State] | None] = dict.fromkeys(beginnings)
     waiting = deque(came)
     good: set[tuple[State, bool]] = set()
-    cores: set[State] = set()  # states without what may still happen: each is settled once
     while waiting:
         state = waiting.popleft()
         try:
-            core = state._replace(left=NOTHING)
-            if settle and core not in cores:
-                cores.add(core)
-                must_settle(model, core, good)
+            if settle:
+                must_settle(model, state._replace(left=NOTHING), good)
             for what, after in model.steps(state):
                 found.transitions += 1
                 if after not in came:
@@ -47,7 +44,7 @@ def explore(model: Model, beginnings: Iterable[State], *, settle: bool = True) -
         except BrokenError as error:
             found.trace = [*way_to(state, came), str(error)]
             break
-    found.states, found.settled = len(came), len(cores)
+    found.states, found.settled = len(came), len(good)
     return found
 
 
@@ -60,30 +57,24 @@ def way_to(state: State, came: dict[State, tuple[str, State] | None]) -> list[st
     return way[::-1]
 
 
-LONGEST = 60  # minutes until everything has to be quiet
-
-
 def must_settle(model: Model, state: State, good: set[tuple[State, bool]]) -> None:
     """Raise BrokenError if something stays wrong when nothing more happens."""
-    if wrong := settles(model, state, good):
-        raise BrokenError(wrong)
-
-
-def settles(model: Model, state: State, good: set[tuple[State, bool]]) -> str:
-    """Say what stays wrong when nothing more happens, empty if everything comes to a good end."""
     for boots in (True, False):
-        if not boots and not any(node.on and not node.up for node in state.nodes):
-            continue
-        passed, now = [], model.settle(state, boots=boots)
-        while (now, boots) not in good:
-            passed.append((now, boots))
-            if len(passed) > LONGEST:
-                return f"it never comes to rest: {now}"
-            after = model.settle(now, boots=boots)
-            if after == now:
-                if wrong := model.amiss(now):
-                    return wrong
-                break
-            now = after
-        good.update(passed)
-    return ""
+        if boots or any(node.on and not node.up for node in state.nodes):
+            _must_settle(model, state, good, boots=boots)
+
+
+def _must_settle(model: Model, state: State, good: set[tuple[State, bool]], *, boots: bool) -> None:
+    """Go on until nothing moves, or to where another state has come to a good end before."""
+    passed: set[tuple[State, bool]] = set()
+    while (state, boots) not in good:
+        if (state, boots) in passed:
+            raise BrokenError(f"it never comes to rest: {state}")
+        passed.add((state, boots))
+        after = model.settles(state, boots=boots)
+        if after == state:
+            if wrong := model.amiss(state):
+                raise BrokenError(wrong)
+            break
+        state = after
+    good |= passed

@@ -30,7 +30,6 @@ from headroom_lab.proof.state import (
     UNSEEN,
     UNSYNCED,
     BrokenError,
-    Budget,
     Flow,
     Look,
     Node,
@@ -52,6 +51,7 @@ BACK = {  # where a workflow is again whose function died, or whose answer was l
 }
 MIDST = frozenset(BACK)
 LOOKING = frozenset({"look 2", "judge", "word", "stop"})  # where a retirement has looks in hand
+NO_LOOKS: dict[str, Any] = {"first": None, "second": None, "stands": True, "wrong": ""}
 STOPPING = frozenset({"judge", "word", "stop"})  # between the second look and the stop
 
 
@@ -77,6 +77,8 @@ class Model:
     def __init__(self, policy: Policy = POLICY, *, only: str = "") -> None:
         self.only = only  # words of what people do, if not everything
         self.shipped = Shipped(policy)
+        self._held: dict[object, bool] = {}
+        self._methods: dict[str, Callable[[State, int], Iterator[Step]]] = {}
         self.replication = _seconds(policy.replication)
         self.lifetime = _seconds(policy.lifetime_or(0))
         self.boot_limit = _seconds(policy.boot_limit)
@@ -308,15 +310,20 @@ class Model:
 
     @staticmethod
     def _at(s: State, number: int, step: str, **changes: Any) -> State:
-        flow = s.flows[number]._replace(step=step, waited=0, **changes)
         if step == "settle":
-            flow = flow._replace(asked=0)
+            changes["asked"] = 0
         if step not in LOOKING:
-            flow = flow._replace(first=None, second=None, stands=True, wrong="")
+            changes |= NO_LOOKS
+        flow = s.flows[number]._replace(step=step, waited=0, **changes)
         return s._replace(flows=(*s.flows[:number], flow, *s.flows[number + 1 :]))
 
     def _ours(self, s: State, flow: Flow) -> bool:
-        return claims.holds(claims.is_held_by(str(flow.token)), facts_of(s.nodes[flow.node]))
+        """Whether the claim is this workflow's; each case is asked once."""
+        node = s.nodes[flow.node]
+        case = (flow.token, node.wanted, node.holder, node.lease, node.rests)
+        if case not in self._held:
+            self._held[case] = claims.holds(claims.is_held_by(str(flow.token)), facts_of(node))
+        return self._held[case]
 
     def _renewed(self, s: State, flow: Flow) -> State | None:
         """Renew the lease; None if the claim has passed to another."""
@@ -330,8 +337,9 @@ class Model:
 
     def _advance(self, s: State, number: int) -> Iterator[Step]:
         step = s.flows[number].step
-        method = getattr(self, f"_{step.replace(' ', '_')}")
-        yield from method(s, number)
+        if step not in self._methods:
+            self._methods[step] = getattr(self, f"_{step.replace(' ', '_')}")
+        return self._methods[step](s, number)
 
     def _leave(self, s: State, number: int) -> Iterator[Step]:
         yield "leaves it to the other workflow", self._without(s, number)
@@ -690,9 +698,10 @@ class Model:
             if n not in busy:
                 retiring = any(flow.node == n and flow.kind == RETIRE for flow in s.flows)
                 hidden = {OURS} if node.call == UNSEEN or (retiring and node.door == OPEN) else set()
-                for door in {OPEN, OURS, THEIRS} - {node.door} - hidden:
-                    since = 0 if OPEN in {door, node.door} else node.since
-                    yield f"a person sets {node.name} {door}", self._node(s, n, door=door, since=since)
+                for door in (OPEN, OURS, THEIRS):
+                    if door not in {node.door} | hidden:
+                        since = 0 if OPEN in {door, node.door} else node.since
+                        yield f"a person sets {node.name} {door}", self._node(s, n, door=door, since=since)
             if node.on and not node.stopping:
                 yield f"a person stops {node.name}", self._node(s, n, stopping=True, call=0)
                 yield f"a person restarts {node.name}", self.switch_on(self._node(s, n, on=False, up=False, call=0), n)
@@ -734,25 +743,19 @@ class Model:
 
     # When nothing more goes wrong
 
-    def settle(self, s: State, *, boots: bool) -> State:
-        """What the next minutes bring when nothing more happens than ticks, workflows and time."""
-        s = s._replace(left=Budget())
-        for _ in range(100):
-            before = s
-            number = 0
-            while number < len(s.flows):
-                after = next(self._advance(s, number), None)
-                if after is None or after[1] == s:
-                    number += 1
-                else:
-                    s, number = after[1], 0
-            if s.wishes:
-                s = self.write(s)
-            if s == before:
-                break
+    def settles(self, s: State, *, boots: bool) -> State:
+        """What comes next when nothing more happens than workflows, ticks and time; the same state where nothing moves."""
+        for number in range(len(s.flows)):
+            after = next(self._advance(s, number), None)
+            if after is not None and after[1] != s:
+                return after[1]
+        if s.wishes:
+            return self.write(s)
         nodes = tuple(
-            node._replace(call=0, sight=GOOD, up=node.up or (boots and node.on and node.age >= MINUTE))
-            for node in s.nodes
+            [
+                node._replace(call=0, sight=GOOD, up=node.up or (boots and node.on and node.age >= MINUTE))
+                for node in s.nodes
+            ]
         )
         s = self.passes(s._replace(nodes=nodes), MINUTE)
         return self.think(self._read(s, shown=True))

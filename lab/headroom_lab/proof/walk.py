@@ -4,6 +4,8 @@ import random
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import cache
+from itertools import accumulate
 
 from headroom_lab.proof.explore import NOTHING, must_settle
 from headroom_lab.proof.model import Model
@@ -12,7 +14,7 @@ from headroom_lab.proof.state import OPEN, OURS, THIS, BrokenError, Budget, Node
 MOVES = 60
 MOST = Budget(minutes=40, ticks=30, calls=6, strays=2, flips=4, people=2, others=3, sights=2, faults=3)
 # How often each of Model.kinds happens: time, planning, workflows, calls, load, people, others, sights, crashes
-WEIGHTS = (7, 7, 26, 2, 1, 1, 1, 1, 1)
+WEIGHTS = tuple(accumulate((7, 7, 26, 2, 1, 1, 1, 1, 1)))
 MISCHIEF = ("calls", "strays", "flips", "people", "others", "sights", "faults")
 HALF, SELDOM = 0.5, 0.25
 REMEMBERED = 300_000  # states that are known to come to a good end, before they are forgotten
@@ -43,7 +45,6 @@ class Walker:
     def __init__(self, model: Model | None = None) -> None:
         self.model = model or Model()
         self.good: set[tuple[State, bool]] = set()
-        self.cores: set[State] = set()
 
     def walk(self, seed: int, moves: int = MOVES) -> Iterator[tuple[str, State]]:
         """Yield what happens in the schedule of this seed; raise BrokenError where something does that never may."""
@@ -51,18 +52,14 @@ class Walker:
         state = self.beginning(dice)
         kinds = self.model.kinds
         for _ in range(moves):
-            [kind] = dice.choices(kinds, WEIGHTS)
+            [kind] = dice.choices(kinds, cum_weights=WEIGHTS)
             options = list(kind(state))
             if options:
                 what, state = dice.choice(options)
                 yield what, state
-        core = state._replace(left=NOTHING)
-        if core not in self.cores:
-            if len(self.cores) + len(self.good) > REMEMBERED:
-                self.cores.clear()
-                self.good.clear()
-            must_settle(self.model, core, self.good)
-            self.cores.add(core)
+        if len(self.good) > REMEMBERED:
+            self.good.clear()
+        must_settle(self.model, state._replace(left=NOTHING), self.good)
 
     def beginning(self, dice: random.Random) -> State:
         """A morning that begins somehow."""
@@ -135,6 +132,7 @@ class Walker:
         return False
 
 
+@cache
 def kind_of(what: str) -> str:
     """Name what happened without whom it happened to."""
     _, colon, deed = what.rpartition(": ")
