@@ -27,6 +27,7 @@ from headroom_lab.cli.main import main
 from headroom_lab.demo.play import Stage, set_stage
 from headroom_lab.demo.scenario import bundled
 from tests.conftest import ENVIRONMENT
+from tests.support.template import actions_of, resources, statements
 
 SPEED = 30.0
 PATIENCE = 4  # a slow desk may take so many times as long; only a failure waits for it
@@ -54,6 +55,9 @@ def subscribe(stage: Stage, output: str) -> None:
     sqs, sns, events = stage.aws.client("sqs"), stage.aws.client("sns"), stage.aws.client("events")
     url = sqs.create_queue(QueueName=f"to-{output}")["QueueUrl"]
     arn = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
+    anybody = {"Effect": "Allow", "Principal": "*", "Action": "sqs:SendMessage", "Resource": arn}
+    policy = json.dumps({"Version": "2012-10-17", "Statement": [anybody]})
+    sqs.set_queue_attributes(QueueUrl=url, Attributes={"Policy": policy})
     if output == "Bus":
         bus = stage.outputs[output]
         events.put_rule(Name="all", EventBusName=bus, EventPattern=json.dumps({"source": ["headroom"]}))
@@ -373,10 +377,15 @@ def test_the_dashboard_s_widgets_show_and_act(stage: Stage) -> None:
     assert "start asked" in pages["History"]
     act = widgets[0]["params"]["act"]
     assert "Only a node closed by Headroom can be opened" in called(stage, act, {"do": "open", "nodes": ["burst-12"]})
+    assert "There is no such hold" in called(stage, act, {"do": "release", "hold": "mine"})
+    paused = called(stage, act, {"do": "pause", "stops_only": True}, reason="a fire drill")
+    assert "Within a minute Headroom opens what it has closed" in paused
+    assert "it was paused for: a fire drill" in called(stage, act, {"do": "resume"})
+    assert "burst-09 to serve by" in called(stage, act, {"do": "start", "nodes": ["burst-09"]}, reason="others follow")
 
 
-def called(stage: Stage, function: str, given: dict[str, Any]) -> str:
-    event = given | {"widgetContext": {"forms": {"all": {}}, "theme": "light"}}
+def called(stage: Stage, function: str, given: dict[str, Any], **typed: str) -> str:
+    event = given | {"widgetContext": {"forms": {"all": typed}, "theme": "light"}}
     said = stage.aws.client("lambda").invoke(FunctionName=function, Payload=json.dumps(event).encode())
     answer = json.loads(said["Payload"].read())
     assert "FunctionError" not in said, answer
@@ -384,7 +393,7 @@ def called(stage: Stage, function: str, given: dict[str, Any]) -> str:
 
 
 def test_people_chats_and_other_programs_are_told_of_what_happened(stage: Stage) -> None:
-    ended(stage, begin(stage, "StartNode", node="burst-09", reason="others follow"))
+    """The dashboard's button has started a node."""
     people: list[dict[str, Any]] = []
 
     def started() -> bool:
@@ -415,6 +424,48 @@ def test_handing_back_waits_for_pexips_bursting_and_deploys_with_another_mode(st
     assert said.stdout.rstrip().endswith("the stack may be deleted.")
     eventually(lambda: newest_record(stage).policy.mode is Mode.OBSERVE, stage, 5)
     assert stage.ledger.pause() is None
+
+
+# The deployed roles, which the embedded AWS enforces, after all that was done above
+
+
+def test_no_function_was_denied_anything(stage: Stage) -> None:
+    """Whatever one asks for beyond its policies is refused; it then fails, and its log says so."""
+    logs = stage.aws.client("logs")
+    pages = logs.get_paginator("filter_log_events").paginate(logGroupName=stage.outputs["FunctionLogs"])
+    messages = [event["message"] for page in pages for event in page["events"]]
+    assert len(messages) > 1000
+    assert [message for message in messages if "not authorized to perform" in message] == []
+
+
+SELDOM = {  # what is granted for what does not happen here
+    "Decide": {"sns:Publish"},  # a day's head, when the day is over
+    "ReadBookings": {"dynamodb:BatchGetItem", "dynamodb:BatchWriteItem"},  # no meeting is booked
+    "Claim": {"ec2:DescribeInstances"},  # for a node that no plan has seen
+    "StartInstance": {"kms:CreateGrant"},  # by EC2 in its name, where volumes have a key of one's own
+    "StartCloudnode": {"dynamodb:GetItem", "dynamodb:UpdateItem", "secretsmanager:GetSecretValue"},  # in assist mode
+}
+BY_LAMBDA = {"sqs:SendMessage"}  # for a dead letter, in the function's name
+
+
+def test_no_function_may_do_what_it_never_does(stage: Stage) -> None:
+    stage.aws.client("lambda").invoke(FunctionName=function_named(stage, "Learn"))
+    asked = {
+        role.removeprefix("headroom-").split("FunctionRole")[0]: actions for role, actions in stage.aws.asked().items()
+    }
+    never = {}
+    for logical_id, properties in resources("AWS::Serverless::Function").items():
+        name = logical_id.removesuffix("Function")
+        granted = {action for statement in statements(properties) for action in actions_of(statement)}
+        never[name] = granted - BY_LAMBDA - asked.get(name, set())
+    assert {name: actions for name, actions in never.items() if actions} == SELDOM
+
+
+def function_named(stage: Stage, name: str) -> str:
+    made = stage.aws.client("cloudformation").describe_stack_resource(
+        StackName="headroom", LogicalResourceId=f"{name}Function"
+    )
+    return str(made["StackResourceDetail"]["PhysicalResourceId"])
 
 
 def test_nothing_is_left_behind_when_the_demo_is_interrupted(tmp_path: Path) -> None:

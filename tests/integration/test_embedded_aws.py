@@ -26,6 +26,7 @@ MONDAY_0500 = 1772427600.0  # 2026-03-02 05:00 UTC
 SPEED = 60.0
 ROLE = f"arn:aws:iam::{ACCOUNT}:role/any"
 WITHIN = 60.0  # real seconds
+ANYBODY = {"Effect": "Allow", "Action": "sts:AssumeRole", "Principal": "*"}
 
 
 @pytest.fixture(scope="module")
@@ -37,8 +38,15 @@ def clock(tmp_path_factory: pytest.TempPathFactory) -> LabClock:
 def aws(clock: LabClock) -> Iterator[EmbeddedAws]:
     engine = EmbeddedAws(clock=clock.path)
     engine.start()
+    everything = {"Effect": "Allow", "Action": "*", "Resource": "*"}
+    engine.client("iam").create_role(RoleName="any", AssumeRolePolicyDocument=policy(ANYBODY))
+    engine.client("iam").put_role_policy(RoleName="any", PolicyName="all", PolicyDocument=policy(everything))
     yield engine
     engine.clean()
+
+
+def policy(statement: dict[str, Any]) -> str:
+    return json.dumps({"Version": "2012-10-17", "Statement": [statement]})
 
 
 def eventually(look: Callable[[], Any], what: str = "it did not happen") -> Any:
@@ -103,6 +111,30 @@ def describe(aws: EmbeddedAws, instance_id: str) -> dict[str, Any]:
 def test_an_engine_that_changed_is_noticed_at_once() -> None:
     with pytest.raises(EngineChangedError, match="no_such_name"):
         replace(json, "no_such_name", lambda original: original)
+
+
+def test_a_role_can_do_what_its_policies_say_and_no_more(aws: EmbeddedAws) -> None:
+    only = {"StringEquals": {"aws:ResourceTag/pexip-cloud": "m"}}
+    stop = {"Effect": "Allow", "Action": "ec2:StopInstances", "Resource": f"arn:aws:ec2:*:{ACCOUNT}:instance/*"}
+    iam = aws.client("iam")
+    iam.create_role(RoleName="stopper", AssumeRolePolicyDocument=policy(ANYBODY))
+    iam.put_role_policy(RoleName="stopper", PolicyName="stop", PolicyDocument=policy(stop | {"Condition": only}))
+    role = f"arn:aws:iam::{ACCOUNT}:role/stopper"
+    keys = aws.client("sts").assume_role(RoleArn=role, RoleSessionName="test")["Credentials"]
+    ec2 = boto3.client(
+        "ec2",
+        region_name=REGION,
+        endpoint_url=aws.endpoint,
+        aws_access_key_id=keys["AccessKeyId"],
+        aws_secret_access_key=keys["SecretAccessKey"],
+        aws_session_token=keys["SessionToken"],
+    )
+    ec2.stop_instances(InstanceIds=[instance(aws)])
+    with pytest.raises(ClientError, match="UnauthorizedOperation"):
+        ec2.stop_instances(InstanceIds=[instance(aws, **{"pexip-cloud": "another"})])
+    with pytest.raises(ClientError, match="UnauthorizedOperation"):
+        ec2.describe_instances()
+    assert {"ec2:StopInstances"} == aws.asked()["stopper"]
 
 
 def test_the_whole_stack_runs_on_the_labs_clock(aws: EmbeddedAws, clock: LabClock) -> None:

@@ -25,6 +25,7 @@ KEYS = {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test", "AWS_DEFAU
 PASSED_ON = ("HOME", "LANG", "PATH", "TZ")  # of our own environment: handlers inherit all that the engine has
 RETRIES = Config(retries={"mode": "standard", "total_max_attempts": 3})
 STARTS_WITHIN = 60  # real seconds
+ANSWERS_WITHIN = 300  # on a busy machine the functions' processes take long to start
 STOPS_WITHIN = 10
 ROOT = Path(__file__).parents[3]
 
@@ -114,7 +115,9 @@ class EmbeddedAws:
             "STATE_DIR": str(self.folder / "state"),
             "LAMBDA_WARM_TTL_SECONDS": "36000",
             "LOG_LEVEL": "WARNING",
+            "AUTH": "true",  # roles are enforced: a function can do what its policies say
             "AWS_EC2_METADATA_DISABLED": "true",
+            "HEADROOM_ASKED": str(self._asked),
             "POWERTOOLS_TRACE_DISABLED": "true",
         }
         if self.clock:
@@ -139,6 +142,14 @@ class EmbeddedAws:
         """Start every function's process ahead of its first invocation."""
         self._ask("warm")
 
+    def asked(self) -> dict[str, set[str]]:
+        """Return the actions that each role asked for and was allowed."""
+        found: dict[str, set[str]] = {}
+        for line in self._asked.read_text().splitlines():
+            role, action, _ = line.split()
+            found.setdefault(role, set()).add(action)
+        return found
+
     def stop(self, *, gently: bool = True) -> None:
         """Stop the engine and every process it started; gently, it keeps its state for the next start."""
         if self.process is None:
@@ -161,6 +172,10 @@ class EmbeddedAws:
     def log(self) -> Path:
         """What the engine said."""
         return self.folder / "engine.log"
+
+    @property
+    def _asked(self) -> Path:
+        return self.folder / "asked"
 
     def workers(self) -> list[psutil.Process]:
         """Return the processes that run Lambda functions."""
@@ -214,7 +229,7 @@ class EmbeddedAws:
             return False
 
     def _ask(self, what: str) -> None:
-        requests.post(f"{self.endpoint}/_lab/{what}", timeout=STARTS_WITHIN).raise_for_status()
+        requests.post(f"{self.endpoint}/_lab/{what}", timeout=ANSWERS_WITHIN).raise_for_status()
 
     @staticmethod
     def _last_words(log: Path) -> str:

@@ -16,13 +16,14 @@ def main() -> None:
         control,
         ec2,
         functions,
+        roles,
         scheduler,
         stepfunctions,
         streams,
         time,
     )
 
-    for patch in (time, scheduler, cloudformation, ec2, stepfunctions, functions, streams, control):
+    for patch in (time, scheduler, cloudformation, ec2, stepfunctions, functions, streams, roles, control):
         patch.apply()
     from ministack.app import main as serve  # noqa: PLC0415
 

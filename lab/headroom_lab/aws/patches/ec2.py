@@ -4,16 +4,18 @@ AWS: StartInstances answers `pending`, StopInstances `stopping` (docs: «Instanc
 an «EC2 Instance State-change Notification»; an instance that is stopping cannot be started (IncorrectInstanceState);
 LaunchTime is the newest power-on; a public address that is not Elastic goes with the stop and a new one comes with the
 start. Faults are injected by tags, which AWS does not know: `lab:refuse-start` = `CODE:TIMES` and
-`lab:fall-back` = `REASON:TIMES`; `lab:elastic` gives an instance an Elastic IP.
+`lab:fall-back` = `REASON:TIMES`; `lab:elastic` gives an instance an Elastic IP. Policies see an instance's tags as
+`aws:ResourceTag` (docs: «Control access to AWS resources using tags»).
 """
 
 import json
 import random
 import re
+from collections.abc import Iterator
 from typing import Any
 
 from ministack.core.responses import get_account_id, get_region, new_uuid
-from ministack.services import ec2, eventbridge
+from ministack.services import ec2, eventbridge, tagging
 
 from headroom_lab.aws.patches import replace
 from headroom_lab.aws.patches.destinations import soon
@@ -196,8 +198,16 @@ def settle_after_restart() -> None:
             soon(settle, instance["InstanceId"], passing, finals[passing])
 
 
+def tagged_instances() -> Iterator[tuple[str, list[dict[str, str]]]]:
+    """Yield every instance's ARN, with its tags as the engine's evaluation of policies takes them."""
+    for instance_id in ec2._instances:
+        arn = f"arn:aws:ec2:{get_region()}:{get_account_id()}:instance/{instance_id}"
+        yield arn, list(ec2._tags.get(instance_id, []))
+
+
 def apply() -> None:
     """Patch EC2."""
+    replace(tagging, "_RESOURCE_TAG_COLLECTORS", lambda known: known | {"ec2": tagged_instances})
     actions = ec2._ACTION_MAP
     actions["StartInstances"] = in_time(
         actions["StartInstances"],
