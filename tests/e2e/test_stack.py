@@ -273,6 +273,7 @@ def instances(stage: Stage) -> list[dict[str, Any]]:
 
 def test_killing_the_engine_in_the_middle_of_a_stop_ends_in_a_consistent_fleet_and_history(stage: Stage) -> None:
     """Every node is idle by now: they are closed, proved empty and stopped one after the other."""
+    stage.clock.run(2 * SPEED)  # nothing but minutes passes until nodes have been idle for long enough
     eventually(lambda: running(stage, "retire-node"), stage, 60)
     restart_engine(stage)
 

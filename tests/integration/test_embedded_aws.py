@@ -1,5 +1,6 @@
 """The embedded AWS behaves as AWS does where Headroom relies on it: one contract test a patch, with AWS's own words."""
 
+import base64
 import io
 import json
 import time
@@ -57,14 +58,27 @@ def eventually(look: Callable[[], Any], what: str = "it did not happen") -> Any:
     return found
 
 
-def function(aws: EmbeddedAws, name: str, body: str) -> str:
-    packed = io.BytesIO()
-    with zipfile.ZipFile(packed, "w") as archive:
-        archive.writestr("app.py", body)
+def packed(name: str, body: str) -> bytes:
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w") as archive:
+        archive.writestr(name, body)
+    return file.getvalue()
+
+
+def function(aws: EmbeddedAws, name: str, body: str, *layers: str) -> str:
     made = aws.client("lambda").create_function(
-        FunctionName=name, Runtime="python3.13", Role=ROLE, Handler="app.handler", Code={"ZipFile": packed.getvalue()}
+        FunctionName=name,
+        Runtime="python3.13",
+        Role=ROLE,
+        Handler="app.handler",
+        Code={"ZipFile": packed("app.py", body)},
+        Layers=layers,
     )
     return str(made["FunctionArn"])
+
+
+def invoked(aws: EmbeddedAws, name: str) -> Any:
+    return json.loads(aws.client("lambda").invoke(FunctionName=name, Payload=b"{}")["Payload"].read())
 
 
 def queue(aws: EmbeddedAws, name: str) -> tuple[str, str]:
@@ -291,6 +305,26 @@ def test_a_workflow_catches_an_exception_by_its_class(aws: EmbeddedAws) -> None:
         finished(aws, state_machine(aws, "catches", {"Stop": task, "Kept": {"Type": "Succeed"}}))["status"]
         == "SUCCEEDED"
     )
+
+
+def test_a_function_that_raised_is_not_started_anew(aws: EmbeddedAws) -> None:
+    """«Lambda reuses the execution environment»; a stop that is refused must not make the next one slow."""
+    counting = "import itertools\nnumbers = itertools.count(1)\ndef handler(event, context):\n"
+    function(aws, "counts", counting + "    raise KeyError(next(numbers))")
+    assert [invoked(aws, "counts")["errorMessage"] for _ in range(3)] == ["1", "2", "3"]
+    told = aws.client("lambda").invoke(FunctionName="counts", Payload=b"{}", LogType="Tail")
+    assert told["FunctionError"]
+    assert "KeyError: 4" in base64.b64decode(told["LogResult"]).decode()
+
+
+def test_functions_share_one_unpacked_layer(aws: EmbeddedAws) -> None:
+    layer = aws.client("lambda").publish_layer_version(
+        LayerName="shared", Content={"ZipFile": packed("python/shared.py", "")}
+    )
+    says = "import os, shared\ndef handler(event, context):\n    return os.path.realpath(shared.__file__)"
+    for name in ("one", "other"):
+        function(aws, name, says, layer["LayerVersionArn"])
+    assert invoked(aws, "one") == invoked(aws, "other")
 
 
 def test_a_workflow_that_takes_too_long_times_out(aws: EmbeddedAws) -> None:

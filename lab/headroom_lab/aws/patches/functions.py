@@ -1,14 +1,20 @@
 """Lambda: errors carry their class, scheduled and routed events are asynchronous, and workers stay few and warm.
 
 AWS: `errorType` is the exception's class (docs: «Lambda function errors in Python»), so that Step Functions can catch it
-by name; a function called by EventBridge, Scheduler or SNS is invoked asynchronously, with EventInvokeConfig's retries,
-age limit and destinations (docs: «Invoking a Lambda function asynchronously»).
+by name; a function that raised keeps its execution environment, where the engine would start it anew; a function called
+by EventBridge, Scheduler or SNS is invoked asynchronously, with EventInvokeConfig's retries, age limit and destinations
+(docs: «Invoking a Lambda function asynchronously»).
 """
 
+import hashlib
 import json
+import tempfile
 import threading
+import zipfile
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
+from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 from ministack.core import lambda_runtime
@@ -20,13 +26,15 @@ from headroom_lab.aws.patches.destinations import send, soon
 from headroom_lab.aws.patches.time import LAB_TIME
 
 PLAIN = '{"status": "error", "error": str(e), "trace": traceback.format_exc()}'
+# The engine ends a worker whose answer is an error, where AWS keeps its environment: so it gets an answer like any other.
 TYPED = (
-    '{"status": "error", "error": "\\x01" + json.dumps({"errorMessage": str(e), "errorType": type(e).__name__, '
-    '"stackTrace": traceback.format_tb(e.__traceback__)}), "trace": traceback.format_exc()}'
+    '{"status": "ok", "result": {"raised": {"errorMessage": str(e), "errorType": type(e).__name__, '
+    '"stackTrace": traceback.format_tb(e.__traceback__)}, "trace": traceback.format_exc()}}'
 )
 WORKERS = 1  # process a function: AWS would have more, but a desk has few cores and each process costs a start
 RETRY_BASE, RETRY_MOST = 60.0, 300.0
 
+_unpacking = threading.Lock()
 _places: dict[str, threading.BoundedSemaphore] = {}
 _lock = threading.Lock()
 
@@ -41,12 +49,10 @@ def few_workers_with_types(execute: Any) -> Any:
         with place:
             result = execute(function, event, request_id)
         body = result.get("body")
-        if isinstance(body, dict):
-            message = str(body.get("errorMessage", ""))
-            if message.startswith("\x01"):
-                result["body"] = json.loads(message[1:])
-            elif "Worker process died" in message:
-                body["errorType"] = "Runtime.ExitError"
+        if isinstance(body, dict) and body.keys() == {"raised", "trace"}:
+            return {"body": body["raised"], "error": True, "log": f"{result['log']}\n{body['trace']}"}
+        if result.get("error") and "Worker process died" in str(body):
+            body["errorType"] = "Runtime.ExitError"
         return result
 
     return executed
@@ -116,11 +122,34 @@ def sns_to_lambda(endpoint: str, envelope: str, _topic: Any, subscription: str, 
     to_lambda(endpoint, json.dumps({"Records": [record]}))
 
 
+class LayerOnce(zipfile.ZipFile):
+    """Unpack a layer for the first function that has it; the others, and the next engine, get a link to the same."""
+
+    def extractall(self, path: Any = None, members: Any = None, pwd: bytes | None = None) -> None:
+        """Do as ZipFile does, but for the folder of a layer."""
+        folder = Path(path or ".")
+        if not folder.name.startswith("layer_"):
+            super().extractall(folder, members, pwd)
+            return
+        digest = hashlib.sha256(Path(str(self.filename)).read_bytes()).hexdigest()
+        shared = Path(tempfile.gettempdir()) / f"layer-{digest}"
+        with _unpacking:
+            if not shared.exists():
+                fresh = Path(tempfile.mkdtemp())
+                super().extractall(fresh, members, pwd)
+                fresh.rename(shared)
+        folder.rmdir()
+        folder.symlink_to(shared)
+
+
 def warm_up() -> int:
-    """Start every function's workers ahead of their first invocation, as provisioned concurrency does; return how many."""
+    """Start every function's workers ahead of their first invocation, as provisioned concurrency does; return how many.
+
+    The first compiles what all of them import.
+    """
     records = [record for record in lambda_svc._functions._data.values() if record.get("code_zip")]
     with ThreadPoolExecutor() as pool:
-        return sum(pool.map(_warm_up_one, records))
+        return sum(map(_warm_up_one, records[:1])) + sum(pool.map(_warm_up_one, records[1:]))
 
 
 def _warm_up_one(record: dict[str, Any]) -> bool:
@@ -140,6 +169,8 @@ def apply() -> None:
     """Patch Lambda and those who call it."""
     if PLAIN not in lambda_runtime._PYTHON_WORKER_SCRIPT:
         raise EngineChangedError("The engine's Python worker answers errors differently now")
+    namespace = SimpleNamespace(**vars(zipfile) | {"ZipFile": LayerOnce})
+    replace(lambda_runtime, "zipfile", lambda _: namespace)
     lambda_runtime._PYTHON_WORKER_SCRIPT = lambda_runtime._PYTHON_WORKER_SCRIPT.replace(PLAIN, TYPED)
     replace(lambda_svc, "_execute_function_warm", few_workers_with_types)
     replace(lambda_svc, "invoke_async_with_retry", lambda _: invoke_asynchronously)
