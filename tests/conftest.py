@@ -33,6 +33,7 @@ ENVIRONMENT = DESK | {
     "POWERTOOLS_DEV": "false",
 }
 os.environ |= ENVIRONMENT
+os.environ["MOTO_EC2_LOAD_DEFAULT_AMIS"] = "false"  # no test asks for one, and each would make moto's 1,300 anew
 
 # How long an example takes says how busy the machine is.
 settings.register_profile("headroom", deadline=None, suppress_health_check=[HealthCheck.too_slow])
