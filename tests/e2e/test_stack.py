@@ -353,7 +353,8 @@ def test_every_command_answers_on_the_deployed_stack(
     assert words in said.output
 
 
-def test_the_page_of_a_deployed_stack_is_served_until_ctrl_c(stage: Stage) -> None:
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM])
+def test_the_page_of_a_deployed_stack_is_served_until_ctrl_c(stage: Stage, how: signal.Signals) -> None:
     environment = (
         os.environ | stage.aws.environment | {"HEADROOM_CLOCK": str(stage.clock.path), "PYTHONUNBUFFERED": "1"}
     )
@@ -363,7 +364,7 @@ def test_the_page_of_a_deployed_stack_is_served_until_ctrl_c(stage: Stage) -> No
         origin, _, token = page.stdout.readline().strip().partition("/#token=")
         answer = requests.get(f"{origin}/show/status", headers={"X-Headroom-Token": token}, timeout=60)
         assert (answer.status_code, "Pexip read" in answer.text) == (200, True)
-        page.send_signal(signal.SIGINT)
+        page.send_signal(how)
         assert page.stdout.read().splitlines()[-1] == "Ended."
         assert page.wait(20) == 0
 

@@ -1,6 +1,7 @@
 """`headroom page`: the same as the dashboard, on localhost, with charts."""
 
 import os
+import signal
 import threading
 import webbrowser
 
@@ -19,6 +20,8 @@ def page(port: int, stack: str, *, opens: bool) -> None:
 
     deployed = stack_of(stack)
     made = page_of(deployed.ledger, deployed.operator, identity, deployed.parameters)
+    for number in (signal.SIGINT, signal.SIGTERM):  # a script's background jobs begin with Ctrl-C ignored
+        signal.signal(number, signal.default_int_handler)
     try:
         with serving(made, port):
             click.echo(f"{made.address}\nOnly this address opens it, and only while this runs. Ctrl-C ends it.")

@@ -31,7 +31,7 @@ def run(scenario: Scenario, speed: float, console: Console, folder: Path) -> int
     """Play it all; return the exit code."""
     began = real_time.monotonic()
     for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, _as_interrupt)
+        signal.signal(number, signal.default_int_handler)
     with ExitStack() as stack:
         if console.is_terminal:
             status = stack.enter_context(console.status("Setting up"))
@@ -51,10 +51,6 @@ def run(scenario: Scenario, speed: float, console: Console, folder: Path) -> int
     for problem in problems:
         console.print(f"[bold red]{problem}")
     return 1 if problems else 0
-
-
-def _as_interrupt(*_: object) -> None:
-    raise KeyboardInterrupt
 
 
 @contextmanager
