@@ -355,10 +355,12 @@ def test_every_command_answers_on_the_deployed_stack(
 
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM])
 def test_the_page_of_a_deployed_stack_is_served_until_ctrl_c(stage: Stage, how: signal.Signals) -> None:
+    """Or until it is killed; also as a script's background job, which begins with Ctrl-C ignored."""
     environment = (
         os.environ | stage.aws.environment | {"HEADROOM_CLOCK": str(stage.clock.path), "PYTHONUNBUFFERED": "1"}
     )
-    command = [sys.executable, "-m", "headroom_lab.cli.main", "page"]
+    ignoring = ("sh", "-c", 'trap "" INT; exec "$@"', "sh")
+    command = [*ignoring, sys.executable, "-m", "headroom_lab.cli.main", "page"]
     with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True) as page:
         assert page.stdout
         origin, _, token = page.stdout.readline().strip().partition("/#token=")

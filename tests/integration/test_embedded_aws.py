@@ -308,7 +308,10 @@ def test_a_workflow_catches_an_exception_by_its_class(aws: EmbeddedAws) -> None:
 
 
 def test_a_function_that_raised_is_not_started_anew(aws: EmbeddedAws) -> None:
-    """«Lambda reuses the execution environment»; a stop that is refused must not make the next one slow."""
+    """AWS's own runtime (awslambdaric) posts an exception to its API and asks for the next event, in the same process.
+
+    Were it started anew, a stop that is refused for being late would make the next one late.
+    """
     counting = "import itertools\nnumbers = itertools.count(1)\ndef handler(event, context):\n"
     function(aws, "counts", counting + "    raise KeyError(next(numbers))")
     assert [invoked(aws, "counts")["errorMessage"] for _ in range(3)] == ["1", "2", "3"]

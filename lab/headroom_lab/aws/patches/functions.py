@@ -1,9 +1,9 @@
 """Lambda: errors carry their class, scheduled and routed events are asynchronous, and workers stay few and warm.
 
 AWS: `errorType` is the exception's class (docs: «Lambda function errors in Python»), so that Step Functions can catch it
-by name; a function that raised keeps its execution environment, where the engine would start it anew; a function called
-by EventBridge, Scheduler or SNS is invoked asynchronously, with EventInvokeConfig's retries, age limit and destinations
-(docs: «Invoking a Lambda function asynchronously»).
+by name; its runtime (awslambdaric) reports it and goes on in the same process, where the engine would end that; a function
+called by EventBridge, Scheduler or SNS is invoked asynchronously, with EventInvokeConfig's retries, age limit and
+destinations (docs: «Invoking a Lambda function asynchronously»).
 """
 
 import hashlib
@@ -26,7 +26,7 @@ from headroom_lab.aws.patches.destinations import send, soon
 from headroom_lab.aws.patches.time import LAB_TIME
 
 PLAIN = '{"status": "error", "error": str(e), "trace": traceback.format_exc()}'
-# The engine ends a worker whose answer is an error, where AWS keeps its environment: so it gets an answer like any other.
+# The engine ends a worker whose answer is an error: so this is an answer like any other.
 TYPED = (
     '{"status": "ok", "result": {"raised": {"errorMessage": str(e), "errorType": type(e).__name__, '
     '"stackTrace": traceback.format_tb(e.__traceback__)}, "trace": traceback.format_exc()}}'
