@@ -4,21 +4,15 @@ from typing import Any
 
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from headroom.adapters.bus import Bus
-from headroom.adapters.ledger import Ledger
+from headroom.adapters.parts import parts
 from headroom.observability import logger
-from headroom.settings import Settings
-
-settings = Settings.from_env()
-ledger = Ledger(settings.table_name, settings.platform)
-bus = Bus(settings.bus_name, settings.platform)
 
 
 @logger.inject_lambda_context
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, int]:
     """Put them on the bus; what it did not take makes the stream bring all of them again."""
     keys = [record["dynamodb"]["Keys"] for record in event["Records"]]
-    found = [ledger.event(each["pk"]["S"], each["sk"]["S"]) for each in keys]
-    put = bus.put([event for event in found if event])
+    found = [parts().ledger.event(each["pk"]["S"], each["sk"]["S"]) for each in keys]
+    put = parts().bus.put([event for event in found if event])
     logger.info("announced", events=put)
     return {"events": put}

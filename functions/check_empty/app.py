@@ -4,19 +4,14 @@ from typing import Any
 
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from headroom.adapters.ledger import Ledger
-from headroom.adapters.secret import Pexip
+from headroom.adapters.parts import parts
 from headroom.observability import logger
-from headroom.settings import Settings
 from headroom.tending import Gatekeeper
-
-settings = Settings.from_env()
-gatekeeper = Gatekeeper(ledger=Ledger(settings.table_name, settings.platform), pexip=Pexip(settings), settings=settings)
 
 
 @logger.inject_lambda_context(correlation_id_path="token")
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     """Return the look, whether it found the node empty, and whether it is still wanted off."""
-    found = gatekeeper.look(event["node"], event["token"], rests=event.get("rests", False))
+    found = Gatekeeper.of(parts()).look(event["node"], event["token"], rests=event.get("rests", False))
     logger.info("looked", node=event["node"], empty=found["empty"], reason=found["reason"])
     return found

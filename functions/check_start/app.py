@@ -4,21 +4,14 @@ from typing import Any
 
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from headroom.adapters.ec2 import Ec2
-from headroom.adapters.ledger import Ledger
+from headroom.adapters.parts import parts
 from headroom.observability import logger
-from headroom.settings import Settings
 from headroom.working import Worksite
-
-settings = Settings.from_env()
-site = Worksite(
-    ledger=Ledger(settings.table_name, settings.platform), ec2=Ec2(settings.tag_value), policy=settings.policy
-)
 
 
 @logger.inject_lambda_context(correlation_id_path="token")
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     """Return the progress and its reason."""
-    progress = site.check_start(event["node"], event["token"], event["asked_at"])
+    progress = Worksite.of(parts()).check_start(event["node"], event["token"], event["asked_at"])
     logger.info("looked", node=event["node"], progress=progress["progress"], reason=progress["reason"])
     return progress

@@ -7,30 +7,18 @@ from aws_lambda_powertools.metrics import MetricUnit
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from headroom import clock
-from headroom.adapters.ec2 import Ec2
-from headroom.adapters.ledger import Ledger, moment
-from headroom.adapters.notify import Notify
-from headroom.adapters.workflows import Workflows
+from headroom.adapters.ledger import moment
+from headroom.adapters.parts import parts
 from headroom.deciding import Decider
 from headroom.metering import meter
 from headroom.observability import logger, metrics
-from headroom.settings import Settings
-
-settings = Settings.from_env()
-decider = Decider(
-    ledger=Ledger(settings.table_name, settings.platform),
-    ec2=Ec2(settings.tag_value),
-    workflows=Workflows(settings),
-    notary=Notify(settings.heads_topic_arn),
-    policy=settings.policy,
-)
 
 
 @logger.inject_lambda_context
 @metrics.log_metrics
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     """Plan for the snapshot that the table's stream brings, or at once for an event without records."""
-    plan = decider.decide(since=snapshot_time(event), now=clock.now())
+    plan = Decider.of(parts()).decide(since=snapshot_time(event), now=clock.now())
     metrics.add_metric("Plans", MetricUnit.Count, 0 if plan is None else 1)
     if plan is None:
         return {"planned": False}

@@ -7,13 +7,9 @@ from aws_lambda_powertools.metrics import MetricUnit
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from headroom import clock
-from headroom.adapters.ledger import Ledger
+from headroom.adapters.parts import parts
 from headroom.finishing import Finisher, Outcome, in_words
 from headroom.observability import logger, metrics
-from headroom.settings import Settings
-
-settings = Settings.from_env()
-finisher = Finisher(ledger=Ledger(settings.table_name, settings.platform))
 
 
 @logger.inject_lambda_context(correlation_id_path="token")
@@ -22,7 +18,7 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     """Return the outcome."""
     outcome = Outcome(event["outcome"])
     reason = in_words(event["error"]) if "error" in event else event["reason"]
-    finisher.finish(event["node"], event["token"], outcome, reason, event.get("asked_at"))
+    Finisher.of(parts()).finish(event["node"], event["token"], outcome, reason, event.get("asked_at"))
     metrics.add_metric("StartsFailed", MetricUnit.Count, int(outcome is Outcome.GIVEN_UP))
     if outcome is Outcome.SERVING and "asked_at" in event:
         metrics.add_metric(

@@ -7,17 +7,12 @@ from aws_lambda_powertools.metrics import MetricUnit
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from headroom import clock
-from headroom.adapters.ledger import Ledger
+from headroom.adapters.parts import parts
 from headroom.adapters.pexip import PexipError, PexipRefusedError
-from headroom.adapters.secret import Pexip
 from headroom.domain.load import is_near_threshold, principal_loads
 from headroom.observability import logger, metrics
-from headroom.settings import Settings
 
 LOOKS, PAUSE = 4, timedelta(seconds=15)
-settings = Settings.from_env()
-ledger = Ledger(settings.table_name, settings.platform)
-pexip = Pexip(settings)
 
 
 @logger.inject_lambda_context
@@ -25,7 +20,7 @@ pexip = Pexip(settings)
 def handler(event: dict[str, Any], context: LambdaContext) -> None:
     """Keep one reading, or up to four while a location is near its threshold, and end before the next minute."""
     began = clock.now()
-    if not ledger.take_lease("observe", began + LOOKS * PAUSE - timedelta(seconds=5), began):
+    if not parts().ledger.take_lease("observe", began + LOOKS * PAUSE - timedelta(seconds=5), began):
         metrics.add_metric("Readings", MetricUnit.Count, 0)
         logger.info("left alone", because="another observe is at work")
         return
@@ -39,16 +34,16 @@ def handler(event: dict[str, Any], context: LambdaContext) -> None:
 def read_once() -> bool:
     """Keep one reading; say whether it is worth looking again soon."""
     try:
-        reading = pexip.connect().read(settings.platform, clock.now())
+        reading = parts().pexip.connect().read(parts().settings.platform, clock.now())
     except PexipError as error:
         logger.error("could not read Pexip", reason=str(error))
         metrics.add_metric("ReadingsFailed", MetricUnit.Count, 1)
-        ledger.keep_failure(str(error), clock.now())
+        parts().ledger.keep_failure(str(error), clock.now())
         if isinstance(error, PexipRefusedError):
-            pexip.forget()
+            parts().pexip.forget()
         return False
     loads = principal_loads(reading)
-    ledger.keep_reading(reading)
+    parts().ledger.keep_reading(reading)
     metrics.add_metric("Readings", MetricUnit.Count, 1)
     logger.info("observed", free={load.location: load.free for load in loads.values()}, problems=reading.problems)
-    return is_near_threshold(reading, settings.policy)
+    return is_near_threshold(reading, parts().settings.policy)

@@ -7,17 +7,12 @@ from aws_lambda_powertools.metrics import MetricUnit
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from headroom import clock
-from headroom.adapters.ledger import Ledger
+from headroom.adapters.parts import parts
 from headroom.adapters.pexip import PexipError, PexipRefusedError
-from headroom.adapters.secret import Pexip
 from headroom.domain.bookings import look, sized
 from headroom.observability import logger, metrics
-from headroom.settings import Settings
 
 AHEAD = timedelta(hours=3)  # so that after an hour without Pexip it is still known what is booked
-settings = Settings.from_env()
-ledger = Ledger(settings.table_name, settings.platform)
-pexip = Pexip(settings)
 
 
 @logger.inject_lambda_context
@@ -26,17 +21,19 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, int]:
     """Keep what is booked for the next hours; what was known stays if Pexip cannot be read."""
     now = clock.now()
     try:
-        meetings, problems = pexip.connect().meetings(now, AHEAD)
+        meetings, problems = parts().pexip.connect().meetings(now, AHEAD)
     except PexipError as error:
         logger.error("could not read bookings", reason=str(error))
         metrics.add_metric("BookingsFailed", MetricUnit.Count, 1)
         if isinstance(error, PexipRefusedError):
-            pexip.forget()
+            parts().pexip.forget()
         return {"meetings": 0}
-    known = ledger.series(meeting.series for meeting in meetings)
+    known = parts().ledger.series(meeting.series for meeting in meetings)
     changed = look(meetings, known)
-    ledger.keep_series(changed.values(), now)
-    ledger.keep_bookings(sized(meetings, known | changed, default=settings.expected_meeting, now=now), now)
+    parts().ledger.keep_series(changed.values(), now)
+    parts().ledger.keep_bookings(
+        sized(meetings, known | changed, default=parts().settings.expected_meeting, now=now), now
+    )
     metrics.add_metric("Meetings", MetricUnit.Count, len(meetings))
     logger.info("read bookings", meetings=len(meetings), problems=problems)
     return {"meetings": len(meetings)}

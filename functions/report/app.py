@@ -5,20 +5,16 @@ from typing import Any
 from aws_lambda_powertools.metrics import MetricUnit
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from headroom.adapters.ledger import Ledger
+from headroom.adapters.parts import parts
 from headroom.observability import logger, metrics
 from headroom.promising import Promiser
-from headroom.settings import Settings
-
-settings = Settings.from_env()
-promiser = Promiser(Ledger(settings.table_name, settings.platform), settings.policy)
 
 
 @logger.inject_lambda_context(correlation_id_path="execution")
 @metrics.log_metrics
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     """Return the report, and whether the promise is due."""
-    found = promiser.report(event["hold"])
+    found = Promiser.of(parts()).report(event["hold"])
     metrics.add_metric("PromisesMissed", MetricUnit.Count, int(found["due"] and not found["kept"]))
     logger.info("reported", hold=event["hold"], kept=found["kept"], due=found["due"])
     return found

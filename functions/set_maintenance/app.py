@@ -4,19 +4,16 @@ from typing import Any
 
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from headroom.adapters.ledger import Ledger
-from headroom.adapters.secret import Pexip
+from headroom.adapters.parts import parts
 from headroom.observability import logger
-from headroom.settings import Settings
 from headroom.tending import Gatekeeper
-
-settings = Settings.from_env()
-gatekeeper = Gatekeeper(ledger=Ledger(settings.table_name, settings.platform), pexip=Pexip(settings), settings=settings)
 
 
 @logger.inject_lambda_context(correlation_id_path="token")
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     """Headroom opens only what it closed itself; asking twice changes nothing."""
+    gatekeeper = Gatekeeper.of(parts())
+    gatekeeper = Gatekeeper.of(parts())
     match event["do"]:
         case "close":
             done = gatekeeper.close(event["node"], event["token"], event["reason"])

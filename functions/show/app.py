@@ -4,17 +4,14 @@ from typing import Any
 
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from headroom.adapters.ledger import Ledger
+from headroom.adapters.parts import parts
 from headroom.observability import logger
 from headroom.pages import Pages, Widgets
-from headroom.settings import Settings
 
 ABOUT = """## Headroom
 
 What Headroom sees and does, as a widget. Parameters: `show`, one of `status`, `nodes`, `history`; and `act`, the ARN of the
 function whose buttons are shown, none if it is left out."""
-settings = Settings.from_env()
-ledger = Ledger(settings.table_name, settings.platform)
 
 
 @logger.inject_lambda_context
@@ -23,9 +20,9 @@ def handler(event: dict[str, Any], context: LambdaContext) -> str | dict[str, st
     if event.get("describe"):
         return {"markdown": ABOUT}
     pages = Pages(
-        ledger,
+        parts().ledger,
         Widgets(show=context.invoked_function_arn, act=str(event.get("act", ""))),
-        schedule=settings.prewarm,
-        price=settings.price,
+        schedule=parts().settings.prewarm,
+        price=parts().settings.price,
     )
     return pages.show(str(event.get("show", "")), event.get("widgetContext", {}).get("forms", {}).get("all", {}))

@@ -13,6 +13,7 @@ import pytest
 from moto import mock_aws
 
 from headroom.adapters.ledger import Event, Ledger
+from headroom.adapters.parts import Parts, using
 from headroom.adapters.secret import Pexip
 from headroom.domain.planning import Plan
 from headroom.settings import Settings
@@ -36,43 +37,47 @@ HOSTNAME = "manager.example.com"
 class Desk:
     """One platform, one account, and the handlers that connect them."""
 
-    ledger: Ledger
-    settings: Settings
+    parts: Parts
     world: World
     node: ManagementNode
     ec2: Any
     serving: Serving | None = None
 
     def point_at(self, url: str, **secret: str) -> None:
-        """Have `observe` read there, with these credentials."""
-        from functions.observe import app  # noqa: PLC0415 - it reads its settings at import
-
+        """Have every function read there, with these credentials."""
         boto3.client("secretsmanager").put_secret_value(SecretId="pexip-credentials", SecretString=json.dumps(secret))
-        self.settings = replace(self.settings, pexip_url=url)
-        if app.pexip.node:
-            app.pexip.node.close()
-        app.settings, app.pexip, app.ledger = self.settings, Pexip(self.settings), self.ledger
+        self.deploy(pexip_url=url)
+        self.disconnect()
+        self.parts.pexip = Pexip(self.settings)
+
+    def disconnect(self) -> None:
+        if (known := vars(self.parts).get("pexip")) and known.node:
+            known.node.close()
+
+    def deploy(self, **settings: str) -> None:
+        """Deploy with these settings changed."""
+        self.parts.settings = replace(self.parts.settings, **settings)
+
+    @property
+    def settings(self) -> Settings:
+        return self.parts.settings
+
+    @property
+    def ledger(self) -> Ledger:
+        return self.parts.ledger
 
     def tick(self) -> Plan:
         """One minute: observe, then decide, as the stream would have it."""
-        from functions.decide import app as decide  # noqa: PLC0415
-        from functions.observe import app as observe  # noqa: PLC0415
-
-        self.ledger.table.delete_item(Key={"pk": f"now#{HOSTNAME}", "sk": "lease#observe"})
-        observe.handler({}, CONTEXT)
-        if decide.decider.ledger is not self.ledger:
-            decide.decider.ledger, decide.decider.outlooks = self.ledger, ()
-        decide.handler({}, CONTEXT)
+        self.observe()
+        self.call("decide")
         planned = self.ledger.last_plan()
         assert planned
         return planned.plan
 
     def observe(self) -> str:
         """Read once; return what went wrong, empty if nothing did."""
-        from functions.observe import app  # noqa: PLC0415
-
         self.ledger.table.delete_item(Key={"pk": f"now#{HOSTNAME}", "sk": "lease#observe"})
-        app.handler({}, CONTEXT)
+        self.call("observe")
         return self.ledger.last_problem()
 
     def events(self) -> list[Event]:
@@ -83,11 +88,8 @@ class Desk:
         return [one["State"]["Name"] for group in groups for one in group["Instances"]]
 
     def call(self, function: str, **event: Any) -> Any:
-        app = importlib.import_module(f"functions.{function}.app")
-        for part in ("ledger", "site", "gatekeeper", "stopper", "finisher", "promiser", "recorder"):
-            if hasattr(app, part) and part != "ledger":
-                getattr(app, part).ledger = self.ledger
-        return app.handler(event, CONTEXT)
+        """Invoke a function as Lambda would."""
+        return importlib.import_module(f"functions.{function}.app").handler(event, CONTEXT)
 
 
 def make_table() -> Any:
@@ -124,7 +126,7 @@ def make_instance(ec2: Any, name: str, *, running: bool = False, tag: str = HOST
 def desk() -> Iterator[Desk]:
     with mock_aws(), pytest.MonkeyPatch.context() as patch:
         patch.setattr(importlib.import_module("functions.observe.app"), "LOOKS", 1)
-        table = make_table()
+        make_table()
         boto3.client("secretsmanager").create_secret(Name="pexip-credentials", SecretString="{}")
         boto3.client("sns").create_topic(Name="people")
         states = boto3.client("stepfunctions")
@@ -145,11 +147,9 @@ def desk() -> Iterator[Desk]:
         world = World(locations, nodes, now=time.time(), switches=Switches())
         power = OwnInstances(world)
         node = ManagementNode(Platform(world, power), Bursting(world, start=power.start, stop=power.stop))
-        made_desk = Desk(
-            ledger=Ledger("ledger", HOSTNAME, table), settings=Settings.from_env(), world=world, node=node, ec2=ec2
-        )
-        with serve(node, pace=60) as serving:
+        made_desk = Desk(parts=Parts(), world=world, node=node, ec2=ec2)
+        with serve(node, pace=60) as serving, using(made_desk.parts):
             made_desk.serving = serving
             made_desk.point_at(serving.url, username=node.access.username, password=node.access.password, ca=serving.ca)
             yield made_desk
-            made_desk.point_at("https://127.0.0.1:1", username="a", password="b")
+            made_desk.disconnect()

@@ -192,8 +192,6 @@ def test_what_is_unreadable_never_looks_like_safety(desk: Desk, monkeypatch: pyt
 
 
 def test_an_answer_without_a_count_is_no_empty_node(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
-    from functions.observe import app  # noqa: PLC0415
-
     desk.tick()
     reading = desk.ledger.last_reading()
     assert reading
@@ -205,7 +203,7 @@ def test_an_answer_without_a_count_is_no_empty_node(desk: Desk, monkeypatch: pyt
         return found
 
     monkeypatch.setattr(ManagementNode, "_page", without)
-    look = app.pexip.connect().look_at(reading.workers[0], registrations=False, now=reading.read_at)
+    look = desk.parts.pexip.connect().look_at(reading.workers[0], registrations=False, now=reading.read_at)
     assert not look.complete
     assert "does not say how many" in look.trouble
 

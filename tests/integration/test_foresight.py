@@ -12,13 +12,12 @@ from headroom import clock
 from headroom.adapters.ledger import pack
 from headroom.adapters.pexip import ManagementNode as Client
 from headroom.adapters.pexip import PexipRefusedError, PexipUnreachableError
-from headroom.adapters.secret import Pexip
 from headroom.domain.planning import plan
 from headroom.domain.turned_away import Sample
 from headroom.learning import Learner
 from headroom_lab.pexip import resources
 from headroom_lab.pexip.world import Call, Location
-from tests.integration.conftest import CONTEXT, Desk
+from tests.integration.conftest import Desk
 
 MINUTE, HOUR, DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
 ROOM = "Anna's room"
@@ -51,17 +50,8 @@ class Exchange:
 
 
 def read_bookings(desk: Desk) -> int:
-    from functions.read_bookings import app  # noqa: PLC0415 - it reads its settings at import
-
-    if app.pexip.node:
-        app.pexip.node.close()
-    app.settings, app.pexip, app.ledger = desk.settings, Pexip(desk.settings), desk.ledger
-    try:
-        read: int = app.handler({}, CONTEXT)["meetings"]
-        return read
-    finally:
-        if app.pexip.node:
-            app.pexip.node.close()
+    read: int = desk.call("read_bookings")["meetings"]
+    return read
 
 
 @pytest.fixture

@@ -1,9 +1,7 @@
 """What each mode may do, and what a tick asks of Pexip."""
 
-import json
 import time
 from dataclasses import replace
-from typing import Any
 
 import boto3
 import pytest
@@ -11,6 +9,7 @@ import pytest
 from headroom import clock
 from headroom.adapters.ledger import UnknownNodeError
 from headroom.adapters.pexip import Alarm, any_alarm_about
+from headroom.deciding import Decider
 from headroom.domain.lifecycle import Action, Memory, Pause
 from headroom.domain.policy import Mode
 from headroom.working import NotNowError, Worksite
@@ -39,10 +38,8 @@ def rush(desk: Desk) -> Desk:
     return desk
 
 
-def deployed_as(desk: Desk, monkeypatch: pytest.MonkeyPatch, mode: Mode) -> None:
-    from functions.decide import app  # noqa: PLC0415 - it reads its settings at import
-
-    monkeypatch.setattr(app.decider, "policy", replace(app.decider.policy, mode=mode))
+def deployed_as(desk: Desk, mode: Mode) -> None:
+    desk.deploy(mode=str(mode))
     desk.world.settings["bursting_enabled"] = mode is Mode.ASSIST
 
 
@@ -56,45 +53,33 @@ def test_control_mode_begins_the_workflow_that_its_claim_is_named_after(rush: De
     assert executions() == [name]
 
 
-def test_observe_mode_decides_and_records_and_touches_nothing(rush: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
-    deployed_as(rush, monkeypatch, Mode.OBSERVE)
+def test_observe_mode_decides_and_records_and_touches_nothing(rush: Desk) -> None:
+    deployed_as(rush, Mode.OBSERVE)
     assert [change.action for change in rush.tick().changes] == [Action.START]
     assert executions() == []
     assert rush.ledger.memory("burst-1").claim is None
 
 
-def test_assist_mode_starts_through_pexip(rush: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
-    deployed_as(rush, monkeypatch, Mode.ASSIST)
+def test_assist_mode_starts_through_pexip(rush: Desk) -> None:
+    deployed_as(rush, Mode.ASSIST)
     [change] = rush.tick().changes
     [token] = executions()
     node = rush.world.nodes[change.node]
     node.instance = "i-0a1b2c3d4e5f60718"
-    from functions.start_cloudnode import app  # noqa: PLC0415
-
-    monkeypatch.setattr(app, "ledger", rush.ledger)
-    monkeypatch.setattr(app.pexip, "settings", rush.settings)
     rush.world.power_off(node)
     event = {"node": change.node, "token": token, "instance": node.instance}
     rush.ledger.hold_still(Pause(reason="fire drill"), clock.now())
     with pytest.raises(NotNowError, match="fire drill"):
-        app.handler(event, _context())
+        rush.call("start_cloudnode", **event)
     assert not node.on
     rush.ledger.go_on()
     lease = rush.ledger.memory(change.node).claim
-    app.handler(event, _context())
+    rush.call("start_cloudnode", **event)
     assert node.on
     renewed = rush.ledger.memory(change.node).claim
     assert lease
     assert renewed
     assert renewed.until > lease.until
-    if app.pexip.node:
-        app.pexip.node.close()
-
-
-def _context() -> Any:
-    from tests.integration.conftest import CONTEXT  # noqa: PLC0415
-
-    return CONTEXT
 
 
 def test_a_tick_asks_pexip_no_more_than_eight_times(desk: Desk) -> None:
@@ -104,14 +89,12 @@ def test_a_tick_asks_pexip_no_more_than_eight_times(desk: Desk) -> None:
 
 
 def test_the_same_snapshot_is_planned_once(desk: Desk) -> None:
-    from functions.decide import app  # noqa: PLC0415
-
     desk.tick()
     snapshot = desk.ledger.last_reading()
     assert snapshot
     at = snapshot.read_at.isoformat()
     event = {"Records": [{"dynamodb": {"Keys": {"sk": {"S": at}}}}]}
-    assert app.handler(event, _context()) == {"planned": False}
+    assert desk.call("decide", **event) == {"planned": False}
 
 
 def test_a_reading_names_no_person_and_no_conference(rush: Desk) -> None:
@@ -183,12 +166,10 @@ def test_a_lifetime_is_written_down_before_anything_is_planned(desk: Desk, monke
 
 
 def test_what_cannot_be_made_good_hinders_no_plan(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
-    from functions.decide import app  # noqa: PLC0415 - it reads its settings at import
-
     def fail(*_: object, **__: object) -> None:
         raise RuntimeError("a bug")
 
-    monkeypatch.setattr(app.decider, "_heal", fail)
+    monkeypatch.setattr(Decider, "_heal", fail)
     before = desk.ledger.last_plan()
     desk.tick()
     assert desk.ledger.last_plan() != before
@@ -210,36 +191,31 @@ def test_a_refused_stop_is_remembered_with_its_reason_until_the_node_goes_anothe
 
 
 def test_an_instance_that_someone_else_starts_has_a_lifetime_and_an_event_too(desk: Desk) -> None:
-    from functions.record import app  # noqa: PLC0415
-
     desk.tick()
-    app.recorder.ledger = desk.ledger
     [one, *_] = [i for g in desk.ec2.describe_instances()["Reservations"] for i in g["Instances"]]
     desk.ec2.start_instances(InstanceIds=[one["InstanceId"]])
     event = {
         "detail": {"instance-id": one["InstanceId"], "state": "running"},
         "time": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
     }
-    app.handler(json.loads(json.dumps(event)), _context())
-    app.handler(event, _context())  # delivered twice
+    desk.call("record", **event)
+    desk.call("record", **event)  # delivered twice
     name = next(tag["Value"] for tag in one["Tags"] if tag["Key"] == "Name")
     [lifetime] = desk.ledger.lifetimes(name)
     assert lifetime["started_by"] == "someone else"
 
 
 def test_a_look_at_a_node_asks_pexip_six_times_and_sees_that_it_cannot_be_reached(desk: Desk) -> None:
-    from functions.observe import app  # noqa: PLC0415
-
     desk.tick()
     reading = desk.ledger.last_reading()
     assert reading
     worker = next(worker for worker in reading.workers if worker.name == "burst-1")
     before = desk.node.served
-    look = app.pexip.connect().look_at(worker, registrations=False, now=reading.read_at)
+    look = desk.parts.pexip.connect().look_at(worker, registrations=False, now=reading.read_at)
     assert desk.node.served - before <= CALLS_A_LOOK
     assert (look.complete, look.alarm) == (True, "")
     desk.world.nodes["burst-1"].unreachable = True
-    look = app.pexip.connect().look_at(worker, registrations=False, now=reading.read_at)
+    look = desk.parts.pexip.connect().look_at(worker, registrations=False, now=reading.read_at)
     assert look.alarm == f"Node {worker.address} unreachable"
 
 

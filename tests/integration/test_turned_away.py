@@ -16,13 +16,12 @@ from click.testing import CliRunner, Result
 from jsonschema import Draft202012Validator
 
 from headroom import clock
-from headroom.adapters.secret import Pexip
 from headroom.domain.turned_away import Sample
 from headroom_lab.cli import main as cli
 from headroom_lab.cli import report
 from headroom_lab.pexip.world import Call
 from headroom_lab.schemas import SCHEMAS
-from tests.integration.conftest import CONTEXT, Desk
+from tests.integration.conftest import Desk
 from tests.support.alarms import Prints, fires_and_clears
 
 MINUTE, DAY = timedelta(minutes=1), timedelta(days=1)
@@ -30,16 +29,9 @@ MINUTE, DAY = timedelta(minutes=1), timedelta(days=1)
 
 def count(desk: Desk, minutes: int = 20) -> dict[str, int]:
     """Count so many minutes from now."""
-    from functions.count_refused import app  # noqa: PLC0415 - it reads its settings at import
-
-    app.settings, app.pexip, app.ledger = desk.settings, Pexip(desk.settings), desk.ledger
-    try:
-        with time_machine.travel(clock.now() + minutes * MINUTE):
-            counted: dict[str, int] = app.handler({}, CONTEXT)
-            return counted
-    finally:
-        if app.pexip.node:
-            app.pexip.node.close()
+    with time_machine.travel(clock.now() + minutes * MINUTE):
+        counted: dict[str, int] = desk.call("count_refused")
+        return counted
 
 
 def refuse(desk: Desk, number: int, reason: str = "Call failed: capacity exceeded") -> None:

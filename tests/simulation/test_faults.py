@@ -28,6 +28,7 @@ def said(stage: Stage) -> str:
 def all_is_well(stage: Stage) -> None:
     """Nobody was cut, nothing is claimed, every node that is left is off and open, every lifetime has its end."""
     assert stage.cloud.cut == []
+    assert stage.findings == []
     assert stage.at_work == []
     for machine in stage.cloud.machines.values():
         memory = stage.ledger.memory(machine.node.name)
@@ -65,6 +66,8 @@ def at_work(stage: Stage, *kinds: str) -> Execution:
 def test_when_nothing_goes_wrong(rush: Stage) -> None:
     rush.minutes(45)
     all_is_well(rush)
+    kinds = {event.kind for event in rush.ledger.events(rush.moment().strftime("%Y-%m-%d"))}
+    assert kinds & {"stop refused", "start refused", "given up", "not opened or closed"} == set()
     assert "serving burst-2: It serves 5 HD connections" in said(rush)
 
 
@@ -407,7 +410,7 @@ def test_a_need_relieves_a_retirement_at_once(rush: Stage) -> None:
 
 
 def test_a_start_that_step_functions_does_not_take_costs_no_other_and_is_made_good(rush: Stage) -> None:
-    begin = rush.workflows.client.start_execution
+    begin = rush.parts.workflows.client.start_execution
     refused: list[str] = []
 
     def start_execution(**given: Any) -> Any:
@@ -416,7 +419,7 @@ def test_a_start_that_step_functions_does_not_take_costs_no_other_and_is_made_go
             raise aws_error("ThrottlingException")
         return begin(**given)
 
-    rush.workflows.client = SimpleNamespace(start_execution=start_execution)  # type: ignore[assignment]  # a fake
+    rush.parts.workflows.client = SimpleNamespace(start_execution=start_execution)  # type: ignore[assignment]  # a fake
     rush.ledger.promise(
         Hold(
             id="h",

@@ -127,13 +127,9 @@ def press(page: str, **wanted: Any) -> dict[str, Any]:
 
 
 @pytest.fixture
-def dashboard(deployed: Deployed, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., str]]:
+def dashboard(deployed: Deployed) -> Iterator[Callable[..., str]]:
     """Calls the widgets' functions as CloudWatch does."""
-    stage = deployed.stage
-    monkeypatch.setattr(show, "ledger", stage.ledger)
-    monkeypatch.setattr(act, "operator", deployed.operator())
-    monkeypatch.setattr(act, "ledger", stage.ledger)
-    stage.minutes(3)
+    deployed.stage.minutes(3)
 
     def call(app: Any, given: dict[str, Any], **typed: str) -> str:
         return str(app.handler(given | {"widgetContext": {"theme": "dark", "forms": {"all": typed}}}, CONTEXT))

@@ -42,6 +42,7 @@ def test_schedules_of_the_shipped_workflows_cut_lose_and_block_nothing(figure: C
     )
     assert [(played.seed, played.wrong, played.script) for played in found.wrong] == []
     assert found.schedules == SCHEDULES
+    assert found.silent == []
     assert (HAZARDS | set(Play(0).incidents())) - set(found.happened) == set()
 
 

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from headroom.recording import Recorder
 from headroom_lab.proof.cloud import Machine
 from headroom_lab.proof.stage import Stage
 
@@ -14,10 +15,10 @@ def test_a_stop_that_is_heard_of_before_the_start_is_a_lifetime_too(stage: Stage
     stage.hazards.message_lost = 1.0
     stage.cloud.switch_off(machine)
     at = stage.moment()
-    stage.apps["record"].recorder.state_changed(machine.id, "stopping", at)
+    Recorder.of(stage.parts).state_changed(machine.id, "stopping", at)
     assert lifetimes(stage)[0]["start_reason"] == "seen when it stopped"
     assert stage.ledger.memory("burst-1").lifetime == datetime.fromtimestamp(machine.launched_at, UTC)
-    stage.apps["record"].recorder.state_changed(machine.id, "stopped", at)
+    Recorder.of(stage.parts).state_changed(machine.id, "stopped", at)
     [lifetime] = lifetimes(stage)
     assert "stopped_at" in lifetime
     assert stage.ledger.memory("burst-1").lifetime is None
@@ -25,7 +26,7 @@ def test_a_stop_that_is_heard_of_before_the_start_is_a_lifetime_too(stage: Stage
 
 def test_a_restart_whose_stop_nobody_heard_of_ends_the_lifetime_before(stage: Stage) -> None:
     machine = next(iter(stage.cloud.machines.values()))
-    record = stage.apps["record"].recorder
+    record = Recorder.of(stage.parts)
     record.state_changed(machine.id, "running", stage.moment())
     restart_unheard(stage, machine)
     record.state_changed(machine.id, "running", stage.moment())
@@ -36,7 +37,7 @@ def test_a_restart_whose_stop_nobody_heard_of_ends_the_lifetime_before(stage: St
 
 def test_a_start_that_is_heard_of_only_when_it_stops_ends_the_lifetime_before(stage: Stage) -> None:
     machine = next(iter(stage.cloud.machines.values()))
-    record = stage.apps["record"].recorder
+    record = Recorder.of(stage.parts)
     record.state_changed(machine.id, "running", stage.moment())
     restart_unheard(stage, machine)
     stage.minutes(1)
@@ -50,7 +51,7 @@ def test_a_start_that_is_heard_of_only_when_it_stops_ends_the_lifetime_before(st
 
 def test_a_message_that_tells_late_of_an_earlier_stop_ends_nothing(stage: Stage) -> None:
     machine = next(iter(stage.cloud.machines.values()))
-    record = stage.apps["record"].recorder
+    record = Recorder.of(stage.parts)
     earlier = stage.moment()
     restart_unheard(stage, machine)
     record.state_changed(machine.id, "running", stage.moment())
@@ -64,7 +65,7 @@ def test_a_restart_in_the_same_second_ends_the_lifetime_before_and_not_the_new_o
 ) -> None:
     """EC2 tells whole seconds: Pexip, or a person, may start a node in the very one in which it has stopped."""
     machine = next(iter(stage.cloud.machines.values()))
-    record = stage.apps["record"].recorder
+    record = Recorder.of(stage.parts)
     record.state_changed(machine.id, "running", stage.moment())
     restart_unheard(stage, machine)
     same = datetime.fromtimestamp(machine.launched_at, UTC)

@@ -87,7 +87,7 @@ def test_a_morning_is_told_in_few_messages(rush: Stage) -> None:
 
 def test_a_topic_that_cannot_be_told_is_told_later_and_the_others_not_twice(rush: Stage) -> None:
     """People's topic refuses for a while, the chats' for good: people get everything once."""
-    publish, since = rush.notify.client.publish, rush.now
+    publish, since = rush.parts.people.client.publish, rush.now
 
     def refuses(**message: Any) -> None:
         if rush.now < since + 20 * 60:
@@ -97,8 +97,8 @@ def test_a_topic_that_cannot_be_told_is_told_later_and_the_others_not_twice(rush
     def never(**_: str) -> None:
         raise aws_error("AuthorizationError")
 
-    rush.notify.client = SimpleNamespace(publish=refuses)  # type: ignore[assignment]
-    rush.chat.client = SimpleNamespace(publish=never)  # type: ignore[assignment]
+    rush.parts.people.client = SimpleNamespace(publish=refuses)  # type: ignore[assignment]
+    rush.parts.chats.client = SimpleNamespace(publish=never)  # type: ignore[assignment]
     rush.minutes(60)
     assert len(rush.told) == len(set(rush.told)) > 2
     assert "switched by somebody else" in rush.told[0]

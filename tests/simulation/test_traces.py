@@ -5,15 +5,19 @@ from typing import Any
 
 import pytest
 
-from headroom_lab.proof.play import Play
+from headroom_lab.proof.play import ASSISTED, PRESSED, Play
 from headroom_lab.proof.trace import Follower
 
 PLAYS = 30
 
 
 def followed(seed: int) -> Follower:
-    """A schedule of the shipped workflows beside the model; functions are atomic here, as their steps are followed whole."""
+    """A schedule of the shipped workflows beside the model; functions are atomic here, as their steps are followed whole.
+
+    The model knows neither assist mode nor promises.
+    """
     play = Play(seed)
+    play.script = [(at, kind) for at, kind in play.script if kind not in {ASSISTED, PRESSED}]
     play.hazards.delayed = 0.0
     with play.stage:
         follower = Follower(play.stage)

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from itertools import batched, count
 
 from headroom_lab.proof.play import Played, play
+from headroom_lab.proof.stage import FUNCTIONS
 from headroom_lab.proof.walk import Walked, Walker
 
 CHUNK = 2_000  # schedules that one worker walks before it reports
@@ -55,6 +56,7 @@ class PlayedAll:
     starts: int = 0
     stops: int = 0
     happened: Counter[str] = field(default_factory=Counter)
+    answered: Counter[str] = field(default_factory=Counter)
     wrong: list[Played] = field(default_factory=list)
 
     def add(self, played: Played) -> None:
@@ -64,8 +66,14 @@ class PlayedAll:
         self.starts += played.starts
         self.stops += played.stops
         self.happened += played.happened
+        self.answered += played.answered
         if played.wrong:
             self.wrong.append(played)
+
+    @property
+    def silent(self) -> list[str]:
+        """The functions that never had an answer: of these nothing was shown."""
+        return [name for name in FUNCTIONS if not self.answered[name]]
 
 
 def _play(seeds: range) -> list[Played]:

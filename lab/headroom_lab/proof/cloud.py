@@ -11,18 +11,19 @@ from headroom_lab.pexip.traffic import PERIOD, sent_in_a_minute
 from headroom_lab.pexip.world import Node, World
 
 PENDING_FOR, STOPPING_FOR = 12.0, 45.0
+SIMULATED = "Simulated"  # the operation that errors of this account name
 READ_TRIES = 4  # the SDK's, as headroom.adapters.ec2 configures it
 
 
 def aws_error(code: str, message: str = "") -> ClientError:
     """Make the error that the SDK raises."""
-    return ClientError({"Error": {"Code": code, "Message": message or code}}, "Simulated")
+    return ClientError({"Error": {"Code": code, "Message": message or code}}, SIMULATED)
 
 
 def dynamodb_error(code: str) -> ClientError:
     """Make the error as boto3 does where DynamoDB's model names it: of a class of its own, whose name Lambda reports."""
     modelled: type[ClientError] = type(code, (ClientError,), {})
-    return modelled({"Error": {"Code": code, "Message": code}}, "Simulated")
+    return modelled({"Error": {"Code": code, "Message": code}}, SIMULATED)
 
 
 # EC2's own token buckets, by its developer guide: how many requests at once, and how many more a second.

@@ -19,6 +19,11 @@ TROUBLED, CALM, FORGOTTEN = (
 )  # minutes: of trouble, until all must be well, and until meddling is forgotten
 INCIDENTS = 5  # at the most
 UNSEEN = 30.0  # seconds that Pexip's status may take to show what has begun
+ASSISTED, LOOKED_AT, PRESSED = (
+    "the mode changes to assist and back",
+    "a person looks at the dashboard",
+    "a person presses a button",
+)
 WITNESSED = 600  # seconds after which EC2 has a whole period of what somebody sends who has dialled a closed node
 
 
@@ -32,6 +37,7 @@ class Played:
     stops: int = 0
     starts: int = 0
     executions: int = 0
+    answered: Counter[str] = field(default_factory=Counter)  # by function
     script: list[str] = field(default_factory=list)  # of a schedule that went wrong: the incidents it takes
 
 
@@ -75,6 +81,7 @@ class Play:
         for at, kind in self.script:
             stage.after(60 * at, self._incident(kind, incidents[kind]))
         stage.after(0, stage.every_minute)
+        stage.after(60 * self.dice.uniform(2, TROUBLED), self._learn)
         stage.minutes(TROUBLED)
         self.calm()
         stage.minutes(CALM)
@@ -130,6 +137,9 @@ class Play:
             "Pexip is upgraded": self._upgrade,
             "the settings change": lambda: self.stage.set_policy(threshold="6"),
             "the mode changes to observe and back": self._observe,
+            ASSISTED: self._assist,
+            LOOKED_AT: self._look,
+            PRESSED: self._press,
             "Headroom is paused and resumed": self._pause,
             "Pexip's own bursting is enabled and disabled": self._bursting,
             "Headroom is dead for minutes": self._dead,
@@ -256,6 +266,29 @@ class Play:
         self.stage.set_policy(mode="observe")
         self.stage.after(60 * self.dice.uniform(2, 8), lambda: self.stage.set_policy(mode="control"))
 
+    def _assist(self) -> None:
+        """Pexip's own bursting takes over for a while, and Headroom only starts nodes, through Pexip."""
+        stage = self.stage
+        stage.world.settings["bursting_enabled"] = True
+        stage.set_policy(mode="assist", threshold="9")
+        stage.after(60 * self.dice.uniform(4, 10), self._control)
+
+    def _control(self) -> None:
+        self.stage.world.settings["bursting_enabled"] = False
+        self.stage.set_policy(mode="control", threshold="3")
+
+    def _look(self) -> None:
+        for page in ("status", "nodes", "history"):
+            self.stage.call("show", {"show": page})
+
+    def _press(self) -> None:
+        pressed = {"do": self.dice.choice(("start", "hold")), "nodes": [self._node().name]}
+        forms = {"all": {"reason": "a person wants it", "until": ""}}
+        self.stage.call("act", pressed | {"widgetContext": {"forms": forms}})
+
+    def _learn(self) -> None:
+        self.stage.call("learn", {})
+
     def _pause(self) -> None:
         stage = self.stage
         stage.ledger.hold_still(Pause(reason="a drill", by="a person"), stage.moment())
@@ -288,12 +321,19 @@ class Play:
             node.unreachable = False
 
     def verdict(self) -> Played:
-        """Say what is wrong: a call cut, a lifetime lost, a workflow or a node stuck."""
+        """Say what is wrong: a call cut, a mistake in a function, a lifetime lost, a workflow or a node stuck."""
         stage = self.stage
         played = Played(seed=self.seed, happened=self.hazards.happened, executions=len(stage.executions))
         played.stops = sum(request == "StopInstances" for _, request in stage.cloud.requests)
         played.starts = sum(request == "StartInstances" for _, request in stage.cloud.requests)
-        played.wrong = [*stage.cloud.cut, *self._stuck_workflows(), *self._lost_lifetimes(), *self._stuck_nodes()]
+        played.answered = stage.answered
+        played.wrong = [
+            *stage.cloud.cut,
+            *dict.fromkeys(stage.findings),
+            *self._stuck_workflows(),
+            *self._lost_lifetimes(),
+            *self._stuck_nodes(),
+        ]
         return played
 
     def _stuck_workflows(self) -> list[str]:

@@ -11,8 +11,10 @@ import json
 import os
 import sys
 import threading
+import uuid
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -22,21 +24,25 @@ from typing import Any, Self
 
 import requests
 import yaml
+from botocore.exceptions import ClientError
 from starlette.responses import Response
 
 from headroom import clock
+from headroom.adapters.bus import Bus
 from headroom.adapters.ec2 import Ec2
 from headroom.adapters.ledger import Ledger
 from headroom.adapters.notify import Notify
+from headroom.adapters.parts import Parts, using
 from headroom.adapters.workflows import Workflows
-from headroom.settings import Settings
+from headroom.settings import Settings, SettingsError
 from headroom_lab.pexip.bursting import Bursting
 from headroom_lab.pexip.resources import Platform
 from headroom_lab.pexip.server import ManagementNode
 from headroom_lab.pexip.switches import Switches
 from headroom_lab.pexip.world import Call, Location, Node, World
+from headroom_lab.proof.alone import NetworkReachedError, alone
 from headroom_lab.proof.asl import Execution, FailedError, read_machine
-from headroom_lab.proof.cloud import Cloud, Machine, aws_error, dynamodb_error
+from headroom_lab.proof.cloud import SIMULATED, Cloud, Machine, aws_error, dynamodb_error
 from headroom_lab.proof.environment import ENVIRONMENT
 from headroom_lab.proof.manager import Direct
 from headroom_lab.proof.table import MemoryTable
@@ -52,22 +58,9 @@ CONTEXT: Any = SimpleNamespace(
     invoked_function_arn="arn:aws:lambda:eu-central-1:123456789012:function:function",
     aws_request_id="52fdfc07-2182-154f-163f-5f0f9a621d72",
 )
-FUNCTIONS = (
-    "observe",
-    "decide",
-    "record",
-    "claim",
-    "start_instance",
-    "check_start",
-    "set_maintenance",
-    "check_empty",
-    "stop_instance",
-    "check_stop",
-    "finish",
-    "hold",
-    "report",
-    "tell",
-)
+FUNCTIONS = tuple(sorted(path.parent.name for path in (ROOT / "functions").glob("*/app.py")))
+BATCH = 10  # events that the table's stream brings `announce` at once
+EVERY_FIVE_MINUTES = ("read_bookings", "count_refused")
 
 
 class _Nowhere(io.TextIOBase):
@@ -101,6 +94,12 @@ class Hazards:
     errors_until: float = 0.0
     happened: Counter[str] = field(default_factory=Counter)
 
+    def explain(self, error: BaseException) -> bool:
+        """Say whether an error was injected, or follows from one that was."""
+        if isinstance(error, BaseExceptionGroup):
+            return all(map(self.explain, error.exceptions))
+        return any(isinstance(each, ClientError) and each.operation_name == SIMULATED for each in _chain(error))
+
     def strikes(self, chance: float, what: str) -> bool:
         """Say whether something goes wrong now; what does is counted."""
         if chance and self.dice.random() < chance:
@@ -115,11 +114,22 @@ class Hazards:
         self.rates = {}
 
 
+def _chain(error: BaseException) -> Iterator[BaseException]:
+    """Yield an error and those that it was raised in."""
+    while True:
+        yield error
+        inner = error.__cause__ or error.__context__
+        if inner is None:
+            return
+        error = inner
+
+
 class Strand:
     """One invocation of a function: it runs until it waits or ends, and then the stage goes on."""
 
-    def __init__(self, stage: "Stage", run: Callable[[], None]) -> None:
+    def __init__(self, stage: "Stage", function: str, run: Callable[[], None]) -> None:
         self.stage = stage
+        self.function = function
         self.began = stage.now
         self.dies = False
         self._go, self._back = threading.Semaphore(0), threading.Semaphore(0)
@@ -173,6 +183,12 @@ class Stage:
         self.heard: list[tuple[float, str]] = []  # when a message of EC2's was written down, of which instance
         self.heads: list[str] = []
         self.journal: list[tuple[float, str, str, Any]] = []  # what workflows did: when, which, function, answer
+        self.findings: list[str] = []  # errors that no hazard has injected: mistakes, whatever came of them
+        self.answered: Counter[str] = Counter()  # by function: how often it had an answer
+        self.announced: list[dict[str, Any]] = []  # what is on the event bus
+        self._unannounced: list[tuple[str, str]] = []
+        self._ids = Random(f"ids {seed}")
+        self._stack = ExitStack()
         self.observing = True
         self._kept: list[tuple[Any, str, Any]] = []  # what was there before, to be put back
         self._build_world(seed, nodes, hd)
@@ -268,7 +284,7 @@ class Stage:
         self.pexip = Direct(self.manager, self._pexip_trouble)
 
     def _deploy(self) -> None:
-        """Give the shipped handlers this run's ledger, cloud and platform."""
+        """Give the shipped handlers this run's parts, and nothing else: no network, no credentials."""
         for name, value in ENVIRONMENT.items():
             os.environ.setdefault(name, value)
         if str(ROOT) not in sys.path:
@@ -278,22 +294,27 @@ class Stage:
 
         self._kept.append((logger, "level", logger.log_level))
         logger.setLevel("CRITICAL")
+        self._put(logger, "exception", self._hear_exception)
         self.settings = Settings.from_env(ENVIRONMENT)
         # boto3's clients have far more than what is asked of them here
         self.ledger = Ledger("ledger", HOSTNAME, self.table)  # type: ignore[arg-type]
-        self.ec2 = Ec2(HOSTNAME)
-        self.ec2.client = self.ec2.acting = self.ec2.cloudwatch = self.cloud  # type: ignore[assignment]
-        self.notify = Notify("people")
-        self.notify.client = SimpleNamespace(publish=self._publish)  # type: ignore[assignment]
-        self.notary = Notify("heads")
-        self.notary.client = SimpleNamespace(publish=lambda **message: self.heads.append(message["Message"]))  # type: ignore[assignment]
-        self.chat = Notify("chat")
-        self.chat.client = SimpleNamespace(publish=lambda **message: self.chats.append(message["Message"]))  # type: ignore[assignment]
-        self.workflows = Workflows(self.settings)
-        self.workflows.client = SimpleNamespace(start_execution=self.start_execution)  # type: ignore[assignment]
-        self.set_policy()
+        self.parts = Parts.made_of(
+            settings=self.settings,
+            ledger=self.ledger,
+            ec2=_with(Ec2(HOSTNAME), client=self.cloud, acting=self.cloud, cloudwatch=self.cloud),
+            pexip=self.pexip,
+            workflows=_with(Workflows(self.settings), client=SimpleNamespace(start_execution=self.start_execution)),
+            states=SimpleNamespace(start_execution=self.start_execution, describe_execution=self.describe_execution),
+            people=_with(Notify("people"), client=SimpleNamespace(publish=self._publish)),
+            chats=_with(Notify("chats"), client=_listening(self.chats)),
+            heads=_with(Notify("heads"), client=_listening(self.heads)),
+            bus=_with(Bus("headroom", HOSTNAME), client=SimpleNamespace(put_events=self._put_events)),
+        )
+        self._stack.enter_context(using(self.parts))
+        self._stack.enter_context(alone(lambda: self.running is not None, self._find))
         self._put(clock, "seconds", self.seconds)
         self._put(clock, "sleep", self.sleep)
+        self._put(uuid, "uuid4", lambda: uuid.UUID(int=self._ids.getrandbits(128), version=4))
 
     def _put(self, holder: Any, name: str, value: Any) -> None:
         """Change something of the process, to be put back at the end."""
@@ -316,27 +337,11 @@ class Stage:
             else:
                 setattr(holder, name, value)
         self._kept.clear()
+        self._stack.close()
 
     def set_policy(self, **settings: str) -> None:
         """Deploy with these settings changed."""
-        self.settings = replace(self.settings, **settings)
-        parts = {
-            "ledger": self.ledger,
-            "ec2": self.ec2,
-            "notify": self.notify,
-            "notary": self.notary,
-            "chat": self.chat,
-            "workflows": self.workflows,
-            "pexip": self.pexip,
-            "settings": self.settings,
-            "policy": self.settings.policy,
-        }
-        for app in self.apps.values():
-            for holder in (app, *(getattr(app, name, None) for name in HOLDERS)):
-                for name, part in parts.items():
-                    if holder is not None and hasattr(holder, name):
-                        self._put(holder, name, part)
-        self._put(self.apps["decide"].decider, "outlooks", ())
+        self.parts.settings = self.settings = replace(self.settings, **settings)
 
     # Requests, at each of which something may go wrong
 
@@ -381,20 +386,37 @@ class Stage:
                 answer = FailedError("Lambda.Unknown", "no answer")
             done(answer)
 
-        strand = Strand(self, run)
+        strand = Strand(self, name, run)
         self.strands.add(strand)
         strand.go_on()
 
     def _answer(self, name: str, event: Any) -> Any:
         try:
             answer = self.apps[name].handler(event, CONTEXT)
-        except KilledError:
+        except (KilledError, NetworkReachedError):
             return FailedError("Runtime.ExitError", "the process has ended")
         except Exception as error:
+            self._judge(error)
             return FailedError(type(error).__name__, json.dumps({"errorMessage": str(error)}))
+        self.answered[name] += 1
         if name == "record":
             self.heard.append((self.now, event["detail"]["instance-id"]))
         return answer
+
+    def _find(self, what: str) -> None:
+        """Note a mistake of the function that runs."""
+        self.findings.append(f"{self.running.function if self.running else 'a test'}: {what}")
+
+    def _judge(self, error: BaseException, where: str = "") -> None:
+        """An error that is neither injected nor raised on purpose is a mistake, whatever a workflow makes of it."""
+        on_purpose = type(error).__module__.startswith("headroom.") and not isinstance(error, SettingsError)
+        if not on_purpose and not self.hazards.explain(error):
+            self._find(f"{type(error).__name__}: {error}{where}")
+
+    def _hear_exception(self, message: str, **_: object) -> None:
+        """A function logs an error that it does not let through."""
+        if error := sys.exception():
+            self._judge(error, f" («{message}»)")
 
     def invoke(self, execution: Execution, name: str, payload: Any) -> None:
         """A workflow's step."""
@@ -437,13 +459,33 @@ class Stage:
         if self.observing:
             self.message(self.dice.uniform(0.1, 1), self._tries("observe", {}), "a tick")
             self.message(self.dice.uniform(0.1, 1), self._tries("tell", {}), "a tick")
+            if round(self.now - BEGIN) % 300 == 0:
+                for name in EVERY_FIVE_MINUTES:
+                    self.message(1.5, self._tries(name, {}), "a tick")
         self.after(60, self.every_minute)
 
     def _inserted(self, pk: str, sk: str) -> None:
+        if pk.startswith("events#"):
+            self._unannounced.append((pk, sk))
+            if len(self._unannounced) == 1:
+                self.after(1, self._announce)
         if not pk.startswith("snapshot#"):
             return
         event = {"Records": [{"dynamodb": {"Keys": {"sk": {"S": sk}}}}]}
         self.message(self.dice.uniform(0.05, 0.5), self._tries("decide", event, (1.0, 1.0)), "a snapshot's message")
+
+    def _announce(self) -> None:
+        """The table's stream brings its new events in batches, and again those that failed."""
+        batch, self._unannounced = self._unannounced[:BATCH], self._unannounced[BATCH:]
+        keys = [{"dynamodb": {"Keys": {"pk": {"S": pk}, "sk": {"S": sk}}}} for pk, sk in batch]
+        self._tries("announce", {"Records": keys}, (1.0, 2.0, 4.0, 8.0, 16.0))()
+        if self._unannounced:
+            self.after(1, self._announce)
+
+    def _put_events(self, *, Entries: list[dict[str, Any]]) -> dict[str, Any]:
+        self.touch("PutEvents")
+        self.announced += Entries
+        return {"Entries": [{} for _ in Entries]}
 
     def _instance_changed(self, machine: Machine, state: str) -> None:
         at = datetime.fromtimestamp(self.now, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
@@ -508,7 +550,17 @@ class Stage:
         return self.moment() - timedelta(minutes=minutes)
 
 
-HOLDERS = ("decider", "site", "gatekeeper", "stopper", "finisher", "promiser", "recorder")
+def _with[T](adapter: T, **clients: object) -> T:
+    """Give an adapter the lab's clients in place of the SDK's."""
+    vars(adapter).update(clients)
+    return adapter
+
+
+def _listening(heard: list[str]) -> SimpleNamespace:
+    """A topic whose messages are only kept."""
+    return SimpleNamespace(publish=lambda **message: heard.append(message["Message"]))
+
+
 FOLDERS = {name.title().replace("_", ""): name for name in FUNCTIONS}
 
 

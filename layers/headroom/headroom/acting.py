@@ -5,12 +5,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 import msgspec
 
 from headroom import clock
 from headroom.adapters.ledger import Event, Ledger
+from headroom.adapters.parts import Parts
 from headroom.domain.fleet import NodeState, Reading
 from headroom.domain.lifecycle import Action, Pause, Pausing
 from headroom.domain.planning import NodeSummary, Plan
@@ -102,6 +103,12 @@ class Operator:
     states: "SFNClient"
     machines: Mapping[str, str]
     policy: Policy
+
+    @classmethod
+    def of(cls, parts: Parts) -> Self:
+        """Take what it needs from the parts there are."""
+        machines = {"prewarm": parts.settings.prewarm_arn, "set_open": parts.settings.set_open_arn}
+        return cls(parts.ledger, parts.states, machines, parts.policy)
 
     def carry_out(self, order: Order, by: str) -> Done:
         """Do it for `by`; raise BadRequestError with what to change, before anything is touched."""

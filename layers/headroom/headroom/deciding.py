@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Self
 
 from aws_lambda_powertools.metrics import MetricUnit
 from botocore.exceptions import ClientError
@@ -10,9 +11,10 @@ from botocore.exceptions import ClientError
 from headroom.adapters.ec2 import Ec2, Ec2Error
 from headroom.adapters.ledger import Event, Ledger, Planned, Record, SupersededError, token_for
 from headroom.adapters.notify import Notify
+from headroom.adapters.parts import Parts
 from headroom.adapters.workflows import Workflows
 from headroom.domain.fleet import Fleet, Instance, Observation, match_up
-from headroom.domain.forecasting import Booking, Outlook, gathered, near, quarter_of
+from headroom.domain.forecasting import Booking, gathered, near
 from headroom.domain.issues import Issue, Trouble
 from headroom.domain.lifecycle import Commitments, Memory, was_ours
 from headroom.domain.planning import Change, Plan, plan
@@ -31,10 +33,13 @@ class Decider:
     ledger: Ledger
     ec2: Ec2
     workflows: Workflows
-    notary: Notify
+    heads: Notify
     policy: Policy
-    quarter: datetime | None = None  # that the outlooks are for
-    outlooks: tuple[Outlook, ...] = ()
+
+    @classmethod
+    def of(cls, parts: Parts) -> Self:
+        """Take what it needs from the parts there are."""
+        return cls(parts.ledger, parts.ec2, parts.workflows, parts.heads, parts.policy)
 
     def decide(self, *, since: datetime | None, now: datetime) -> Plan | None:
         """Plan on the newest reading, keep the plan and begin its workflows.
@@ -56,7 +61,7 @@ class Decider:
             instances=instances,
             unreachable=problem or trouble,
             trail=last.plan.trail if last else (),
-            outlooks=self._foreseen("outlooks", self._outlooks, now),
+            outlooks=self._foreseen("outlooks", self.ledger.outlooks_around, now),
             bookings=self._foreseen("bookings", self._bookings, now),
         )
         commitments = self.ledger.commitments(now)
@@ -109,13 +114,6 @@ class Decider:
             metrics.add_metric("ForecastMissing", MetricUnit.Count, 1)
             return ()
 
-    def _outlooks(self, now: datetime) -> tuple[Outlook, ...]:
-        """What past days did around now; read once a quarter of an hour, and cut if nobody has."""
-        if (quarter := quarter_of(now)) != self.quarter or not self.outlooks:
-            self.outlooks = tuple(self.ledger.outlooks(quarter) or self.ledger.cut_outlooks(quarter))
-            self.quarter = quarter
-        return self.outlooks
-
     def _bookings(self, now: datetime) -> tuple[Booking, ...]:
         return gathered(near(self.ledger.bookings()[0], now))
 
@@ -132,7 +130,7 @@ class Decider:
         day = f"{last.plan.at:%Y-%m-%d}"
         logger.info("head of the day", day=day, number=last.number, digest=last.digest)
         try:
-            self.notary.people(
+            self.heads.people(
                 f"Headroom: the ledger's head of {day}",
                 f"Plan {last.number} of {self.ledger.platform} has the digest {last.digest}.\n\nKeep this message: "
                 f"headroom verify --head {day}={last.digest}",

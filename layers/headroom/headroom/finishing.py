@@ -3,12 +3,13 @@
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
-from typing import assert_never
+from typing import Self, assert_never
 
 import msgspec
 
 from headroom import clock
 from headroom.adapters.ledger import ClaimLostError, Event, Ledger
+from headroom.adapters.parts import Parts
 from headroom.domain.lifecycle import Memory
 from headroom.working import ME
 
@@ -49,6 +50,11 @@ class Finisher:
     """The ledger."""
 
     ledger: Ledger
+
+    @classmethod
+    def of(cls, parts: Parts) -> Self:
+        """Take what it needs from the parts there are."""
+        return cls(parts.ledger)
 
     def finish(self, node: str, token: str, outcome: Outcome, reason: str, asked_at: str | None) -> None:
         """Write the end down and give the claim back; a claim that another has taken over is left to it."""

@@ -2,9 +2,11 @@
 
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
+from typing import Self
 from zoneinfo import ZoneInfo
 
 from headroom.adapters.ledger import Ledger
+from headroom.adapters.parts import Parts
 from headroom.domain.forecasting import DAYS_KEPT, Profile, learn
 from headroom.observability import logger
 
@@ -17,6 +19,11 @@ class Learner:
 
     ledger: Ledger
     zone: str
+
+    @classmethod
+    def of(cls, parts: Parts) -> Self:
+        """Take what it needs from the parts there are."""
+        return cls(parts.ledger, parts.settings.time_zone)
 
     def learn(self, now: datetime) -> dict[str, int]:
         """Learn every day that is over and not yet known, of every location; return how many days each knows then.

@@ -2,12 +2,13 @@
 
 from dataclasses import dataclass, fields
 from datetime import timedelta
-from typing import Any
+from typing import Any, Self
 
 import msgspec
 
 from headroom import clock
 from headroom.adapters.ledger import Event, Ledger, stamp
+from headroom.adapters.parts import Parts
 from headroom.domain.fleet import Reading
 from headroom.domain.policy import Mode, Policy
 from headroom.domain.promises import ENOUGH_STARTS, BadRequestError, Request, Terms, chance, promise, report
@@ -52,6 +53,11 @@ class Promiser:
 
     ledger: Ledger
     policy: Policy
+
+    @classmethod
+    def of(cls, parts: Parts) -> Self:
+        """Take what it needs from the parts there are."""
+        return cls(parts.ledger, parts.policy)
 
     def promise(self, given: dict[str, Any], execution: str) -> dict[str, Any]:
         """Write the hold; the same scheduled time twice is one promise, and says so."""

@@ -2,9 +2,11 @@
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Self
 
 from headroom.adapters.ec2 import Ec2
 from headroom.adapters.ledger import Event, Ledger
+from headroom.adapters.parts import Parts
 from headroom.domain.fleet import Power
 from headroom.domain.lifecycle import Memory, was_ours
 from headroom.working import ME
@@ -18,6 +20,11 @@ class Recorder:
 
     ledger: Ledger
     ec2: Ec2
+
+    @classmethod
+    def of(cls, parts: Parts) -> Self:
+        """Take what it needs from the parts there are."""
+        return cls(parts.ledger, parts.ec2)
 
     def state_changed(self, instance_id: str, state: str, at: datetime) -> str:
         """Record one change of state; return the node's name, empty if the instance is not one of ours."""

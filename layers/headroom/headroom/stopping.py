@@ -2,13 +2,14 @@
 
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Any
+from typing import Any, Self
 
 import msgspec
 
 from headroom import clock
 from headroom.adapters.ec2 import Ec2
 from headroom.adapters.ledger import Ledger, PlanChangedError
+from headroom.adapters.parts import Parts
 from headroom.domain.fleet import Instance, NodeState, Power
 from headroom.domain.lifecycle import Memory, Wanted
 from headroom.domain.policy import Policy
@@ -27,6 +28,11 @@ class Stopper:
     ledger: Ledger
     ec2: Ec2
     policy: Policy
+
+    @classmethod
+    def of(cls, parts: Parts) -> Self:
+        """Take what it needs from the parts there are."""
+        return cls(parts.ledger, parts.ec2, parts.policy)
 
     def stop(self, node: str, token: str, checks: list[dict[str, Any]]) -> Answer:
         """Stop the node's instance, or raise StopRefusedError with the first objection."""

@@ -2,18 +2,21 @@
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any, Self
 
 import msgspec
 
 from headroom import clock
 from headroom.adapters.ledger import Event, Ledger, stamp
-from headroom.adapters.secret import Pexip
+from headroom.adapters.parts import Parts
 from headroom.domain.fleet import OURS, Worker
 from headroom.domain.lifecycle import Action, Wanted
 from headroom.domain.safety import gap
 from headroom.settings import Settings
 from headroom.working import ME, NotNowError, check_pause, find_worker
+
+if TYPE_CHECKING:
+    from headroom.adapters.secret import Pexip
 
 REASON = 250  # characters that Pexip keeps
 A_LITTLE = timedelta(seconds=5)
@@ -28,8 +31,13 @@ class Gatekeeper:
     """The ledger and the Management Node."""
 
     ledger: Ledger
-    pexip: Pexip
+    pexip: "Pexip"
     settings: Settings
+
+    @classmethod
+    def of(cls, parts: Parts) -> Self:
+        """Take what it needs from the parts there are."""
+        return cls(parts.ledger, parts.pexip, parts.settings)
 
     def close(self, node: str, token: str, reason: str) -> dict[str, Any]:
         """Put the node in maintenance mode, with a reason that says it was Headroom; return since when it is."""

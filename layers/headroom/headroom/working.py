@@ -2,11 +2,12 @@
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, Self
 
 from headroom import clock
 from headroom.adapters.ec2 import Ec2, Ec2Error, ThrottledError
 from headroom.adapters.ledger import Event, Ledger, UnknownNodeError, moment, stamp
+from headroom.adapters.parts import Parts
 from headroom.domain.fleet import Instance, Power, Reading, Worker, boots_closed
 from headroom.domain.lifecycle import Action, Hold, Wanted, judge_start
 from headroom.domain.policy import Mode, Policy
@@ -45,6 +46,11 @@ class Worksite:
     ledger: Ledger
     ec2: Ec2
     policy: Policy
+
+    @classmethod
+    def of(cls, parts: Parts) -> Self:
+        """Take what it needs from the parts there are."""
+        return cls(parts.ledger, parts.ec2, parts.policy)
 
     def claim(self, node: str, token: str, action: Action, reason: str) -> dict[str, Any]:
         """Take the claim and return what the workflow must know; an execution by hand says what it wants as it claims."""

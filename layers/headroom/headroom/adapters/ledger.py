@@ -174,6 +174,7 @@ class Ledger:
     def __init__(self, table_name: str, platform: str, table: "Table | None" = None) -> None:
         self.table_name = table_name
         self.platform = platform
+        self._around: tuple[datetime, tuple[Outlook, ...]] | None = None  # the outlooks that were read last
         if table is not None:
             self.table = table
 
@@ -501,6 +502,13 @@ class Ledger:
         if profiles:
             self._put_new(f"outlooks#{self.platform}", f"{stamp(quarter)}#", {"complete": True, **expires})
         return self.outlooks(quarter)
+
+    def outlooks_around(self, now: datetime) -> tuple[Outlook, ...]:
+        """Return what past days did around now; read once a quarter of an hour, and cut if nobody has."""
+        quarter = quarter_of(now)
+        if self._around is None or self._around[0] != quarter or not self._around[1]:
+            self._around = (quarter, tuple(self.outlooks(quarter) or self.cut_outlooks(quarter)))
+        return self._around[1]
 
     def keep_bookings(self, bookings: Iterable[Booking], now: datetime) -> None:
         """Keep the meetings known beforehand, in place of those known before."""
