@@ -7,6 +7,7 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 from headroom.adapters.parts import parts
 from headroom.observability import logger
 from headroom.pages import Pages, Widgets
+from headroom.words import schedule_of
 
 ABOUT = """## Headroom
 
@@ -19,10 +20,11 @@ def handler(event: dict[str, Any], context: LambdaContext) -> str | dict[str, st
     """Return HTML; what was typed into the widget's fields comes with the event."""
     if event.get("describe"):
         return {"markdown": ABOUT}
+    settings = parts().settings
     pages = Pages(
         parts().ledger,
         Widgets(show=context.invoked_function_arn, act=str(event.get("act", ""))),
-        schedule=parts().settings.prewarm,
-        price=parts().settings.price,
+        schedule=schedule_of(settings.prewarm_state, settings.prewarm_schedule, settings.time_zone),
+        price=settings.price,
     )
     return pages.show(str(event.get("show", "")), event.get("widgetContext", {}).get("forms", {}).get("all", {}))

@@ -9,7 +9,6 @@ from typing import Self
 import msgspec
 
 from headroom.domain.policy import Mode, Policy
-from headroom.words import schedule_of
 
 
 class SettingsError(Exception):
@@ -71,11 +70,6 @@ class Settings:
     def expected_meeting(self) -> float:
         """HD connections that a booked meeting is expected to need until past instances say more."""
         return float(self.meeting_size)
-
-    @property
-    def prewarm(self) -> str:
-        """When nodes are pre-warmed by schedule, for people; empty if they are not."""
-        return schedule_of(self.prewarm_state, self.prewarm_schedule, self.time_zone)
 
     @property
     def price(self) -> float:
