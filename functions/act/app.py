@@ -5,11 +5,11 @@ from typing import Any
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from headroom import clock
-from headroom.acting import Operator, order_of, signed
 from headroom.adapters.parts import parts
-from headroom.domain.promises import BadRequestError
+from headroom.domain.planning.promises import BadRequestError
 from headroom.observability import logger
-from headroom.pages import answer
+from headroom.usecases.orders import Operator, order_of, signed
+from headroom.widgets import answer
 
 ABOUT = "Does what the buttons of Headroom's widgets ask for. It shows nothing by itself."
 

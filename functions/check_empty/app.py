@@ -6,7 +6,7 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from headroom.adapters.parts import parts
 from headroom.observability import logger
-from headroom.tending import Gatekeeper
+from headroom.usecases.set_open import Gatekeeper
 
 
 @logger.inject_lambda_context(correlation_id_path="token")

@@ -5,9 +5,9 @@ from typing import Any
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from headroom.adapters.parts import parts
-from headroom.domain.lifecycle import Action
+from headroom.domain.fleet.lifecycle import Action
 from headroom.observability import logger
-from headroom.working import Worksite
+from headroom.usecases.start_node import Worksite
 
 
 @logger.inject_lambda_context(correlation_id_path="token")

@@ -9,9 +9,9 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 from headroom import clock
 from headroom.adapters.ledger import moment
 from headroom.adapters.parts import parts
-from headroom.deciding import Decider
-from headroom.metering import meter
 from headroom.observability import logger, metrics
+from headroom.usecases.decide import Decider
+from headroom.usecases.metering import meter
 
 
 @logger.inject_lambda_context

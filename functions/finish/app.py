@@ -8,8 +8,8 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from headroom import clock
 from headroom.adapters.parts import parts
-from headroom.finishing import Finisher, Outcome, in_words
 from headroom.observability import logger, metrics
+from headroom.usecases.finish import Finisher, Outcome, in_words
 
 
 @logger.inject_lambda_context(correlation_id_path="token")

@@ -6,8 +6,8 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from headroom import clock
 from headroom.adapters.parts import parts
-from headroom.learning import Learner
 from headroom.observability import logger
+from headroom.usecases.learn import Learner
 
 
 @logger.inject_lambda_context

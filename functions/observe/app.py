@@ -9,7 +9,7 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 from headroom import clock
 from headroom.adapters.parts import parts
 from headroom.adapters.pexip import PexipError, PexipRefusedError
-from headroom.domain.load import is_near_threshold, principal_loads
+from headroom.domain.fleet.load import is_near_threshold, principal_loads
 from headroom.observability import logger, metrics
 
 LOOKS, PAUSE = 4, timedelta(seconds=15)

@@ -9,7 +9,7 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 from headroom import clock
 from headroom.adapters.parts import parts
 from headroom.adapters.pexip import PexipError, PexipRefusedError
-from headroom.domain.bookings import look, sized
+from headroom.domain.demand.bookings import look, sized
 from headroom.observability import logger, metrics
 
 AHEAD = timedelta(hours=3)  # so that after an hour without Pexip it is still known what is booked

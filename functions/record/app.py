@@ -7,7 +7,7 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from headroom.adapters.parts import parts
 from headroom.observability import logger
-from headroom.recording import Recorder
+from headroom.usecases.record import Recorder
 
 
 @logger.inject_lambda_context

@@ -6,8 +6,8 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from headroom.adapters.parts import parts
 from headroom.observability import logger
-from headroom.pages import Pages, Widgets
-from headroom.words import schedule_of
+from headroom.widgets import Pages, Widgets
+from headroom.widgets.words import schedule_of
 
 ABOUT = """## Headroom
 

@@ -7,9 +7,9 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 from headroom import clock
 from headroom.adapters.ledger import stamp
 from headroom.adapters.parts import parts
-from headroom.domain.lifecycle import Action
+from headroom.domain.fleet.lifecycle import Action
 from headroom.observability import logger
-from headroom.working import check_pause
+from headroom.usecases.start_node import check_pause
 
 
 @logger.inject_lambda_context(correlation_id_path="token")

@@ -9,7 +9,7 @@ from botocore.exceptions import ClientError
 
 from headroom import clock
 from headroom.adapters.parts import parts
-from headroom.domain.telling import Message, tell
+from headroom.domain.people.telling import Message, tell
 from headroom.observability import logger
 
 KEEP = timedelta(minutes=10)  # how late an event may be written down

@@ -15,12 +15,12 @@ from rich.console import Console
 from rich.progress import Progress
 from rich.table import Table
 
-from headroom.domain.fleet import Instance, Location, Observation, Power, Reading, Worker
-from headroom.domain.forecasting import DAY_MINUTES, DAYS_KEPT, Booking, PastDay, Profile, learn, outlook
-from headroom.domain.lifecycle import Commitments, Hold, Memory
-from headroom.domain.planning import plan
+from headroom.domain.demand.forecasting import DAY_MINUTES, DAYS_KEPT, Booking, PastDay, Profile, learn, outlook
+from headroom.domain.demand.turned_away import Sample
+from headroom.domain.fleet.fleet import Instance, Location, Observation, Power, Reading, Worker
+from headroom.domain.fleet.lifecycle import Commitments, Hold, Memory
+from headroom.domain.planning.planning import plan
 from headroom.domain.policy import Mode, Policy
-from headroom.domain.turned_away import Sample
 from headroom_lab.replay.run import NAMES, Job, play_all
 from headroom_lab.replay.score import Result
 from headroom_lab.replay.show import score_table

@@ -8,10 +8,10 @@ from zoneinfo import ZoneInfo
 import msgspec
 
 from headroom.adapters.ledger import Event, Ledger, Record
-from headroom.domain.chain import KEPT, Examined, Head, examine
-from headroom.domain.forecasting import QUARTER, quarter_of
-from headroom.domain.load import Load
-from headroom.domain.planning import Plan, plan
+from headroom.domain.demand.forecasting import QUARTER, quarter_of
+from headroom.domain.fleet.load import Load
+from headroom.domain.history.chain import KEPT, Examined, Head, examine
+from headroom.domain.planning.planning import Plan, plan
 from headroom.version import code_version
 
 EVENTS = 20

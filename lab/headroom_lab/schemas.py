@@ -7,11 +7,11 @@ from typing import Any
 
 import msgspec
 
-from headroom.acting import Done
 from headroom.adapters.bus import Announced
 from headroom.adapters.ledger import Event
-from headroom.domain.issues import Issue
-from headroom.domain.status import Seen, Status
+from headroom.domain.people.status import Seen, Status
+from headroom.domain.planning.issues import Issue
+from headroom.usecases.orders import Done
 from headroom_lab.reporting.figures import Report
 
 FOLDER = Path(__file__).parents[2] / "docs/schemas"

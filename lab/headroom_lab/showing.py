@@ -11,9 +11,9 @@ from rich.table import Table
 from rich.text import Text
 
 from headroom.adapters.ledger import Event
-from headroom.domain.fleet import NodeState
-from headroom.domain.status import Level, Place, Seen, Status
-from headroom.words import ago
+from headroom.domain.fleet.fleet import NodeState
+from headroom.domain.people.status import Level, Place, Seen, Status
+from headroom.widgets.words import ago
 
 COLOURS = {
     NodeState.SERVING: "green",

@@ -21,7 +21,7 @@ from click.testing import CliRunner
 from jsonschema import Draft202012Validator
 
 from headroom.adapters.ledger import Record
-from headroom.domain.fleet import NodeState
+from headroom.domain.fleet.fleet import NodeState
 from headroom.domain.policy import Mode
 from headroom_lab.cli.main import main
 from headroom_lab.demo.play import Stage, set_stage

@@ -15,7 +15,7 @@ from moto import mock_aws
 from headroom.adapters.ledger import Event, Ledger
 from headroom.adapters.parts import Parts, using
 from headroom.adapters.secret import Pexip
-from headroom.domain.planning import Plan
+from headroom.domain.planning.planning import Plan
 from headroom.settings import Settings
 from headroom_lab.pexip.bursting import Bursting
 from headroom_lab.pexip.power import OwnInstances

@@ -7,7 +7,7 @@ import pytest
 
 from headroom.adapters import pexip as adapter
 from headroom.adapters.ec2 import Ec2
-from headroom.domain.fleet import Instance, NodeState
+from headroom.domain.fleet.fleet import Instance, NodeState
 from headroom_lab.pexip.resources import Platform
 from headroom_lab.pexip.server import ManagementNode, serve
 from tests.integration.conftest import Desk, make_instance

@@ -12,9 +12,9 @@ from headroom import clock
 from headroom.adapters.ledger import pack
 from headroom.adapters.pexip import ManagementNode as Client
 from headroom.adapters.pexip import PexipRefusedError, PexipUnreachableError
-from headroom.domain.planning import plan
-from headroom.domain.turned_away import Sample
-from headroom.learning import Learner
+from headroom.domain.demand.turned_away import Sample
+from headroom.domain.planning.planning import plan
+from headroom.usecases.learn import Learner
 from headroom_lab.pexip import resources
 from headroom_lab.pexip.world import Call, Location
 from tests.integration.conftest import Desk

@@ -9,10 +9,10 @@ from moto import mock_aws
 
 from headroom.adapters.ec2 import Ec2
 from headroom.adapters.ledger import ClaimLostError, Ledger, PlanChangedError, token_for
-from headroom.domain.lifecycle import Action
-from headroom.domain.planning import Change
+from headroom.domain.fleet.lifecycle import Action
+from headroom.domain.planning.planning import Change
 from headroom.settings import Settings
-from headroom.working import Worksite
+from headroom.usecases.start_node import Worksite
 from tests.integration.conftest import Desk, make_table
 from tests.support.builders import NOW, hold
 
@@ -61,8 +61,8 @@ def test_a_promise_is_kept_once() -> None:
 
 def test_a_plan_of_many_nodes_is_written_in_chunks_and_claims_every_one(desk: Desk) -> None:
     from headroom.adapters.ledger import Record  # noqa: PLC0415
-    from headroom.domain.fleet import Observation  # noqa: PLC0415
-    from headroom.domain.lifecycle import Commitments  # noqa: PLC0415
+    from headroom.domain.fleet.fleet import Observation  # noqa: PLC0415
+    from headroom.domain.fleet.lifecycle import Commitments  # noqa: PLC0415
 
     decided = desk.tick()
     reading = desk.ledger.last_reading()

@@ -9,10 +9,10 @@ import pytest
 from headroom import clock
 from headroom.adapters.ledger import UnknownNodeError
 from headroom.adapters.pexip import Alarm, any_alarm_about
-from headroom.deciding import Decider
-from headroom.domain.lifecycle import Action, Memory, Pause
+from headroom.domain.fleet.lifecycle import Action, Memory, Pause
 from headroom.domain.policy import Mode
-from headroom.working import NotNowError, Worksite
+from headroom.usecases.decide import Decider
+from headroom.usecases.start_node import NotNowError, Worksite
 from headroom_lab.pexip.world import Call
 from tests.integration.conftest import Desk
 

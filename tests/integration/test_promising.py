@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
-from headroom.domain.promises import BadRequestError
-from headroom.promising import NotReadyError, Promiser
+from headroom.domain.planning.promises import BadRequestError
+from headroom.usecases.prewarm import NotReadyError, Promiser
 from tests.integration.conftest import Desk
 
 AT = "2099-03-02T07:50:00Z"

@@ -16,7 +16,7 @@ from click.testing import CliRunner, Result
 from jsonschema import Draft202012Validator
 
 from headroom import clock
-from headroom.domain.turned_away import Sample
+from headroom.domain.demand.turned_away import Sample
 from headroom_lab.cli import main as cli
 from headroom_lab.cli import report
 from headroom_lab.pexip.world import Call

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from headroom.acting import Operator
 from headroom.domain.policy import Mode
+from headroom.usecases.orders import Operator
 from headroom_lab.cli import act, explain, operate, show
 from headroom_lab.proof.stage import Stage
 

@@ -8,7 +8,7 @@ from datetime import timedelta
 
 import pytest
 
-from headroom.domain.lifecycle import Hold
+from headroom.domain.fleet.lifecycle import Hold
 from headroom.observability import logger
 from headroom_lab.proof.stage import Stage
 from tests.support.alarms import ALARMS, Prints, fires_and_clears

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from headroom.domain.lifecycle import Hold, Pause
+from headroom.domain.fleet.lifecycle import Hold, Pause
 from headroom_lab.pexip.world import Node
 from headroom_lab.proof.asl import Execution
 from headroom_lab.proof.cloud import aws_error, dynamodb_error
@@ -443,7 +443,7 @@ def test_a_start_that_step_functions_does_not_take_costs_no_other_and_is_made_go
 
 
 def test_what_cannot_be_told_of_issues_costs_no_start(rush: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
-    from headroom.deciding import Decider  # noqa: PLC0415 - it is the stage's own
+    from headroom.usecases.decide import Decider  # noqa: PLC0415 - it is the stage's own
 
     def fails(*_: Any) -> None:
         raise dynamodb_error("ProvisionedThroughputExceededException")

@@ -5,10 +5,10 @@ from dataclasses import replace
 
 import pytest
 
-from headroom.domain.load import Load
-from headroom.domain.needs import Need
-from headroom.domain.planning import plan
-from headroom.metering import meter
+from headroom.domain.fleet.load import Load
+from headroom.domain.planning.needs import Need
+from headroom.domain.planning.planning import plan
+from headroom.usecases.metering import meter
 from tests.support.builders import CONTROL, NOW, node, observe, promised
 
 NEED = Need(

@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from headroom.domain import claims, safety
-from headroom.domain.claims import Comparison, Condition
-from headroom.domain.lifecycle import Action, Memory
+from headroom.domain.fleet.lifecycle import Action, Memory
+from headroom.domain.safety import claims, safety
+from headroom.domain.safety.claims import Comparison, Condition
 from headroom_lab.proof.explore import Explored, explore
 from headroom_lab.proof.model import Model
 from headroom_lab.proof.state import OPEN, OURS, THIS, UNSEEN, Budget, Node, State

@@ -5,7 +5,7 @@ from datetime import timedelta
 
 import pytest
 
-from headroom.domain.pace import OURS
+from headroom.domain.safety.pace import OURS
 from headroom_lab.proof.stage import Stage
 
 NODES = 200  # beside the one that is on already

@@ -10,8 +10,8 @@ import pytest
 import requests
 from click.testing import CliRunner
 
-from headroom.acting import Operator
-from headroom.domain.forecasting import PastDay
+from headroom.domain.demand.forecasting import PastDay
+from headroom.usecases.orders import Operator
 from headroom_lab.cli.main import main
 from headroom_lab.page import charts
 from headroom_lab.page.server import Page, page_of, serving

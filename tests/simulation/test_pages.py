@@ -10,9 +10,9 @@ import pytest
 
 from functions.act import app as act
 from functions.show import app as show
-from headroom.acting import Do, Order, order_of
-from headroom.domain.promises import BadRequestError
-from headroom.pages import Browser, Pages, Widgets
+from headroom.domain.planning.promises import BadRequestError
+from headroom.usecases.orders import Do, Order, order_of
+from headroom.widgets import Browser, Pages, Widgets
 from headroom_lab.proof.stage import CONTEXT, Stage
 from tests.simulation.conftest import Deployed
 

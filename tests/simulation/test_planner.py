@@ -11,12 +11,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from headroom.domain.fleet import Power
-from headroom.domain.forecasting import Booking, Outlook, Window
-from headroom.domain.lifecycle import Action
-from headroom.domain.planning import Plan, plan
+from headroom.domain.demand.forecasting import Booking, Outlook, Window
+from headroom.domain.demand.turned_away import Sample
+from headroom.domain.fleet.fleet import Power
+from headroom.domain.fleet.lifecycle import Action
+from headroom.domain.planning.planning import Plan, plan
 from headroom.domain.policy import Mode, Policy
-from headroom.domain.turned_away import Sample
 from headroom_lab.pexip.world import Call
 from headroom_lab.replay.production import Headroom, policy_for
 from headroom_lab.replay.site import Site

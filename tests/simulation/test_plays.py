@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from headroom.adapters.ledger import Ledger
-from headroom.domain import safety
+from headroom.domain.safety import safety
 from headroom_lab.proof.chaos import workflows
 from headroom_lab.proof.play import Play, play
 from tests.support.processes import printed
@@ -82,7 +82,7 @@ def test_the_stop_function_asks_the_rules_before_it_stops_anything(monkeypatch: 
         allowed.append(answer.allowed)
         return answer
 
-    monkeypatch.setattr("headroom.stopping.may_stop", asked)
+    monkeypatch.setattr("headroom.usecases.stop_instance.may_stop", asked)
     clouds = [run.stage.cloud for run in _runs(5)]
     stopped = sum(len(machine.stopped_by_us) for cloud in clouds for machine in cloud.machines.values())
     assert sum(allowed) >= stopped > 0

@@ -5,9 +5,9 @@ from statistics import mean
 
 import pytest
 
-from headroom.domain.fleet import NodeState
-from headroom.domain.lifecycle import Hold
-from headroom.domain.promises import ENOUGH_STARTS, chance
+from headroom.domain.fleet.fleet import NodeState
+from headroom.domain.fleet.lifecycle import Hold
+from headroom.domain.planning.promises import ENOUGH_STARTS, chance
 from headroom_lab.pexip.switches import Switches
 from headroom_lab.pexip.world import Call
 from headroom_lab.replay.production import Headroom, policy_for

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from headroom.recording import Recorder
+from headroom.usecases.record import Recorder
 from headroom_lab.proof.cloud import Machine
 from headroom_lab.proof.stage import Stage
 

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from types import SimpleNamespace
 from typing import Any
 
-from headroom.domain.lifecycle import Hold
+from headroom.domain.fleet.lifecycle import Hold
 from headroom_lab.proof.cloud import aws_error
 from headroom_lab.proof.stage import Stage
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from moto import mock_aws
 
 from headroom.adapters.ledger import _attr
-from headroom.domain import claims
+from headroom.domain.safety import claims
 from headroom_lab.proof.table import MemoryTable
 from tests.integration.conftest import make_table
 from tests.support.builders import NOW

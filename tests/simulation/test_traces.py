@@ -50,7 +50,7 @@ def test_a_workflow_that_leaves_out_a_look_is_not_legal(monkeypatch: pytest.Monk
 
 
 def test_a_stop_that_the_rules_forbid_is_not_legal(monkeypatch: pytest.MonkeyPatch) -> None:
-    from headroom.domain.safety import Answer  # noqa: PLC0415
+    from headroom.domain.safety.safety import Answer  # noqa: PLC0415
 
-    monkeypatch.setattr("headroom.stopping.may_stop", lambda _: Answer(allowed=True, reason="whatever"))
+    monkeypatch.setattr("headroom.usecases.stop_instance.may_stop", lambda _: Answer(allowed=True, reason="whatever"))
     assert first_with("is allowed to stop it at «judge», where the model allows ['is refused to stop it']")

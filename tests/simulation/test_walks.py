@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import pytest
 
-from headroom.domain import safety
+from headroom.domain.safety import safety
 from headroom_lab.proof.chaos import kernel
 from headroom_lab.proof.walk import Walker
 from tests.support.processes import printed

@@ -4,8 +4,8 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from headroom.domain.fleet import Instance, Location, Observation, PexipSettings, Power, Reading, Worker
-from headroom.domain.lifecycle import Action, Claim, Commitments, Hold, Memory, Pause
+from headroom.domain.fleet.fleet import Instance, Location, Observation, PexipSettings, Power, Reading, Worker
+from headroom.domain.fleet.lifecycle import Action, Claim, Commitments, Hold, Memory, Pause
 from headroom.domain.policy import Mode, Policy
 
 NOW = datetime(2026, 3, 2, 8, 0, tzinfo=UTC)

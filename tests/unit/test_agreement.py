@@ -7,7 +7,7 @@ from dataclasses import fields
 
 import pytest
 
-from headroom.domain.claims import LONGEST_STEP
+from headroom.domain.safety.claims import LONGEST_STEP
 from headroom.settings import Settings
 from tests.support import template as stack
 from tests.support.alarms import matches

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from headroom.domain.lifecycle import Action
-from headroom.domain.planning import Plan
+from headroom.domain.fleet.lifecycle import Action
+from headroom.domain.planning.planning import Plan
 from headroom.domain.policy import Policy
 from tests.support import template as stack
 

@@ -12,10 +12,10 @@ from rich.console import Console, Group
 from rich.live import Live
 
 from headroom import clock
-from headroom.acting import Do, Done, Order
 from headroom.adapters.ledger import Ledger
-from headroom.domain.promises import BadRequestError
-from headroom.words import next_time_of
+from headroom.domain.planning.promises import BadRequestError
+from headroom.usecases.orders import Do, Done, Order
+from headroom.widgets.words import next_time_of
 from headroom_lab import showing
 from headroom_lab.cli.show import as_json, json_option, status_in
 from headroom_lab.cli.stack import Deployed, identity, spoken, stack_of, stack_option

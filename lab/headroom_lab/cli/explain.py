@@ -8,8 +8,8 @@ import click
 
 from headroom import clock
 from headroom.adapters.ledger import Ledger, Record
-from headroom.domain.chain import KEPT
-from headroom.words import time_of
+from headroom.domain.history.chain import KEPT
+from headroom.widgets.words import time_of
 from headroom_lab import explaining
 from headroom_lab.cli.stack import ledger_of, spoken, stack_option
 

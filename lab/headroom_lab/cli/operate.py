@@ -7,9 +7,9 @@ import click
 
 from headroom import clock
 from headroom.adapters.ledger import Event, Ledger
-from headroom.domain.fleet import OURS, Reading
-from headroom.domain.lifecycle import Pause, Pausing
-from headroom.domain.planning import Plan
+from headroom.domain.fleet.fleet import OURS, Reading
+from headroom.domain.fleet.lifecycle import Pause, Pausing
+from headroom.domain.planning.planning import Plan
 from headroom.domain.policy import Mode
 from headroom_lab.cli.stack import Deployed, identity, spoken, stack_of, stack_option
 

@@ -12,8 +12,8 @@ from rich.live import Live
 
 from headroom import clock
 from headroom.adapters.ledger import Ledger
-from headroom.domain.fleet import NodeState
-from headroom.domain.status import Seen, Status, status_of
+from headroom.domain.fleet.fleet import NodeState
+from headroom.domain.people.status import Seen, Status, status_of
 from headroom_lab import showing
 from headroom_lab.cli.stack import ledger_of, spoken, stack_option
 

@@ -17,9 +17,9 @@ from botocore.exceptions import (
 )
 
 from headroom import clock
-from headroom.acting import Operator
 from headroom.adapters.ledger import Ledger
 from headroom.domain.policy import Mode, Policy
+from headroom.usecases.orders import Operator
 
 RIGHTS = "ask for a role that may describe the stack and read its table (README, «Permissions»)."
 ADVICE = {

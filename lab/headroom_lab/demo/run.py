@@ -13,8 +13,8 @@ from rich.live import Live
 from rich.table import Table
 
 from headroom import clock
-from headroom.acting import Operator
 from headroom.domain.policy import Policy
+from headroom.usecases.orders import Operator
 from headroom_lab.demo import report
 from headroom_lab.demo.play import STACK, Stage, set_stage
 from headroom_lab.demo.scenario import BURST_NODES, ZONE, Outcome, Scenario, with_foresight, with_pexips_own_rule

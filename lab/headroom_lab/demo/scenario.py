@@ -6,9 +6,9 @@ from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
-from headroom.domain.bookings import Series
-from headroom.domain.forecasting import Booking
-from headroom.domain.turned_away import Sample
+from headroom.domain.demand.bookings import Series
+from headroom.domain.demand.forecasting import Booking
+from headroom.domain.demand.turned_away import Sample
 from headroom_lab.load import Booked, calls_of_day, meetings_day, read_trace, scale_of, trace_day
 from headroom_lab.pexip.bursting import Bursting
 from headroom_lab.pexip.power import OwnInstances

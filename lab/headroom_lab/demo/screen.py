@@ -12,9 +12,9 @@ from rich.table import Table
 from rich.text import Text
 
 from headroom.adapters.ledger import Event
-from headroom.domain.fleet import NodeState
-from headroom.domain.load import Load
-from headroom.domain.planning import Plan
+from headroom.domain.fleet.fleet import NodeState
+from headroom.domain.fleet.load import Load
+from headroom.domain.planning.planning import Plan
 
 COLOURS = {
     NodeState.STOPPED: "dim",

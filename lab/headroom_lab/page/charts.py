@@ -12,10 +12,10 @@ from markupsafe import Markup
 from matplotlib.dates import date2num
 
 from headroom.adapters.ledger import Event, Ledger
-from headroom.domain.fleet import NodeState
-from headroom.domain.forecasting import PastDay
-from headroom.domain.planning import NodeSummary
-from headroom.domain.turned_away import GAP, Sample
+from headroom.domain.demand.forecasting import PastDay
+from headroom.domain.demand.turned_away import GAP, Sample
+from headroom.domain.fleet.fleet import NodeState
+from headroom.domain.planning.planning import NodeSummary
 from headroom_lab.drawing import BLUE, GREEN, ORANGE, SKY, VERMILION, drawing
 
 WINDOW, MINUTE = timedelta(hours=24), timedelta(minutes=1)

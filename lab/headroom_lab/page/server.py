@@ -29,11 +29,11 @@ from starlette.responses import HTMLResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
 from headroom import clock
-from headroom.acting import Operator, order_of, signed
 from headroom.adapters.ledger import Ledger
-from headroom.domain.promises import BadRequestError
-from headroom.pages import Browser, Pages
-from headroom.words import schedule_of
+from headroom.domain.planning.promises import BadRequestError
+from headroom.usecases.orders import Operator, order_of, signed
+from headroom.widgets import Browser, Pages
+from headroom.widgets.words import schedule_of
 from headroom_lab.cli.stack import spoken
 from headroom_lab.page import charts
 

@@ -8,10 +8,11 @@ from collections.abc import Callable, Iterator
 from datetime import timedelta
 from typing import Any
 
-from headroom.domain import claims, reconciling, safety
-from headroom.domain.lifecycle import Action, Progress, Wanted
+from headroom.domain.fleet import reconciling
+from headroom.domain.fleet.lifecycle import Action, Progress, Wanted
+from headroom.domain.fleet.reconciling import Found
 from headroom.domain.policy import Policy
-from headroom.domain.reconciling import Found
+from headroom.domain.safety import claims, safety
 from headroom_lab.proof.shipped import POLICY, Shipped
 from headroom_lab.proof.state import (
     ALARM,

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from random import Random
 
-from headroom.domain.lifecycle import Pause
+from headroom.domain.fleet.lifecycle import Pause
 from headroom_lab.pexip.world import Node
 from headroom_lab.proof.cloud import Machine
 from headroom_lab.proof.stage import Hazards, Stage

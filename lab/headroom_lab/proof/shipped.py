@@ -4,14 +4,25 @@ from dataclasses import replace
 from datetime import timedelta
 from typing import NamedTuple
 
-from headroom.domain import reconciling, safety
-from headroom.domain.fleet import Instance, Location, Observation, PexipSettings, Power, Reading, Worker, match_up
-from headroom.domain.fleet import Node as FleetNode
-from headroom.domain.lifecycle import Action, Claim, Commitments, Hold, Memory, Pause, Progress, Wanted, judge_start
-from headroom.domain.planning import Plan, plan
+from headroom.domain.fleet import reconciling
+from headroom.domain.fleet.fleet import Instance, Location, Observation, PexipSettings, Power, Reading, Worker, match_up
+from headroom.domain.fleet.fleet import Node as FleetNode
+from headroom.domain.fleet.lifecycle import (
+    Action,
+    Claim,
+    Commitments,
+    Hold,
+    Memory,
+    Pause,
+    Progress,
+    Wanted,
+    judge_start,
+)
+from headroom.domain.fleet.reconciling import Finding, Found, reconcile
+from headroom.domain.planning.planning import Plan, plan
 from headroom.domain.policy import Mode, Policy
-from headroom.domain.reconciling import Finding, Found, reconcile
-from headroom.domain.safety import EmptyCheck, Evidence
+from headroom.domain.safety import safety
+from headroom.domain.safety.safety import EmptyCheck, Evidence
 from headroom_lab.proof.state import (
     ALARM,
     EARLIER,

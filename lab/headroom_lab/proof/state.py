@@ -7,7 +7,7 @@ seconds, and stop growing where nothing asks for more.
 from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
 
-from headroom.domain.lifecycle import Action, Wanted
+from headroom.domain.fleet.lifecycle import Action, Wanted
 
 NOW = datetime(2026, 3, 2, 8, 0, tzinfo=UTC)
 LONG_AGO = NOW - timedelta(hours=5)

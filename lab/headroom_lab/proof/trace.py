@@ -12,11 +12,11 @@ from datetime import datetime
 from typing import Any
 
 from headroom.adapters.ledger import Ledger, Record
-from headroom.domain import claims
-from headroom.domain.fleet import OURS as OUR_WORDS
-from headroom.domain.lifecycle import Memory, Wanted
-from headroom.domain.planning import Change
+from headroom.domain.fleet.fleet import OURS as OUR_WORDS
+from headroom.domain.fleet.lifecycle import Memory, Wanted
+from headroom.domain.planning.planning import Change
 from headroom.domain.policy import Mode
+from headroom.domain.safety import claims
 from headroom_lab.proof.asl import FailedError
 from headroom_lab.proof.model import RETIRE, SET, START, Model, facts_of
 from headroom_lab.proof.stage import HOSTNAME, Stage

@@ -6,8 +6,8 @@ from datetime import UTC, datetime, timedelta
 from statistics import median
 
 from headroom.adapters.ledger import Ledger, moment
-from headroom.domain.fleet import Reading
-from headroom.domain.turned_away import Sample, estimate
+from headroom.domain.demand.turned_away import Sample, estimate
+from headroom.domain.fleet.fleet import Reading
 from headroom_lab.load import TraceError
 from headroom_lab.replay.run import NATIVE, Job
 from headroom_lab.replay.score import Result

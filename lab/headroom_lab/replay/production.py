@@ -6,8 +6,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
-from headroom.domain.fleet import OURS, Instance, Location, Observation, PexipSettings, Power, Reading, Worker
-from headroom.domain.forecasting import (
+from headroom.domain.demand.forecasting import (
     AFTER,
     BEFORE,
     MINUTE,
@@ -21,11 +20,12 @@ from headroom.domain.forecasting import (
     near,
     outlook,
 )
-from headroom.domain.lifecycle import Action, Claim, Commitments, Hold, Memory, Wanted
-from headroom.domain.planning import Change, Plan, plan
+from headroom.domain.demand.turned_away import Sample
+from headroom.domain.fleet.fleet import OURS, Instance, Location, Observation, PexipSettings, Power, Reading, Worker
+from headroom.domain.fleet.lifecycle import Action, Claim, Commitments, Hold, Memory, Wanted
+from headroom.domain.planning.planning import Change, Plan, plan
 from headroom.domain.policy import Mode, Policy
-from headroom.domain.safety import GAP, witnessed_at
-from headroom.domain.turned_away import Sample
+from headroom.domain.safety.safety import GAP, witnessed_at
 from headroom_lab.pexip.world import TOKENS_PER_HD, Node
 from headroom_lab.replay.site import Site
 from headroom_lab.replay.work import OVERFLOW, PRINCIPAL, Work, samples_of

@@ -10,8 +10,8 @@ from functools import partial
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
-from headroom.domain.forecasting import DAYS_KEPT, Booking
-from headroom.domain.turned_away import Sample
+from headroom.domain.demand.forecasting import DAYS_KEPT, Booking
+from headroom.domain.demand.turned_away import Sample
 from headroom_lab.load import MEAN_CALL, TraceError, lognormal, read_trace
 from headroom_lab.pexip.world import Call
 from headroom_lab.replay.work import JOINS, MINUTE, PRINCIPAL, Platform, Work, of_counts, of_meetings, samples_of

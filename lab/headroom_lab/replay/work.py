@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
-from headroom.domain.forecasting import DAYS_KEPT, Booking
-from headroom.domain.turned_away import Sample
+from headroom.domain.demand.forecasting import DAYS_KEPT, Booking
+from headroom.domain.demand.turned_away import Sample
 from headroom_lab.load import LENGTHS, MEAN_AD_HOC, Trace, TraceError, calls_of_day, lognormal, scale_to
 from headroom_lab.pexip.world import Call
 

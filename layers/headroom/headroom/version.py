@@ -4,7 +4,7 @@ from functools import cache
 from pathlib import Path
 
 import headroom
-from headroom.domain.chain import digest_of
+from headroom.domain.history.chain import digest_of
 
 SHORT = 12
 

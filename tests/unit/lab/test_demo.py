@@ -9,8 +9,8 @@ import pytest
 from rich.console import Console
 
 from headroom.adapters.ledger import Event, stamp
-from headroom.domain.fleet import Power
-from headroom.domain.planning import plan
+from headroom.domain.fleet.fleet import Power
+from headroom.domain.planning.planning import plan
 from headroom_lab.demo import report
 from headroom_lab.demo.scenario import ZONE, Outcome, bundled, from_trace, with_pexips_own_rule
 from headroom_lab.demo.screen import View, draw

@@ -8,9 +8,9 @@ from click.testing import CliRunner, Result
 
 from headroom import clock
 from headroom.adapters.ledger import stamp
-from headroom.domain.chain import KEPT, Head, after
-from headroom.learning import Learner
-from headroom.words import time_of
+from headroom.domain.history.chain import KEPT, Head, after
+from headroom.usecases.learn import Learner
+from headroom.widgets.words import time_of
 from headroom_lab.cli import explain
 from headroom_lab.cli.main import main
 from headroom_lab.proof.stage import BEGIN, HOSTNAME, Stage
@@ -80,8 +80,8 @@ def test_a_decision_is_made_again_bit_for_bit(morning: Stage) -> None:
 
 
 def test_a_decision_that_comes_out_otherwise_says_where(morning: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("headroom.domain.needs.LIKELY", 0.99)
-    monkeypatch.setattr("headroom.domain.situation.Situation.threshold", lambda *_: 9)
+    monkeypatch.setattr("headroom.domain.planning.needs.LIKELY", 0.99)
+    monkeypatch.setattr("headroom.domain.planning.situation.Situation.threshold", lambda *_: 9)
     said = run("replay-decision", "2026-03-29T00:25")
     assert said.exit_code == 1
     assert "comes out otherwise" in said.output

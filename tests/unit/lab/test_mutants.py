@@ -3,10 +3,10 @@
 from headroom_lab.mutants import count, page
 
 RESULTS = """
-    headroom.domain.safety.x_may_stop__mutmut_1: killed
-    headroom.domain.safety.x__only_tagged__mutmut_2: survived
-    headroom.domain.planning.xǁPlanǁsamples__mutmut_4: no tests
-    headroom.domain.planning.x_plan__mutmut_1: killed
+    headroom.domain.safety.safety.x_may_stop__mutmut_1: killed
+    headroom.domain.safety.safety.x__only_tagged__mutmut_2: survived
+    headroom.domain.planning.planning.xǁPlanǁsamples__mutmut_4: no tests
+    headroom.domain.planning.planning.x_plan__mutmut_1: killed
 """
 
 
@@ -14,4 +14,4 @@ def test_mutants_are_counted_by_file_and_fate_and_told() -> None:
     counted = count(RESULTS)
     assert counted["safety"] == {"killed": 1, "survived": 1}
     assert counted["planning"] == {"killed": 1, "no tests": 1}
-    assert "| domain/safety.py | 2 | 1 | 50.0 % |" in page(counted, ["one"])
+    assert "| domain/safety/safety.py | 2 | 1 | 50.0 % |" in page(counted, ["one"])

@@ -9,7 +9,7 @@ from functools import cache
 
 import pytest
 
-from headroom.domain.forecasting import MINUTE
+from headroom.domain.demand.forecasting import MINUTE
 from headroom_lab.replay.oracle import schedule
 from headroom_lab.replay.production import Headroom, policy_for
 from headroom_lab.replay.score import Result, result_of

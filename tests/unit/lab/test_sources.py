@@ -10,7 +10,7 @@ from click.testing import CliRunner
 from hypothesis import given
 from hypothesis import strategies as st
 
-from headroom.domain.turned_away import Sample
+from headroom.domain.demand.turned_away import Sample
 from headroom_lab.cli.main import main
 from headroom_lab.load import TraceError
 from headroom_lab.pexip.world import Call

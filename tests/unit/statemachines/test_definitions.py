@@ -117,7 +117,7 @@ def test_prewarm_knows_no_node_by_node_so_its_history_stays_short_at_any_size() 
     machine = stack.definition("prewarm")
     assert not [state for state in machine["States"].values() if state["Type"] in {"Map", "Parallel"}]
     properties = stack.machine_properties("prewarm")["DefinitionSubstitutions"]
-    lead = 2 * 5 * 60  # a promise begins two boot times before it is due, see headroom.domain.promises
+    lead = 2 * 5 * 60  # a promise begins two boot times before it is due, see headroom.domain.planning.promises
     looks = lead / properties["PrewarmCheckSeconds"] + 2
     a_look = EVENTS_PER_TASK + 2 * EVENTS_PER_STATE  # see what is ready, is the promise kept, let the nodes boot
     assert looks * a_look + 30 < HISTORY_LIMIT

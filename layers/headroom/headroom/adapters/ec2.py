@@ -12,7 +12,7 @@ import boto3
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
-from headroom.domain.fleet import Instance, Power
+from headroom.domain.fleet.fleet import Instance, Power
 
 if TYPE_CHECKING:
     from mypy_boto3_cloudwatch import CloudWatchClient

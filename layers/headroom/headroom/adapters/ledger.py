@@ -36,10 +36,17 @@ from boto3.dynamodb.conditions import Attr, ConditionBase, ConditionExpressionBu
 from botocore.config import Config
 from botocore.exceptions import ClientError
 
-from headroom.domain.bookings import Series
-from headroom.domain.chain import KEPT as RECORDS_KEPT
-from headroom.domain.chain import Head, Kept, Link, after, digest_of
-from headroom.domain.claims import (
+from headroom.domain.demand.bookings import Series
+from headroom.domain.demand.forecasting import Booking, Outlook, Profile, outlook, quarter_of
+from headroom.domain.demand.turned_away import Refused, Sample
+from headroom.domain.fleet.fleet import Observation, Reading
+from headroom.domain.fleet.lifecycle import Action, Claim, Commitments, Hold, Memory, Pause, Pausing, Wanted
+from headroom.domain.history.chain import KEPT as RECORDS_KEPT
+from headroom.domain.history.chain import Head, Kept, Link, after, digest_of
+from headroom.domain.people.telling import Happened, Memo
+from headroom.domain.planning.planning import Change, Plan
+from headroom.domain.policy import Policy
+from headroom.domain.safety.claims import (
     FIRST_LEASE,
     LEASE,
     Compare,
@@ -53,14 +60,7 @@ from headroom.domain.claims import (
     is_unchanged,
     is_unclaimed,
 )
-from headroom.domain.fleet import Observation, Reading
-from headroom.domain.forecasting import Booking, Outlook, Profile, outlook, quarter_of
-from headroom.domain.lifecycle import Action, Claim, Commitments, Hold, Memory, Pause, Pausing, Wanted
-from headroom.domain.pace import OURS, due_after, turn_at
-from headroom.domain.planning import Change, Plan
-from headroom.domain.policy import Policy
-from headroom.domain.telling import Happened, Memo
-from headroom.domain.turned_away import Refused, Sample
+from headroom.domain.safety.pace import OURS, due_after, turn_at
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb.service_resource import Table

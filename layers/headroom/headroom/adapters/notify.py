@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import boto3
 import msgspec
 
-from headroom.domain.telling import SUBJECT, Message
+from headroom.domain.people.telling import SUBJECT, Message
 
 if TYPE_CHECKING:
     from mypy_boto3_sns import SNSClient

@@ -29,11 +29,11 @@ from requests.adapters import HTTPAdapter
 from urllib3.util.retry import Retry
 
 from headroom import clock
-from headroom.domain.bookings import Meeting
-from headroom.domain.fleet import Location, PexipSettings, Reading, Worker
-from headroom.domain.forecasting import JUST_OVER
-from headroom.domain.safety import EmptyCheck
-from headroom.domain.turned_away import Refused
+from headroom.domain.demand.bookings import Meeting
+from headroom.domain.demand.forecasting import JUST_OVER
+from headroom.domain.demand.turned_away import Refused
+from headroom.domain.fleet.fleet import Location, PexipSettings, Reading, Worker
+from headroom.domain.safety.safety import EmptyCheck
 
 TIMEOUT = (3.05, 10)  # seconds to connect, seconds between two bytes of the answer
 PAGE = 1000

@@ -8,8 +8,8 @@ import boto3
 import msgspec
 from botocore.exceptions import ClientError
 
-from headroom.domain.lifecycle import Action
-from headroom.domain.planning import Change
+from headroom.domain.fleet.lifecycle import Action
+from headroom.domain.planning.planning import Change
 from headroom.settings import Settings
 
 if TYPE_CHECKING:

@@ -1,0 +1,370 @@
+"""Say how much the load may rise soon: from days like this one, from bookings, and from the last few minutes.
+
+`learn` turns a day's samples into a profile, once a night. `outlook` cuts the next hour out of it, once a tick.
+`rise` answers a plan: by how many HD connections the load of a location rises within a while, at most, and how sure
+that is. All loads are HD connections in use by the calls of one principal location, wherever their media is.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import date, datetime, timedelta
+from math import ceil, exp, sqrt, sumprod
+from statistics import NormalDist, median
+from zoneinfo import ZoneInfo
+
+from headroom.domain.demand.turned_away import Sample, with_turned_away
+
+MINUTE = timedelta(minutes=1)
+QUARTER = timedelta(minutes=15)  # how long an outlook is used, before the next is cut out
+DAY_MINUTES = 1440
+DAYS_KEPT = 56  # eight weeks: older habits are forgotten
+BEFORE, AFTER = 15, 75  # minutes that an outlook spans around its quarter of an hour
+BRIDGED = 5  # minutes without a sample that are taken to be like the last one
+HALF_LIFE = 28.0  # days after which a past day counts half
+OTHER_WEEKDAY = 0.25  # what a day of another weekday counts, beside 1 for the same
+ALIKE = (0.6, 1.6)  # another weekday counts only if its load is so many times this weekday's
+ODD = 0.4  # a day with less than this share of its weekday's usual load was a holiday
+NEW_GROUND = 10.0  # HD connections added before two levels are compared, so that an empty morning has no say
+RATIO = (0.25, 3.0)  # how far today's level may stretch a past day's rises
+MEAN_CALL = timedelta(minutes=45)
+PRIOR_DAYS = 3.0  # how many past days the noise of independent calls weighs as much as
+JOINING = (-2.0, 3.5)  # minutes, when people join a booked meeting, around its start; rather too early than too late
+LEAVING = (-3.0, 1.0)  # minutes, when they leave, around its end
+SOON, JUST_OVER = timedelta(minutes=40), timedelta(minutes=10)  # how far away a meeting may be to matter to a plan
+ATTENDANCE_SPREAD = 0.3  # standard deviation of a meeting's attendance, as a share of what is booked
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Demand:
+    """The load of a principal location at a moment, `overflowed` of it on overflow nodes: counted, or inferred.
+
+    `booked` is what meetings were booked to have in use there; `full` says that nothing was free, here or in the overflow.
+    """
+
+    at: datetime
+    location: str
+    used: float
+    overflowed: float = 0.0
+    booked: float = 0.0
+    full: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Booking:
+    """A meeting known beforehand: `hd` HD connections expected from `begins` to `ends`.
+
+    `location` is the principal location they come from; empty spreads them over all by their capacity. It may stand for
+    several `meetings` at the same time, whose attendance varies less together than that of one as large.
+    """
+
+    begins: datetime
+    ends: datetime
+    hd: float
+    location: str = ""
+    meetings: int = 1
+
+    def at(self, moment: datetime) -> float:
+        """HD connections expected at that moment: people join within minutes of the start and leave around the end."""
+        joined = _share((moment - self.begins) / MINUTE, JOINING)
+        left = _share((moment - self.ends) / MINUTE, LEAVING)
+        return self.hd * max(0.0, joined - left)
+
+    def share(self, part: float) -> "Booking":
+        """Return the part of it that one of several locations contributes."""
+        return replace(self, hd=self.hd * part)
+
+
+def _share(minutes: float, over: tuple[float, float]) -> float:
+    begins, ends = over
+    return 0.0 if minutes <= begins else 1.0 if minutes >= ends else (minutes - begins) / (ends - begins)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PastDay:
+    """One local day: the load at each of its 1,440 minutes, None where nobody knows, and what was booked."""
+
+    day: date
+    used: tuple[float | None, ...]
+    booked: tuple[float, ...] = ()
+
+    @property
+    def total(self) -> float:
+        """A measure of how busy it was."""
+        return sum(load for load in self.used if load is not None)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Profile:
+    """What is known of a location's days: the newest first, in the local time of `zone`.
+
+    `attendance` is the share of booked HD connections that came to be used, `spread` how far that varies.
+    """
+
+    location: str
+    zone: str
+    days: tuple[PastDay, ...] = ()
+    attendance: float = 1.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Window:
+    """A stretch of one past day, beside the same minutes of today: the load beyond what was booked, by the minute."""
+
+    day: date
+    weight: float
+    loads: tuple[float, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outlook:
+    """What past days did around now in one location; `begins` is the moment of the first load of each window."""
+
+    location: str
+    begins: datetime
+    windows: tuple[Window, ...] = ()
+    attendance: float = 1.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rise:
+    """How far a load may rise: on average, how much that varies, how many past days say so, how much is announced."""
+
+    mean: float
+    deviation: float
+    days: float = 0.0
+    announced: float = 0.0
+
+    def at_most(self, confidence: float) -> float:
+        """HD connections that it stays within, with that probability."""
+        return max(0.0, self.mean + NormalDist().inv_cdf(confidence) * self.deviation)
+
+
+# Learning, once a night
+
+
+def learn(profile: Profile, samples: Iterable[Sample], day: date) -> Profile:
+    """Return the profile with one more day, made from that day's samples of its location, in any order.
+
+    Samples of other days and locations are left out; a day without any adds nothing. Where nothing was free, those who
+    are estimated to have been turned away count as if they had come.
+    """
+    here = ZoneInfo(profile.zone)
+    used: list[float | None] = [None] * DAY_MINUTES
+    booked: list[float | None] = [None] * DAY_MINUTES
+    ordered = sorted((each for each in samples if each.location == profile.location), key=lambda each: each.at)
+    for sample, turned_away in with_turned_away(ordered):
+        local = sample.at.astimezone(here)
+        if local.date() == day:
+            minute = 60 * local.hour + local.minute
+            used[minute] = max(sample.used + turned_away, used[minute] or 0.0)
+            booked[minute] = max(sample.booked, booked[minute] or 0.0)
+    if all(load is None for load in used):
+        return profile
+    announced = tuple(load or 0.0 for load in _filled(booked))
+    new = PastDay(day=day, used=_filled(used), booked=announced if any(announced) else ())
+    days = sorted([new, *(past for past in profile.days if past.day != day)], key=lambda past: past.day, reverse=True)
+    kept = tuple(days[:DAYS_KEPT])
+    return Profile(location=profile.location, zone=profile.zone, days=kept, attendance=_attendance(kept))
+
+
+def _filled(loads: Sequence[float | None]) -> tuple[float | None, ...]:
+    """Let a minute without a sample repeat the one before; after some minutes nobody knows."""
+    filled: list[float | None] = []
+    last, missing = None, 0
+    for load in loads:
+        missing = 0 if load is not None else missing + 1
+        last = load if load is not None else last if missing <= BRIDGED else None
+        filled.append(last)
+    return tuple(filled)
+
+
+def _attendance(days: Sequence[PastDay]) -> float:
+    """Fit how much the load rises for each HD connection booked, over quarters of an hour."""
+    both = squares = 0.0
+    for past in days:
+        if past.booked:
+            for minute in range(0, DAY_MINUTES - 15, 5):
+                before, after = past.used[minute], past.used[minute + 15]
+                if before is not None and after is not None:
+                    announced = past.booked[minute + 15] - past.booked[minute]
+                    both += announced * (after - before)
+                    squares += announced * announced
+    return min(2.0, max(0.0, both / squares)) if squares else 1.0
+
+
+# Looking ahead, once a tick
+
+
+def quarter_of(now: datetime) -> datetime:
+    """Return the beginning of the quarter of an hour for which an outlook is cut."""
+    return now - timedelta(minutes=now.minute % 15, seconds=now.second, microseconds=now.microsecond)
+
+
+def outlook(profile: Profile, now: datetime) -> Outlook:
+    """Cut the hour around now out of a profile, with each past day's weight; it is good for a quarter of an hour."""
+    begins = quarter_of(now) - BEFORE * MINUTE
+    local = begins.astimezone(ZoneInfo(profile.zone))
+    first = 60 * local.hour + local.minute
+    windows = tuple(
+        Window(day=past.day, weight=round(weight, 4), loads=loads)
+        for past, weight in _weighted(profile.days, now.astimezone(ZoneInfo(profile.zone)).date())
+        if (loads := _cut(past, first, profile.attendance))
+    )
+    return Outlook(location=profile.location, begins=begins, windows=windows, attendance=profile.attendance)
+
+
+def _cut(past: PastDay, first: int, attendance: float) -> tuple[float, ...]:
+    """Return the minutes from `first`, nothing if one of them is not known.
+
+    The end of the day goes on with its own beginning, as nights are alike.
+    """
+    used = _stretch_of(past.used, first)
+    booked = _stretch_of(past.booked, first) if past.booked else (0.0,) * len(used)
+    known = [load for load in used if load is not None]
+    if len(known) < len(used):
+        return ()
+    if not past.booked:
+        return tuple(known)
+    return tuple(round(load - attendance * announced, 1) for load, announced in zip(known, booked, strict=True))
+
+
+def _stretch_of[T](minutes: tuple[T, ...], first: int) -> tuple[T, ...]:
+    last = first + BEFORE + 15 + AFTER
+    return minutes[first:last] + minutes[: max(0, last - DAY_MINUTES)]
+
+
+def _weighted(days: Sequence[PastDay], today: date) -> list[tuple[PastDay, float]]:
+    """Weigh past days by weekday and age; those unlike this weekday, holidays say, have no weight."""
+    days = [past for past in days if past.day < today]
+    same = [past.total for past in days if past.day.weekday() == today.weekday()]
+    usual = median(same) if same else median([past.total for past in days]) if days else 0.0
+    weighted = []
+    for past in days:
+        weight = float(0.5 ** ((today - past.day).days / HALF_LIFE))
+        if past.day.weekday() == today.weekday():
+            weight *= past.total >= ODD * usual
+        else:
+            weight *= OTHER_WEEKDAY * (ALIKE[0] * usual <= past.total <= ALIKE[1] * usual)
+        if weight:
+            weighted.append((past, weight))
+    return weighted
+
+
+class Foresight:
+    """How the load of one location may go on from `level`, its present value, over the next minutes."""
+
+    def __init__(
+        self, outlook: Outlook | None, level: float, bookings: Sequence[Booking], now: datetime, furthest: timedelta
+    ) -> None:
+        """Each past day goes on as it did at this time, stretched to today's level, with today's bookings on top."""
+        self.level = max(level, 0.0)
+        self.minutes = max(1, ceil(furthest / MINUTE))
+        self.attendance = outlook.attendance if outlook else 1.0
+        self.announced = [0.0] * (self.minutes + 1)  # how much more than now, at each minute
+        self.leaving = [0.0] * (self.minutes + 1)
+        self.surprise = [0.0] * (self.minutes + 1)  # the variance of what is announced
+        self.in_meetings = 0.0
+        self._within: dict[int, Rise] = {}  # by minutes ahead: several rules ask the same
+        for booking in bookings:
+            self._announce(booking, now)
+        self.weights: list[float] = []
+        self.rises: list[list[float]] = []  # for each past day, how much more than now, at each minute
+        start = (now - outlook.begins) / MINUTE if outlook else -1.0
+        if outlook and 0 <= start < BEFORE + 15 + AFTER - self.minutes - 1:
+            for window in outlook.windows:
+                self.weights.append(window.weight)
+                self.rises.append(self._follow(window, start, stretched=not bookings))
+
+    def _announce(self, booking: Booking, now: datetime) -> None:
+        begins, ends = (booking.begins - now) / MINUTE, (booking.ends - now) / MINUTE
+        if begins + JOINING[0] >= self.minutes or ends + LEAVING[1] <= 0:
+            return
+        hd = booking.hd * self.attendance
+        joined, left = _share(-begins, JOINING), _share(-ends, LEAVING)
+        self.in_meetings += hd * max(0.0, joined - left)
+        if begins + JOINING[1] <= 0 and ends + LEAVING[0] >= self.minutes:
+            return
+        for step in range(1, self.minutes + 1):
+            more, fewer = _share(step - begins, JOINING) - joined, _share(step - ends, LEAVING) - left
+            self.announced[step] += hd * (more - fewer)
+            self.leaving[step] += hd * fewer
+            self.surprise[step] += (ATTENDANCE_SPREAD * hd * more) ** 2 / booking.meetings
+
+    def _follow(self, window: Window, start: float, *, stretched: bool) -> list[float]:
+        whole, part = int(start), start % 1
+        loads = window.loads[whole : whole + self.minutes + 2]
+        was = loads[0] + part * (loads[1] - loads[0])
+        stretch = 1.0
+        if stretched:
+            stretch = min(RATIO[1], max(RATIO[0], (self.level + NEW_GROUND) / (max(was, 0.0) + NEW_GROUND)))
+        return [
+            announced + stretch * (earlier + part * (later - earlier) - was)
+            for announced, earlier, later in zip(self.announced[1:], loads[1:-1], loads[2:], strict=True)
+        ]
+
+    @property
+    def informed(self) -> bool:
+        """Whether anything but the present load is known."""
+        return bool(self.weights) or any(self.announced) or self.in_meetings > 0
+
+    def within(self, ahead: timedelta) -> Rise:
+        """Return how far the load may rise at any time within `ahead`.
+
+        Where past days are few, the noise of independent calls and of attendance stands in.
+        """
+        last = min(self.minutes, max(1, ceil(ahead / MINUTE)))
+        if last not in self._within:
+            self._within[last] = self._rise_within(last, ahead)
+        return self._within[last]
+
+    def _rise_within(self, last: int, ahead: timedelta) -> Rise:
+        announced = max(self.announced[1 : last + 1])
+        variance = 2 * self.level * (ahead / MEAN_CALL) + self.surprise[last]
+        weights = sum(self.weights)
+        if not weights:
+            return Rise(mean=announced, deviation=sqrt(variance), announced=announced)
+        rises = [max(rises[:last]) for rises in self.rises]
+        mean = sumprod(self.weights, rises) / weights
+        days = weights * weights / sumprod(self.weights, self.weights)
+        seen = sumprod(self.weights, [(each - mean) ** 2 for each in rises]) / weights * days / max(days - 1, 1.0)
+        deviation = sqrt((days * seen + PRIOR_DAYS * variance) / (days + PRIOR_DAYS))
+        return Rise(mean=mean, deviation=deviation, days=days, announced=announced)
+
+    def leavers(self, ahead: timedelta) -> float:
+        """Return the share of the calls in progress that may be expected to end within `ahead`."""
+        if not self.level:
+            return 0.0
+        last = min(self.minutes, max(1, ceil(ahead / MINUTE)))
+        others = max(0.0, self.level - self.in_meetings) * (1 - exp(-ahead / MEAN_CALL))
+        return min(1.0, (self.leaving[last] + others) / self.level)
+
+
+def rise(outlook: Outlook | None, level: float, bookings: Sequence[Booking], now: datetime, ahead: timedelta) -> Rise:
+    """Return how far the load may rise above `level`, its present value, at any time within `ahead`."""
+    return Foresight(outlook, level, bookings, now, ahead).within(ahead)
+
+
+def expected(bookings: Iterable[Booking], moment: datetime) -> float:
+    """HD connections that meetings are booked to have in use at a moment."""
+    return sum((booking.at(moment) for booking in bookings), 0.0)
+
+
+def near(bookings: Iterable[Booking], now: datetime) -> tuple[Booking, ...]:
+    """Return the meetings that matter to a plan: those in progress, just over, or about to begin."""
+    return tuple(booking for booking in bookings if booking.begins <= now + SOON and booking.ends > now - JUST_OVER)
+
+
+def gathered(bookings: Iterable[Booking]) -> tuple[Booking, ...]:
+    """Return one booking for all those of a location that begin and end together: thousands of meetings are few times."""
+    found: dict[tuple[datetime, datetime, str], list[Booking]] = {}
+    for booking in bookings:
+        found.setdefault((booking.begins, booking.ends, booking.location), []).append(booking)
+    return tuple(
+        replace(here[0], hd=round(sum(each.hd for each in here), 1), meetings=sum(each.meetings for each in here))
+        for _, here in sorted(found.items())
+    )
+
+
+def by_location(outlooks: Iterable[Outlook]) -> Mapping[str, Outlook]:
+    """Index outlooks."""
+    return {each.location: each for each in outlooks}

@@ -1,0 +1,281 @@
+"""A node's life between plans: holds, claims, what is wanted of it, whether a start succeeded, its lifetimes."""
+
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from enum import StrEnum
+
+from headroom.domain.fleet.fleet import (
+    CLOCK_SKEW,
+    OURS,
+    Instance,
+    Power,
+    Worker,
+    has_booted,
+    needs_its_address,
+)
+
+OURS_FOR = timedelta(minutes=10)  # how long after Headroom asked a change of state is taken to be its own doing
+MEDDLED_LATELY = timedelta(hours=1)
+MEDDLING = 2  # nodes that somebody else starts and stops: one may be a person's test, two are another controller
+
+
+class Wanted(StrEnum):
+    """What the newest plan wants a node to be."""
+
+    OPEN = "open"
+    CLOSED = "closed"
+    OFF = "off"
+
+
+class Action(StrEnum):
+    """What a plan has done to a node."""
+
+    START = "start"
+    RESERVE = "reserve"  # start it, so that it comes up closed: opened when it is needed, stopped if it never was
+    OPEN = "open"
+    CLOSE = "close"
+    STOP = "stop"
+
+    @property
+    def wanted(self) -> Wanted:
+        """What the node is to become."""
+        return {
+            Action.START: Wanted.OPEN,
+            Action.RESERVE: Wanted.CLOSED,
+            Action.OPEN: Wanted.OPEN,
+            Action.CLOSE: Wanted.CLOSED,
+            Action.STOP: Wanted.OFF,
+        }[self]
+
+    @property
+    def starts(self) -> bool:
+        """Whether it starts a node."""
+        return self in {Action.START, Action.RESERVE}
+
+    @property
+    def takes_away(self) -> bool:
+        """Whether it takes capacity away, or holds it back."""
+        return self in {Action.RESERVE, Action.CLOSE, Action.STOP}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Claim:
+    """The right of one workflow to change one node, until its lease ends; `token` fences off older claims."""
+
+    token: str
+    action: Action
+    until: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Memory:
+    """What Headroom remembers of one node; `version` grows with every change of what is wanted."""
+
+    node: str
+    wanted: Wanted | None = None
+    version: int = 0
+    wanted_at: datetime | None = None  # when that changed last
+    reason: str = ""
+    claim: Claim | None = None
+    rests_until: datetime | None = None  # until then its workflow only waits, and may be relieved by another
+    closed_at: datetime | None = None  # since when Headroom has it closed
+    opened_at: datetime | None = None  # when Headroom last opened it
+    failed_at: datetime | None = None  # when its last start failed
+    given_up_at: datetime | None = None  # when a start that may still come up was given up
+    start_asked_at: datetime | None = None  # when Headroom last asked to start its instance
+    stop_asked_at: datetime | None = None  # and to stop it
+    stopped_at: datetime | None = None  # when it was last seen to have stopped, whoever stopped it
+    refused_since: datetime | None = (
+        None  # when its stop was first refused, of all refusals since it last went another way
+    )
+    refused_why: str = ""  # and the last of their reasons
+    lifetime: datetime | None = None  # the launch time of the lifetime that is open
+    meddled_at: datetime | None = None  # when somebody else last started or stopped its instance
+    hd: int | None = None  # HD connections it offered when it last served
+    boots: tuple[
+        float | None, ...
+    ] = ()  # its last starts: seconds from command to serving, None if it did not serve in time
+
+    def is_at_work(self, now: datetime) -> bool:
+        """Say whether a workflow has the claim, by its lease."""
+        return self.claim is not None and self.claim.until > now
+
+    def is_relieved_by(self, action: Action, now: datetime) -> bool:
+        """Say whether a workflow that opens the node need not wait for the one that closes or stops it: that one rests."""
+        return (
+            action is Action.OPEN
+            and self.claim is not None
+            and self.claim.action in {Action.CLOSE, Action.STOP}
+            and self.rests_until is not None
+            and self.rests_until > now
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Hold:
+    """A promise of capacity until a time: of the named nodes, or of a number of nodes by location."""
+
+    id: str
+    begins: datetime  # when starting may begin
+    ready_by: datetime
+    until: datetime
+    reason: str
+    by: str
+    nodes: tuple[str, ...] = ()
+    counts: dict[str, int] = field(default_factory=dict)
+    execution: str = ""  # of the workflow that promised it, and that watches it
+
+    @property
+    def what(self) -> str:
+        """What is promised: nodes by name, or so many by location."""
+        return ", ".join(self.nodes) or ", ".join(f"{count} nodes in {place}" for place, count in self.counts.items())
+
+    def covers(self, moment: datetime) -> bool:
+        """Say whether capacity is promised at that moment."""
+        return self.begins <= moment < self.until
+
+
+class Pausing(StrEnum):
+    """How much a pause holds still; each of them opens what Headroom has closed, first of all."""
+
+    EVERYTHING = "everything"
+    STOPS_ONLY = "stops only"  # nodes are started and opened as before
+    HANDING_BACK = "handing back"  # everything; what is stopped is opened, too, for whoever starts it next
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pause:
+    """What holds Headroom still, why, and who wants it."""
+
+    reason: str
+    by: str = ""
+    since: datetime | None = None
+    holding: Pausing = Pausing.EVERYTHING
+
+    @property
+    def still_starts(self) -> bool:
+        """Whether nodes are started and opened as before."""
+        return self.holding is Pausing.STOPS_ONLY
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Commitments:
+    """What Headroom has promised and begun."""
+
+    holds: tuple[Hold, ...] = ()
+    memories: tuple[Memory, ...] = ()
+    pause: Pause | None = None
+
+    def memory(self, node: str) -> Memory:
+        """Return what is remembered of a node, which may be nothing."""
+        return next((memory for memory in self.memories if memory.node == node), Memory(node=node))
+
+    def just_opened(self, replication: timedelta, now: datetime) -> frozenset[str]:
+        """Name the nodes that Headroom opened so lately that not every node need know of it."""
+        return frozenset(
+            memory.node for memory in self.memories if memory.opened_at and now - memory.opened_at < replication
+        )
+
+    def meddled_with(self, now: datetime) -> tuple[str, ...]:
+        """Name the nodes that somebody else started or stopped lately, if they are so many that it is no accident."""
+        lately = tuple(
+            memory.node for memory in self.memories if memory.meddled_at and now - memory.meddled_at < MEDDLED_LATELY
+        )
+        return lately if len(lately) >= MEDDLING else ()
+
+    def holds_on(self, node: str, location: str, serving: int) -> tuple[Hold, ...]:
+        """Return the holds that need this node: by name, or because only `serving` others are there for its count."""
+        return tuple(hold for hold in self.holds if node in hold.nodes or hold.counts.get(location, 0) > serving)
+
+
+def was_ours(asked_at: datetime | None, at: datetime) -> bool:
+    """Say whether a change of an instance's state is what Headroom had asked for."""
+    return asked_at is not None and at - asked_at < OURS_FOR
+
+
+class Progress(StrEnum):
+    """How far a start has come."""
+
+    BOOTING = "booting"
+    WRONG_ADDRESS = "wrong address"
+    CLOSED = "closed"
+    IN_RESERVE = "in reserve"
+    SERVING = "serving"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verdict:
+    """How far a start has come, and the reason in an operator's words."""
+
+    progress: Progress
+    reason: str
+
+
+def judge_start(
+    worker: Worker,
+    instance: Instance,
+    *,
+    asked_at: datetime,
+    boot_limit: timedelta,
+    now: datetime,
+    reserve: bool = False,
+) -> Verdict:
+    """Say how far a start has come; a node that does not serve in time has failed.
+
+    `asked_at` is when the start command was given: until EC2 shows a later launch, it is still on its way. A `reserve`
+    has come far enough when it is up and closed.
+    """
+    waited = now - asked_at
+    minutes = f"{waited.total_seconds() / 60:.0f} min"
+    match instance.power:
+        case Power.STOPPED | Power.STOPPING if waited > timedelta(seconds=30):
+            why = instance.state_reason or "EC2 gives no reason"
+            return Verdict(progress=Progress.FAILED, reason=f"It fell back to {instance.power}: {why}")
+        case Power.SHUTTING_DOWN | Power.TERMINATED:
+            return Verdict(progress=Progress.FAILED, reason="Its instance was terminated")
+        case Power.RUNNING if has_booted(worker, instance.launched_at):
+            return _judge_booted(worker, instance, reserve=reserve)
+        case _ if waited > boot_limit:
+            missing = _missing(worker, instance)
+            return Verdict(progress=Progress.FAILED, reason=f"It did not serve within {minutes}: {missing}")
+        case _ if not reserve and _may_open_while_it_boots(worker, instance):
+            return Verdict(progress=Progress.CLOSED, reason="It was to come up closed, and is needed already")
+        case _:
+            return Verdict(progress=Progress.BOOTING, reason=_missing(worker, instance))
+
+
+def _may_open_while_it_boots(worker: Worker, instance: Instance) -> bool:
+    """Headroom has it closed, and not because its new public address may have to be corrected first."""
+    ours = worker.maintenance_mode_configured and worker.maintenance_mode_reason.startswith(OURS)
+    return ours and worker.static_nat_address in {None, "", instance.public_ip}
+
+
+def _judge_booted(worker: Worker, instance: Instance, *, reserve: bool) -> Verdict:
+    if worker.upgrading:
+        return Verdict(progress=Progress.BOOTING, reason=f"Pexip upgrades it ({worker.upgrade_status})")
+    if needs_its_address(worker, instance):
+        return Verdict(
+            progress=Progress.WRONG_ADDRESS,
+            reason=f"Its public address is now {instance.public_ip}, Pexip still says {worker.static_nat_address}",
+        )
+    if worker.maintenance_mode_configured and reserve:
+        hd = worker.max_hd_calls
+        return Verdict(progress=Progress.IN_RESERVE, reason=f"It is up with {hd} HD connections, closed as a reserve")
+    if worker.maintenance_mode_configured:
+        return Verdict(progress=Progress.CLOSED, reason="It has booted and is still in maintenance mode")
+    if worker.maintenance_mode:
+        return Verdict(progress=Progress.BOOTING, reason="It leaves maintenance mode")
+    return Verdict(progress=Progress.SERVING, reason=f"It serves {worker.max_hd_calls} HD connections")
+
+
+def _missing(worker: Worker, instance: Instance) -> str:
+    if instance.power is not Power.RUNNING:
+        return f"EC2 says {instance.power}"
+    if worker.boot_time is None or worker.boot_time < instance.launched_at - CLOCK_SKEW:
+        return "Pexip has not heard from it since it was switched on"
+    if worker.alarm:
+        return f"Pexip cannot reach it ({worker.alarm})"
+    if worker.sync_status not in {None, "", "SYNCED"}:
+        return f"It is not in step with the Management Node ({worker.sync_status})"
+    return "Pexip does not know its capacity yet"

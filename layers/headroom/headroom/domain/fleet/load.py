@@ -1,0 +1,142 @@
+"""How much is used and free in each location, counted from nodes that are on, and how that went lately."""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from headroom.domain.demand.forecasting import Demand
+from headroom.domain.fleet.fleet import Node, NodeState, Reading, Worker
+from headroom.domain.policy import Policy
+
+TRAIL = timedelta(minutes=16)
+TRAIL_STEP = timedelta(seconds=45)
+NEARLY_FULL = 2  # HD connections by which a location may have more free than the fullest, and still overflow
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Load:
+    """HD connections of one location: `hd` on open nodes, `used` of them in use, `coming` on nodes that boot or re-open.
+
+    `carried` are in use on closed nodes, and `reserve` would be free there if they were opened.
+    """
+
+    location: str
+    hd: int
+    used: int
+    coming: int = 0
+    carried: int = 0
+    reserve: int = 0
+
+    @property
+    def free(self) -> int:
+        """HD connections that can take a call now."""
+        return self.hd - self.used
+
+    @property
+    def percent(self) -> float:
+        """Media load."""
+        return 100 * self.used / self.hd if self.hd else 0.0
+
+
+def principal_loads(reading: Reading) -> dict[str, Load]:
+    """Return the load of every location that overflows into another; one whose nodes say nothing is left out."""
+    workers: dict[str, list[Worker]] = {
+        location.name: []
+        for location in sorted(reading.locations, key=lambda place: place.name)
+        if location.overflow_location
+    }
+    for worker in reading.workers:
+        if worker.location in workers:
+            workers[worker.location].append(worker)
+    loads = {name: _load_of(name, here) for name, here in workers.items()}
+    return {name: load for name, load in loads.items() if load.hd}
+
+
+def _load_of(location: str, workers: Iterable[Worker]) -> Load:
+    told = [(worker.max_hd_calls or 0, worker.used_hd) for worker in workers if _counts(worker)]
+    return Load(
+        location=location,
+        hd=sum(hd for hd, used in told if used is not None),
+        used=sum(used for _, used in told if used is not None),
+    )
+
+
+def _counts(worker: Worker) -> bool:
+    return worker.node_type == "CONFERENCING" and not worker.closed and not worker.alarm
+
+
+def overflow_loads(nodes: Iterable[Node], coming: Iterable[Node]) -> dict[str, Load]:
+    """Return the load of every overflow location; `coming` are the nodes that count as capacity soon."""
+    by_location: dict[str, list[Node]] = {}
+    for node in nodes:
+        by_location.setdefault(node.location, []).append(node)
+    soon = {node.name: node for node in coming}
+    return {
+        location: Load(
+            location=location,
+            hd=sum(node.hd for node in here if node.state is NodeState.SERVING),
+            used=sum(node.used for node in here if node.state is NodeState.SERVING),
+            coming=sum(node.room for node in here if node.name in soon),
+            carried=sum(node.used for node in here if node.state in {NodeState.CLOSED, NodeState.OPENING}),
+            reserve=sum(node.room for node in here if node.state is NodeState.CLOSED and node.name not in soon),
+        )
+        for location, here in sorted(by_location.items())
+    }
+
+
+def follow(
+    trail: Sequence[Demand],
+    principals: Mapping[str, Load],
+    overflowed: Mapping[str, float],
+    overflow_of: Mapping[str, str | None],
+    now: datetime,
+) -> tuple[Demand, ...]:
+    """Return the trail with the present load of each principal location: its own, and its share of the overflow's.
+
+    Nobody says where a call on an overflow node came from. More of them are taken to come from the locations with the
+    least free, by their size; when there are fewer, each is taken to have lost its share.
+    """
+    before = {demand.location: demand for demand in trail}
+    present: list[Demand] = []
+    for overflow, total in overflowed.items():
+        here = [load for name, load in principals.items() if overflow_of.get(name) == overflow]
+        if not here:
+            continue
+        shares = {load.location: before[load.location].overflowed if load.location in before else 0.0 for load in here}
+        known = sum(shares.values())
+        if total < known:
+            shares = {name: share * total / known for name, share in shares.items()}
+        elif total > known:
+            least = min(load.free for load in here)
+            full = [load for load in here if load.free <= least + NEARLY_FULL]
+            size = sum(load.hd for load in full)
+            for load in full:
+                shares[load.location] += (total - known) * load.hd / size
+        present += [
+            Demand(
+                at=now,
+                location=load.location,
+                used=round(load.used + shares[load.location], 1),
+                overflowed=round(shares[load.location], 1),
+            )
+            for load in here
+        ]
+    return (*_thinned(trail, now), *present)
+
+
+def _thinned(trail: Sequence[Demand], now: datetime) -> Iterator[Demand]:
+    """Yield what is not too old and at least most of a minute apart: near a threshold readings come closer."""
+    last: datetime | None = None
+    for demand in sorted(trail, key=lambda demand: (demand.at, demand.location)):
+        if now - TRAIL <= demand.at < now and (last is None or demand.at == last or demand.at - last >= TRAIL_STEP):
+            last = demand.at
+            yield demand
+
+
+def is_near_threshold(reading: Reading, policy: Policy) -> bool:
+    """Say whether any principal location is at its threshold or approaching it: worth another look within the minute."""
+    default = reading.settings.bursting_threshold if policy.threshold is None else policy.threshold
+    return any(
+        load.free <= policy.thresholds.get(load.location, default) + policy.hysteresis
+        for load in principal_loads(reading).values()
+    )

@@ -1,0 +1,176 @@
+"""What there is to see at one moment: locations, nodes, promises, issues, each in an operator's words."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+from headroom.domain.fleet.fleet import ON, NodeState, Observation
+from headroom.domain.fleet.lifecycle import Action, Commitments, Hold, Memory, Pause
+from headroom.domain.fleet.load import Load
+from headroom.domain.planning.issues import Issue
+from headroom.domain.planning.planning import NodeSummary, Plan
+from headroom.domain.policy import Mode, Policy
+
+
+class Level(StrEnum):
+    """How near a location is to its threshold, in Pexip's words."""
+
+    FINE = ""
+    APPROACHING = "approaching threshold"
+    REACHED = "bursting threshold reached"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Place:
+    """A location: HD connections on its open nodes, and what is on its way; `threshold` is how few may be free."""
+
+    location: str
+    overflows_into: str
+    hd: int
+    used: int
+    free: int
+    coming: int
+    carried: int
+    reserve: int
+    threshold: int
+    level: Level
+    need: str  # why more than that is wanted, if it is
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Seen:
+    """An overflow node: `since` when it is what it is, `on_since` its power-on, `why` what is wanted of it and why."""
+
+    name: str
+    instance: str
+    location: str
+    state: NodeState
+    since: datetime | None
+    why: str
+    hd: int
+    used: int
+    on_since: datetime | None
+    workflow: str
+    holds: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Status:
+    """Everything at once. `age` is how old the reading of Pexip is, in seconds."""
+
+    platform: str
+    at: datetime
+    zone: str
+    mode: Mode
+    read_at: datetime
+    age: int
+    planned_at: datetime
+    reason: str
+    frozen: str
+    pause: Pause | None
+    places: tuple[Place, ...]
+    nodes: tuple[Seen, ...]
+    issues: tuple[Issue, ...]
+    holds: tuple[Hold, ...]
+
+    @property
+    def is_old(self) -> bool:
+        """Nobody has read Pexip lately: what is shown may be wrong."""
+        return self.age > OLD
+
+    def nodes_by_state(self) -> dict[NodeState, int]:
+        """Count the nodes of each state, in the order of their lives."""
+        return {state: count for state in NodeState if (count := sum(node.state is state for node in self.nodes))}
+
+
+OLD = 180  # seconds
+
+
+def status_of(observation: Observation, policy: Policy, plan: Plan, commitments: Commitments, now: datetime) -> Status:
+    """Put together what the newest plan saw and what has been promised and begun since."""
+    return Status(
+        platform=observation.reading.platform,
+        at=now,
+        zone=policy.zone,
+        mode=plan.mode,
+        read_at=plan.read_at,
+        age=round((now - plan.read_at).total_seconds()),
+        planned_at=plan.at,
+        reason=plan.reason,
+        frozen=plan.frozen,
+        pause=commitments.pause,
+        places=tuple(_places(observation, policy, plan)),
+        nodes=tuple(_seen(node, commitments.memory(node.name), commitments, now) for node in plan.nodes),
+        issues=plan.issues,
+        holds=tuple(sorted(commitments.holds, key=lambda hold: (hold.begins, hold.id))),
+    )
+
+
+def _places(observation: Observation, policy: Policy, plan: Plan) -> Iterator[Place]:
+    reading = observation.reading
+    into = {place.name: place.overflow_location or "" for place in reading.locations}
+    asked = {need.location: need.reason for need in plan.needs if need.rule != "none"}
+    default = reading.settings.bursting_threshold if policy.threshold is None else policy.threshold
+    for load in (*plan.principals, *plan.overflows):
+        threshold = policy.thresholds.get(load.location, default)
+        yield Place(
+            location=load.location,
+            overflows_into=into.get(load.location, ""),
+            hd=load.hd,
+            used=load.used,
+            free=load.free,
+            coming=load.coming,
+            carried=load.carried,
+            reserve=load.reserve,
+            threshold=threshold,
+            level=_level(load, threshold, policy.hysteresis),
+            need=asked.get(load.location, ""),
+        )
+
+
+def _level(load: Load, threshold: int, hysteresis: int) -> Level:
+    if not load.hd or load.free > threshold + hysteresis:
+        return Level.FINE
+    return Level.REACHED if load.free <= threshold else Level.APPROACHING
+
+
+def _seen(node: NodeSummary, memory: Memory, commitments: Commitments, now: datetime) -> Seen:
+    at_work = memory.claim if memory.is_at_work(now) else None
+    return Seen(
+        name=node.name,
+        instance=node.instance,
+        location=node.location,
+        state=node.state,
+        since=_since(node, memory),
+        why=memory.reason,
+        hd=node.hd,
+        used=node.used,
+        on_since=memory.lifetime if node.state in ON else None,
+        workflow=_DOING[at_work.action] if at_work else "",
+        holds=tuple(hold.reason for hold in commitments.holds if node.name in hold.nodes),
+    )
+
+
+_DOING = {
+    Action.START: "is being started",
+    Action.RESERVE: "is being started as a reserve",
+    Action.OPEN: "is being opened",
+    Action.CLOSE: "is being closed",
+    Action.STOP: "is being proved empty and stopped",
+}
+
+
+def _since(node: NodeSummary, memory: Memory) -> datetime | None:
+    """When it became what it is, as far as the ledger knows."""
+    match node.state:
+        case NodeState.CLOSED:
+            return memory.closed_at
+        case NodeState.SERVING | NodeState.OPENING:
+            return max((at for at in (memory.opened_at, memory.lifetime) if at), default=None)
+        case NodeState.STOPPING:
+            return memory.stop_asked_at
+        case NodeState.STOPPED | NodeState.GONE:
+            return memory.stopped_at
+        case _:
+            return memory.lifetime

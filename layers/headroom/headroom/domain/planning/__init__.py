@@ -1,0 +1,1 @@
+"""What to change now, and why; what can be promised."""

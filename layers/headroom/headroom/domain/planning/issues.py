@@ -1,0 +1,189 @@
+"""What an operator should know, with what to do about it."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import timedelta
+from enum import StrEnum
+
+from headroom.domain.fleet.fleet import ON, Node, NodeState, needs_its_address
+from headroom.domain.fleet.lifecycle import Wanted
+from headroom.domain.fleet.reconciling import reconcile
+from headroom.domain.planning.situation import Situation
+from headroom.domain.policy import Mode
+
+MINUTE = timedelta(minutes=1)
+TOO_LONG = timedelta(minutes=30)
+
+
+class Trouble(StrEnum):
+    """What kind of thing an issue is: with what it is about, it says whether it is the same issue as a minute ago."""
+
+    NO_NEWS = "no news"
+    PAUSED = "paused"
+    TWO_CONTROLLERS = "two controllers"
+    INCOMPLETE = "incomplete answer"
+    MISFIT = "misfit"
+    NO_NODES = "no nodes"
+    NOT_ENOUGH = "not enough nodes"
+    NOT_WRITTEN_DOWN = "not written down"
+    DOES_NOT_SERVE = "does not serve"
+    CLOSED_BY_OTHERS = "closed by others"
+    LEFT_CLOSED = "left closed"
+    DATABASE = "distributed database"
+    STUCK = "stuck"
+    UPGRADED = "being upgraded"
+    MOVED = "public address changed"
+    OTHER = "other"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Issue:
+    """Something an operator should know: what it is, and what to do; `about` is a node or a location, if it is one's."""
+
+    what: str
+    advice: str
+    kind: Trouble = Trouble.OTHER
+    about: str = ""
+
+    @property
+    def same(self) -> tuple[str, str]:
+        """What stays the same while its numbers change from minute to minute."""
+        return self.kind, self.about or (self.what if self.kind in {Trouble.MISFIT, Trouble.INCOMPLETE} else "")
+
+
+def issues_of(situation: Situation) -> Iterator[Issue]:
+    """Yield what an operator should know, with what to do about it."""
+    if situation.observation.unreachable:
+        age = (situation.now - situation.reading.read_at).total_seconds() / 60
+        source = "EC2" if situation.observation.unreachable.startswith("EC2") else "Pexip"
+        yield Issue(
+            kind=Trouble.NO_NEWS,
+            about=source,
+            what=f"No news from {source} for {age:.0f} min: {situation.observation.unreachable}",
+            advice="Headroom holds still meanwhile: nothing is closed or stopped; only promised nodes are started.",
+        )
+    yield from _issues_of_ourselves(situation)
+    for problem in situation.reading.problems:
+        yield Issue(
+            kind=Trouble.INCOMPLETE, what=problem, advice="That part of Pexip's answer is left out of this plan."
+        )
+    for misfit in situation.fleet.misfits:
+        yield Issue(kind=Trouble.MISFIT, what=misfit.what, advice=misfit.advice)
+    if not situation.fleet.nodes and not situation.observation.unreachable:
+        yield Issue(
+            kind=Trouble.NO_NODES,
+            what="There are no overflow nodes",
+            advice="Tag their instances with pexip-cloud = the Management Node's hostname, as Pexip's guide says.",
+        )
+    for node in situation.fleet.nodes:
+        yield from _issues_of_node(node)
+        yield from _issues_of_what_hangs(situation, node)
+        if node.state is NodeState.CLOSED and situation.policy.mode is not Mode.CONTROL:
+            yield Issue(
+                kind=Trouble.LEFT_CLOSED,
+                about=node.name,
+                what=f"{node.name} was closed by Headroom, which does not control it in {situation.policy.mode} mode",
+                advice=f"Open it with `headroom open {node.name}`, or take it out of maintenance mode in Pexip.",
+            )
+
+
+def _issues_of_ourselves(situation: Situation) -> Iterator[Issue]:
+    """What holds Headroom still, and what it had not written down."""
+    if situation.pause:
+        by = f" by {situation.pause.by}" if situation.pause.by else ""
+        yield Issue(
+            kind=Trouble.PAUSED,
+            what=f"Headroom is paused{by}: {situation.pause.reason}",
+            advice="It opens what it has closed and then "
+            + ("only starts and opens" if situation.pause.still_starts else "changes nothing")
+            + ". Resume with `headroom resume`.",
+        )
+    if situation.meddled_with:
+        yield Issue(
+            kind=Trouble.TWO_CONTROLLERS,
+            what=f"Somebody else starts and stops nodes, too: {', '.join(situation.meddled_with)}",
+            advice="Headroom closes and stops nothing until an hour has passed without. Find the other controller and "
+            "switch it off; Headroom goes on starting what is needed.",
+        )
+    if situation.refused:
+        yield Issue(
+            kind=Trouble.TWO_CONTROLLERS,
+            about="mode",
+            what=situation.refused,
+            advice="Nothing is changed meanwhile: no node is started, whatever is needed. "
+            "`headroom hand-over` and `headroom hand-back` switch with checks.",
+        )
+    is_read = bool(situation.observation.instances)
+    for finding in reconcile(situation.fleet.nodes, situation.commitments, situation.now, is_read=is_read):
+        if finding.what:
+            yield Issue(kind=Trouble.NOT_WRITTEN_DOWN, about=finding.node, what=finding.what, advice=finding.advice)
+
+
+def _issues_of_what_hangs(situation: Situation, node: Node) -> Iterator[Issue]:
+    """What should have ended long ago."""
+    memory = situation.memory(node)
+    refused = (situation.now - memory.refused_since) if memory.refused_since else timedelta()
+    if refused >= TOO_LONG and memory.wanted is Wanted.OFF and node.state in ON:
+        yield Issue(
+            kind=Trouble.STUCK,
+            about=node.name,
+            what=f"{node.name} has not been needed for {refused / MINUTE:.0f} min, and cannot be stopped: "
+            f"{memory.refused_why}",
+            advice="It costs money and nothing else. Headroom tries again every few minutes; docs/safety.md says what "
+            "each rule demands.",
+        )
+    asked = memory.stop_asked_at
+    if node.state is NodeState.STOPPING and asked and situation.now - asked >= TOO_LONG:
+        yield Issue(
+            kind=Trouble.STUCK,
+            about=node.name,
+            what=f"{node.name} has been stopping for {(situation.now - asked) / MINUTE:.0f} min",
+            advice="It cannot be started meanwhile. Look at it in EC2; an instance that hangs can be force-stopped there.",
+        )
+    if situation.hangs(node):
+        yield Issue(
+            kind=Trouble.STUCK,
+            about=node.name,
+            what=f"{node.name} is open in Pexip's configuration, and its status still says maintenance mode",
+            advice="It is not counted. Look at the node's alarms in Pexip, and whether it is in step; restart it if not.",
+        )
+    if node.state is NodeState.UPGRADING:
+        yield Issue(
+            kind=Trouble.UPGRADED,
+            about=node.name,
+            what=f"{node.name} is being upgraded by Pexip ({node.worker.upgrade_status})",
+            advice="It is neither counted nor touched until that is over; if it never is, look at the upgrade in Pexip.",
+        )
+    if node.closed_by_us and node.state in ON and needs_its_address(node.worker, node.instance):
+        now, then = node.instance.public_ip, node.worker.static_nat_address
+        yield Issue(
+            kind=Trouble.MOVED,
+            about=node.name,
+            what=f"{node.name} has the public address {now}, and Pexip still says {then}",
+            advice="It stays closed. Headroom corrects the address when it opens the node; while paused it does not.",
+        )
+
+
+def _issues_of_node(node: Node) -> Iterator[Issue]:
+    if node.state is NodeState.LATE:
+        yield Issue(
+            kind=Trouble.DOES_NOT_SERVE,
+            about=node.name,
+            what=f"{node.name} is on but does not serve",
+            advice="It is not counted and not stopped, as Pexip cannot say that it is empty. Look at its console.",
+        )
+    if node.closed_by_others:
+        why = node.worker.maintenance_mode_reason or "no reason given"
+        yield Issue(
+            kind=Trouble.CLOSED_BY_OTHERS,
+            about=node.name,
+            what=f"{node.name} is in maintenance mode, but not by Headroom ({why})",
+            advice="Headroom leaves it alone. Take it out of maintenance mode to have it counted again.",
+        )
+    if node.worker.enable_distributed_database:
+        yield Issue(
+            kind=Trouble.DATABASE,
+            about=node.name,
+            what=f"{node.name} takes part in the distributed database",
+            advice="Turn enable_distributed_database off for overflow nodes, as Pexip's guide says.",
+        )

@@ -1,0 +1,170 @@
+"""How much free capacity each overflow location needs: the most that any of five sources asks for.
+
+Pexip's threshold rule and holds say what is needed now. Bookings, the profile of past days and the trend of the last
+minutes say what will be needed when a node that is started now serves.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import timedelta
+from itertools import pairwise
+from math import ceil, sqrt
+from statistics import NormalDist
+
+from headroom.domain.demand.forecasting import MEAN_CALL, MINUTE, rise
+from headroom.domain.planning.situation import LATER, Situation
+
+TREND_OVER = timedelta(minutes=5)
+TREND_READINGS = 4  # of the last ones must rise on the whole before a trend is believed
+TREND_MARGIN = 0.5  # of the margin that a forecast takes: a trend may end as suddenly as it began
+LIKELY = 0.6  # how sure a forecast must be for what is there to stay
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Need:
+    """What an overflow location must have, and the rule that asks for the most.
+
+    Free HD connections: `hd` by the time a node started now serves, `open_hd` by the time a closed node is open again;
+    `keep_hd` must be left when a node is stopped, `keep_open_hd` when one is closed, each with what is likely soon.
+    `nodes` and `names` are held, by number and by name.
+    """
+
+    location: str
+    hd: int
+    open_hd: int
+    keep_hd: int
+    keep_open_hd: int
+    nodes: int
+    names: tuple[str, ...]
+    rule: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ask:
+    """What one source asks for."""
+
+    rule: str
+    hd: float
+    reason: str
+
+
+def needs_of(situation: Situation) -> Iterator[Need]:
+    """Yield what each overflow location needs."""
+    for location in situation.overflows:
+        yield _need(situation, location)
+
+
+def _need(situation: Situation, location: str) -> Need:
+    threshold = _threshold_rule(situation, location)
+    nearly = _threshold_rule(situation, location, margin=situation.policy.hysteresis)
+    to_boot, to_open = situation.to_boot(location), situation.to_open
+    confidence = situation.policy.confidence
+    forecast = _forecast(situation, location, to_boot, confidence)
+    soon = _forecast(situation, location, to_open, confidence)
+    likely = _forecast(situation, location, to_boot, LIKELY)
+    later = _forecast(situation, location, to_boot + LATER, LIKELY)
+    most = max(threshold, forecast, key=lambda ask: ask.hd)
+    names = situation.held_names(location)
+    count, hold = situation.held_count(location)
+    rule, reason = (most.rule, most.reason) if most.hd > 0 else ("none", "nothing asks for capacity")
+    if count or names:
+        held = f"{count} nodes" if count else ", ".join(names)
+        why = hold.reason if hold else next(h.reason for h in situation.holds if set(h.nodes) & set(names))
+        rule, reason = "hold", f"{held} held: {why}" + (f"; {most.reason}" if most.hd > 0 else "")
+    hd = ceil(most.hd)
+    open_hd = min(hd, ceil(max(threshold.hd, soon.hd)))
+    keep_hd = ceil(max(hd, later.hd, nearly.hd))
+    return Need(
+        location=location,
+        hd=hd,
+        open_hd=open_hd,
+        keep_hd=keep_hd + situation.policy.hysteresis if keep_hd else 0,
+        keep_open_hd=max(open_hd, ceil(nearly.hd), ceil(likely.hd)),
+        nodes=count,
+        names=names,
+        rule=rule,
+        reason=reason,
+    )
+
+
+def _threshold_rule(situation: Situation, location: str, margin: int = 0) -> Ask:
+    """Pexip's own rule: a principal location at its threshold, or an overflow location that carries its calls.
+
+    The second half asks for nothing while the principal locations could take those calls themselves and stay above
+    their thresholds: new calls go there first. With a `margin` the rule asks that much earlier.
+    """
+    if situation.stale:
+        return Ask(rule="threshold", hd=0, reason="")
+    loads = [situation.principals[name] for name in situation.sources_of(location)]
+    asking = [(load.free, load.location) for load in loads if load.free <= situation.threshold(load.location) + margin]
+    needed = situation.threshold(location) + 1
+    if asking:
+        free, name = min(asking)
+        why = f"{name} has {free} HD connections free, its threshold is {situation.threshold(name)}"
+        return Ask(rule="threshold", hd=needed, reason=why)
+    carried = situation.overflows[location].used
+    room_at_home = sum(load.free - situation.threshold(load.location) - margin for load in loads)
+    if carried > room_at_home:
+        why = f"{location} carries {carried} HD connections, its threshold is {situation.threshold(location)}"
+        return Ask(rule="threshold", hd=needed, reason=why)
+    return Ask(rule="threshold", hd=0, reason="")
+
+
+def _forecast(situation: Situation, location: str, ahead: timedelta, confidence: float) -> Ask:
+    """What bookings, profile and trend ask for: the rise of each principal location beyond what it has free."""
+    nothing = Ask(rule="forecast", hd=0, reason="")
+    if situation.stale or not situation.policy.forecasting:
+        return nothing
+    asks = [_forecast_for(situation, name, ahead, confidence) for name in situation.sources_of(location)]
+    asking = [ask for ask in asks if ask.hd > 0]
+    if not asking:
+        return nothing
+    leading = max(asking, key=lambda ask: ask.hd)
+    total = sum(ask.hd for ask in asking)
+    most = situation.policy.max_forecast_nodes
+    if most:
+        total = min(total, most * max(node.hd for node in situation.nodes[location]))
+    return Ask(rule=leading.rule, hd=total, reason=leading.reason)
+
+
+def _forecast_for(situation: Situation, name: str, ahead: timedelta, confidence: float) -> Ask:
+    """The same for one principal location."""
+    load = situation.principals[name]
+    foresight = situation.foresight(name)
+    foreseen = foresight.within(ahead)
+    most = foreseen.at_most(confidence) if foresight.informed else 0.0
+    unusual = _trend(situation, name, ahead)
+    leaving = situation.carried_of(name) * foresight.leavers(ahead)
+    hd = max(most, unusual) + leaving - load.free
+    by, sure = situation.policy.on_the_clock(situation.now + ahead), f"{100 * confidence:.3g} % sure"
+    has = f"{load.free} are free there"
+    if unusual > most:
+        reason = f"the load of {name} rises faster than usual, by {unusual:.0f} more until {by}; {has}"
+        return Ask(rule="trend", hd=hd, reason=reason)
+    if foreseen.announced > most / 2:
+        reason = f"meetings booked in {name} bring {most:.0f} HD connections at most until {by} ({sure}); {has}"
+        return Ask(rule="bookings", hd=hd, reason=reason)
+    days = f"as on {foreseen.days:.0f} days like this, {sure}"
+    reason = f"the load of {name} rises by {most:.0f} at most until {by} ({days}); {has}"
+    return Ask(rule="profile", hd=hd, reason=reason)
+
+
+def _trend(situation: Situation, name: str, ahead: timedelta) -> float:
+    """How far the load will rise if it goes on rising as fast beyond the usual as in the last minutes."""
+    begin = situation.now - TREND_OVER - MINUTE / 2
+    lately = [demand for demand in situation.trails[name] if demand.at >= begin]
+    if len(lately) < TREND_READINGS:
+        return 0.0
+    first, last = lately[0], lately[-1]
+    took = last.at - first.at
+    rises = sum(later.used > earlier.used for earlier, later in pairwise(lately))
+    if took < TREND_OVER / 2 or rises < len(lately) / 2:
+        return 0.0
+    usual = rise(situation.outlooks.get(name), first.used, situation.bookings_of(name), first.at, took)
+    beyond = last.used - first.used - max(0.0, usual.mean)
+    if beyond <= usual.deviation:
+        return 0.0
+    lasting = beyond * (1 - (usual.deviation / beyond) ** 2)  # shrunk by what chance may have done
+    chance = sqrt(2 * last.used * (ahead / MEAN_CALL)) * NormalDist().inv_cdf(situation.policy.confidence)
+    return max(0.0, situation.foresight(name).within(ahead).mean) + lasting * (ahead / took) + TREND_MARGIN * chance

@@ -1,0 +1,91 @@
+"""Who may change a node: the conditions of every write that takes, keeps, relieves or uses a claim.
+
+Each condition is data, so that the ledger writes under exactly what the model of docs/safety.md is explored with.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+
+from headroom.domain.fleet.lifecycle import Wanted
+
+LEASE = timedelta(minutes=5)  # a workflow renews its claim at every step, less than four minutes apart
+FIRST_LEASE = timedelta(minutes=3)  # a claim whose workflow never began is free again after this
+LONGEST_STEP = timedelta(seconds=60)  # no function runs longer: what a step does, it does under the lease it renewed
+
+type Fact = str | int | datetime
+
+
+class Compare(StrEnum):
+    """How a field is compared."""
+
+    ABSENT = "absent"
+    IS = "is"
+    AT_MOST = "at most"
+    AFTER = "after"
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """One comparison of one field of what is remembered of a node."""
+
+    field: str
+    compare: Compare
+    value: Fact | None = None
+
+    def holds(self, facts: Mapping[str, Fact]) -> bool:
+        """Say whether it is so; a field that is absent only ever is absent."""
+        if self.compare is Compare.ABSENT or self.field not in facts:
+            return self.compare is Compare.ABSENT and self.field not in facts
+        there = facts[self.field]
+        match self.compare:
+            case Compare.IS:
+                return there == self.value
+            case Compare.AT_MOST:
+                return there <= self.value  # type: ignore[operator]  # a field has one type
+            case _:
+                return there > self.value  # type: ignore[operator]
+
+
+type Condition = tuple[tuple[Comparison, ...], ...]  # every line, and of each line any comparison
+
+
+def holds(condition: Condition, facts: Mapping[str, Fact]) -> bool:
+    """Say whether a write under this condition succeeds."""
+    return all(any(each.holds(facts) for each in line) for line in condition)
+
+
+def is_free(now: datetime) -> Condition:
+    """Nobody has the claim, or its lease has ended: its workflow is dead, and whoever takes it over fences it off."""
+    return ((Comparison("claim_until", Compare.ABSENT), Comparison("claim_until", Compare.AT_MOST, now)),)
+
+
+def is_unclaimed() -> Condition:
+    """No workflow has claimed the node, dead or alive."""
+    return ((Comparison("claim_token", Compare.ABSENT),),)
+
+
+def is_held_by(token: str) -> Condition:
+    """The claim is ours, even if its lease has just ended: nobody else has taken it."""
+    return ((Comparison("claim_token", Compare.IS, token),),)
+
+
+def is_resting(token: str, now: datetime) -> Condition:
+    """The workflow that has the claim only waits: whoever takes the claim now fences it off before its next step."""
+    return (*is_held_by(token), (Comparison("rests_until", Compare.AFTER, now),))
+
+
+def is_unchanged(version: int) -> Condition:
+    """What is wanted of the node is what it was when the plan was made."""
+    return ((Comparison("version", Compare.IS, version) if version else Comparison("version", Compare.ABSENT),),)
+
+
+def is_the_last_word(token: str, version: int, now: datetime) -> Condition:
+    """The claim is ours and still runs, and the newest plan still wants the node off, as when the rules were asked."""
+    return (
+        *is_held_by(token),
+        (Comparison("claim_until", Compare.AFTER, now),),
+        (Comparison("wanted", Compare.IS, Wanted.OFF),),
+        *is_unchanged(version),
+    )

@@ -1,0 +1,233 @@
+"""The one answer to «may this instance be stopped now?»: every rule of the promise that a call is never cut.
+
+Only the last step of `retire_node` asks, and nothing else in Headroom may stop an instance. Each rule answers with
+the reason why not; when none objects, the stop is allowed. Missing, stale or contradictory data is an objection.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from headroom.domain.fleet.fleet import OURS
+from headroom.domain.fleet.lifecycle import Claim, Hold, Wanted
+from headroom.domain.policy import Mode
+
+GAP = timedelta(seconds=120)  # between the two looks that find a node empty, at the least
+SHOWN = timedelta(seconds=30)  # within which Pexip's status shows what was placed on a node
+LOOK_AGE = timedelta(seconds=60)  # of the second look, when the instance is stopped
+PLAN_AGE = timedelta(seconds=120)
+PERIOD = timedelta(minutes=5)  # of EC2's metrics with basic monitoring
+PUBLISHED = timedelta(minutes=2)  # after which a period mostly has its figure; one that comes later is waited for
+
+
+def gap(replication: timedelta) -> timedelta:
+    """Return how far two looks must be apart.
+
+    What a node placed that had not heard of the closing at the first look shows at the second, whenever it was closed.
+    """
+    return max(GAP, replication + SHOWN)
+
+
+def witnessed_from(closed_at: datetime, replication: timedelta) -> datetime:
+    """Return when the first of EC2's periods begins in which a node sends only for calls that it had before it was closed."""
+    since = closed_at + replication
+    return since + (datetime.min.replace(tzinfo=since.tzinfo) - since) % PERIOD
+
+
+def witnessed_at(closed_at: datetime, replication: timedelta) -> datetime:
+    """Return when EC2 has a figure of what a node sends although it is closed."""
+    return witnessed_from(closed_at, replication) + PERIOD + PUBLISHED
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EmptyCheck:
+    """One look at a node through complete, live lists; `complete` is False if any of them could not be read."""
+
+    at: datetime
+    complete: bool
+    synced: bool
+    boot_time: datetime | None
+    closed: bool
+    closed_reason: str
+    shards: int
+    media: int
+    signalling: int
+    proxied: int
+    backplanes: int
+    signaling_count: int
+    registrations: int | None = None  # None where the switch does not ask for them
+    alarm: str = ""  # what an alarm says that mentions the node, whatever it is about
+    trouble: str = ""
+
+    @property
+    def carries(self) -> str:
+        """What is on the node, in words; empty if nothing is."""
+        counts = {
+            "conferences": self.shards,
+            "calls with their media here": self.media,
+            "calls with their signalling here": max(self.signalling, self.signaling_count),
+            "calls proxied here": self.proxied,
+            "backplanes": self.backplanes,
+            "registrations": self.registrations or 0,
+        }
+        return ", ".join(f"{what}: {count}" for what, count in counts.items() if count)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Evidence:
+    """All that a stop is decided on."""
+
+    now: datetime
+    mode: Mode
+    paused: str
+    upgrading: bool
+    bursting_enabled: bool
+    meddled_with: tuple[str, ...]
+    tagged: bool
+    launched_at: datetime
+    minimum_lifetime: timedelta
+    replication: timedelta
+    token: str
+    claim: Claim | None
+    wanted: Wanted | None
+    planned_at: datetime | None
+    holds: tuple[Hold, ...]
+    closed_at: datetime | None
+    checks: tuple[EmptyCheck, ...]
+    alarm: str  # by the newest reading, as are the next three
+    reading_shows: str
+    reading_says_open: bool  # its configuration, which changes before its status does
+    reading_age: timedelta
+    network_out: float | None  # bytes a minute since it was closed everywhere, None if EC2 has no figure of that yet
+    idle_out: float  # bytes a minute that an empty node may send
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """Allowed, or the reason why not."""
+
+    allowed: bool
+    reason: str
+
+
+def may_stop(evidence: Evidence) -> Answer:
+    """Answer whether the instance may be stopped now, with the first objection if not."""
+    for rule in RULES:
+        objection = rule(evidence)
+        if objection:
+            return Answer(allowed=False, reason=objection)
+    return Answer(allowed=True, reason="closed, found empty twice, and nothing needs it")
+
+
+def _only_in_control(e: Evidence) -> str:
+    return "" if e.mode is Mode.CONTROL else f"In {e.mode} mode stopping is Pexip's"
+
+
+def _only_one_controller(e: Evidence) -> str:
+    if e.bursting_enabled:
+        return "Pexip's own bursting is enabled: two controllers"
+    others = ", ".join(e.meddled_with)
+    return f"Somebody else starts and stops nodes, too ({others}): two controllers" if others else ""
+
+
+def _only_tagged(e: Evidence) -> str:
+    return "" if e.tagged else "The instance does not carry the pexip-cloud tag"
+
+
+def _not_while_paused(e: Evidence) -> str:
+    return f"Headroom is paused: {e.paused}" if e.paused else ""
+
+
+def _not_while_upgrading(e: Evidence) -> str:
+    return "Pexip upgrades" if e.upgrading else ""
+
+
+def _not_before_its_lifetime(e: Evidence) -> str:
+    left = e.launched_at + e.minimum_lifetime - e.now
+    return f"Its minimum lifetime lasts {left.total_seconds() / 60:.0f} min more" if left > timedelta() else ""
+
+
+def _only_with_the_claim(e: Evidence) -> str:
+    if e.claim is None or e.claim.token != e.token:
+        return "Another workflow has the claim on this node"
+    return "The claim on this node has expired" if e.claim.until <= e.now else ""
+
+
+def _only_what_the_newest_plan_wants(e: Evidence) -> str:
+    if e.wanted is not Wanted.OFF:
+        return f"The newest plan wants it {e.wanted or 'as it is'}"
+    if e.planned_at is None or e.now - e.planned_at > PLAN_AGE:
+        return f"There is no plan newer than {PLAN_AGE.seconds} s"
+    return ""
+
+
+def _not_on_hold(e: Evidence) -> str:
+    return next((f"It is held: {hold.reason}" for hold in e.holds if hold.covers(e.now)), "")
+
+
+def _only_long_closed(e: Evidence) -> str:
+    if e.closed_at is None:
+        return "Headroom did not close it"
+    if e.reading_says_open:
+        return "Its configuration says that it is open"
+    if not all(look.closed and look.closed_reason.startswith(OURS) for look in e.checks):
+        return "Pexip's status does not say that Headroom closed it"
+    first = min((look.at for look in e.checks), default=e.now)
+    return "It was looked at before its closing had reached every node" if first < e.closed_at + e.replication else ""
+
+
+def _only_twice_empty(e: Evidence) -> str:
+    looks = sorted(e.checks, key=lambda look: look.at)
+    if len(looks) < 2 or looks[-1].at - looks[0].at < gap(e.replication):  # noqa: PLR2004 - the rule says twice
+        return f"It has not been looked at twice, {gap(e.replication).seconds} s apart"
+    if e.now - looks[-1].at > LOOK_AGE:
+        return "The last look at it is too old"
+    return next((f"It carries {look.carries}" for look in looks if look.carries), "")
+
+
+def _only_on_good_sight(e: Evidence) -> str:
+    for look in e.checks:
+        if not look.complete:
+            return f"Pexip could not say everything about it: {look.trouble or 'an incomplete list'}"
+        if not look.synced:
+            return "It is not in step with the Management Node, so what Pexip shows may be old"
+        if look.boot_time is None or look.boot_time != e.checks[0].boot_time:
+            return "It has restarted in between"
+    if alarm := _alarm(e):
+        return alarm
+    if e.reading_shows:
+        return f"The newest reading of Pexip shows something on it ({e.reading_shows})"
+    return "The newest reading of Pexip is too old" if e.reading_age > PLAN_AGE else ""
+
+
+def _alarm(e: Evidence) -> str:
+    if e.alarm:
+        return f"Pexip cannot reach it: {e.alarm}"
+    alarm = next((look.alarm for look in e.checks if look.alarm), "")
+    return f"Pexip raises an alarm about it: {alarm}" if alarm else ""
+
+
+def _not_against_the_network(e: Evidence) -> str:
+    if e.network_out is None:
+        return "EC2 does not say yet what it sends since it was closed"
+    if e.network_out > e.idle_out:
+        sent = f"It sent {e.network_out / 1e6:.1f} MB a minute of late, more than the {e.idle_out / 1e6:g} MB of an empty node"
+        return f"{sent}: a call has just ended there, or Pexip does not show one"
+    return ""
+
+
+RULES: tuple[Callable[[Evidence], str], ...] = (
+    _only_in_control,
+    _only_one_controller,
+    _only_tagged,
+    _not_while_paused,
+    _not_while_upgrading,
+    _only_with_the_claim,
+    _only_what_the_newest_plan_wants,
+    _not_on_hold,
+    _not_before_its_lifetime,
+    _only_long_closed,
+    _only_on_good_sight,
+    _only_twice_empty,
+    _not_against_the_network,
+)

@@ -1,0 +1,1 @@
+"""What the functions do: each case under the name of its function or state machine."""

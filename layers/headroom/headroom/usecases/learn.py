@@ -1,0 +1,62 @@
+"""What the days teach: every night the samples of the day become part of each location's profile."""
+
+from dataclasses import dataclass
+from datetime import date, datetime, time, timedelta
+from typing import Self
+from zoneinfo import ZoneInfo
+
+from headroom.adapters.ledger import Ledger
+from headroom.adapters.parts import Parts
+from headroom.domain.demand.forecasting import DAYS_KEPT, Profile, learn
+from headroom.observability import logger
+
+DAY = timedelta(days=1)
+
+
+@dataclass
+class Learner:
+    """The ledger, and the zone whose days count."""
+
+    ledger: Ledger
+    zone: str
+
+    @classmethod
+    def of(cls, parts: Parts) -> Self:
+        """Take what it needs from the parts there are."""
+        return cls(parts.ledger, parts.settings.time_zone)
+
+    def learn(self, now: datetime) -> dict[str, int]:
+        """Learn every day that is over and not yet known, of every location; return how many days each knows then.
+
+        A location that cannot be learned does not keep the others from it; its error is raised at the end.
+        """
+        reading = self.ledger.last_reading()
+        places = [place.name for place in reading.locations if place.overflow_location] if reading else []
+        known: dict[str, int] = {}
+        trouble: list[Exception] = []
+        for place in places:
+            try:
+                known[place] = self.learn_location(place, now)
+            except Exception as error:  # one location's trouble is not the others'
+                logger.exception("not learned", location=place)
+                trouble.append(error)
+        if trouble:
+            raise ExceptionGroup("Some locations were not learned", trouble)
+        return known
+
+    def learn_location(self, location: str, now: datetime) -> int:
+        """Learn one location; a day that is learned again, or has no samples, changes nothing."""
+        profile = self.ledger.profile(location)
+        if profile is None or profile.zone != self.zone:
+            profile = Profile(location=location, zone=self.zone)
+        today = now.astimezone(ZoneInfo(self.zone)).date()
+        newest = profile.days[0].day if profile.days else today - (DAYS_KEPT + 1) * DAY
+        for number in range(1, (today - newest).days):
+            profile = self._learn_day(profile, newest + number * DAY)
+        self.ledger.keep_profile(profile)
+        return len(profile.days)
+
+    def _learn_day(self, profile: Profile, day: date) -> Profile:
+        here = ZoneInfo(self.zone)
+        begins, ends = (datetime.combine(each, time(), here) for each in (day, day + DAY))
+        return learn(profile, self.ledger.samples(profile.location, begins, ends), day)

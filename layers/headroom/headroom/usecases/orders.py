@@ -1,0 +1,236 @@
+"""What people ask Headroom to do, from the command line or the dashboard: checked again, carried out, written down."""
+
+import uuid
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import TYPE_CHECKING, Any, Self
+
+import msgspec
+
+from headroom import clock
+from headroom.adapters.ledger import Event, Ledger
+from headroom.adapters.parts import Parts
+from headroom.domain.fleet.fleet import NodeState, Reading
+from headroom.domain.fleet.lifecycle import Action, Pause, Pausing
+from headroom.domain.planning.planning import NodeSummary, Plan
+from headroom.domain.planning.promises import BadRequestError, Request, promise
+from headroom.domain.policy import Policy
+from headroom.usecases.prewarm import terms_of
+from headroom.usecases.start_node import NotNowError, check_mode, check_pause
+from headroom.widgets.words import next_time_of
+
+if TYPE_CHECKING:
+    from mypy_boto3_stepfunctions import SFNClient
+
+LONGEST = 200  # characters of a reason or a name
+DIGITS = 4  # of a number of nodes
+NAME = 60  # characters of a typed name
+
+
+class Do(StrEnum):
+    """What can be asked for."""
+
+    START = "start"
+    HOLD = "hold"
+    RELEASE = "release"
+    OPEN = "open"
+    CLOSE = "close"
+    PAUSE = "pause"
+    RESUME = "resume"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Order:
+    """What somebody asks for. `nodes` and `count` are as in `Request`; `hold` names what is to be released."""
+
+    do: Do
+    nodes: tuple[str, ...] = ()
+    count: int | None = None
+    locations: tuple[str, ...] = ()
+    ready_by: datetime | None = None
+    until: datetime | None = None
+    reason: str = ""
+    hold: str = ""
+    stops_only: bool = False
+
+
+def signed(who: str, where: str, fields: Mapping[str, str]) -> str:
+    """Write down who asks, and where; a name that was typed is marked as typed, as nobody has checked it."""
+    name = fields.get("name", "").strip()[:NAME]
+    return f"{who} ({where}{f'; typed name: {name}' if name else ''})"
+
+
+def order_of(pressed: Mapping[str, Any], fields: Mapping[str, str], zone: str, now: datetime) -> Order:
+    """Read what was pressed on a page, and typed beside it; raise BadRequestError in words for who did.
+
+    `pressed` has fields of `Order`; `count`, `until` and `reason` come from what was typed, if anything was.
+    """
+    typed = {name: fields.get(name, "").strip() for name in ("count", "until", "reason")}
+    given: dict[str, Any] = {
+        name: value for name, value in pressed.items() if name in {"do", "nodes", "hold", "stops_only"}
+    }
+    given["reason"] = typed["reason"]
+    if given.get("do") == Do.START and not given.get("nodes"):
+        if not typed["count"].isdecimal() or len(typed["count"]) > DIGITS:
+            raise BadRequestError("Say how many nodes: a number.")
+        given["count"] = int(typed["count"])
+    if given.get("do") in {Do.START, Do.HOLD} and typed["until"]:
+        until = next_time_of(typed["until"], zone, now)
+        if until is None:
+            raise BadRequestError(f"{typed['until']} is no time: write 14:00, or 2026-03-02T14:00.")
+        given["until"] = until
+    try:
+        return msgspec.convert(given, Order)
+    except msgspec.ValidationError as error:
+        raise BadRequestError(f"This cannot be read: {error}.") from error
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Done:
+    """What was begun, in a sentence; `executions` are the workflows that carry it out."""
+
+    sentence: str
+    executions: tuple[str, ...] = ()
+
+
+@dataclass
+class Operator:
+    """The ledger, Step Functions, and the state machines by name: `prewarm` and `set_open`."""
+
+    ledger: Ledger
+    states: "SFNClient"
+    machines: Mapping[str, str]
+    policy: Policy
+
+    @classmethod
+    def of(cls, parts: Parts) -> Self:
+        """Take what it needs from the parts there are."""
+        machines = {"prewarm": parts.settings.prewarm_arn, "set_open": parts.settings.set_open_arn}
+        return cls(parts.ledger, parts.states, machines, parts.policy)
+
+    def carry_out(self, order: Order, by: str) -> Done:
+        """Do it for `by`; raise BadRequestError with what to change, before anything is touched."""
+        now = clock.now()
+        if len(order.reason) > LONGEST or not by:
+            raise BadRequestError(f"The reason has more than {LONGEST} characters." if by else "Nobody says who asks.")
+        match order.do:
+            case Do.START | Do.HOLD:
+                done = self._promise(order, by, now)
+            case Do.RELEASE:
+                done = self._release(order, now)
+            case Do.OPEN | Do.CLOSE:
+                done = self._set_open(order)
+            case Do.PAUSE:
+                done = self._pause(order, by, now)
+            case Do.RESUME:
+                done = self._resume()
+        named = order.nodes if order.nodes and order.do not in {Do.PAUSE, Do.RESUME} else ("",)
+        for node in named:
+            self.ledger.tell(Event(at=now, kind=f"asked to {order.do}", node=node, reason=done.sentence, by=by))
+        return done
+
+    def _plan(self) -> Plan:
+        planned = self.ledger.last_plan()
+        if planned is None:
+            raise BadRequestError("Headroom has not planned yet: wait a minute, and look at the log of observe.")
+        return planned.plan
+
+    def _reading(self) -> Reading:
+        reading = self.ledger.last_reading()
+        if reading is None:
+            raise BadRequestError("Pexip has not been read yet: wait a minute, and look at the log of observe.")
+        return reading
+
+    def _check(self, reading: Reading, action: Action) -> None:
+        """What the workflow would refuse, as whoever asks does not see the workflow."""
+        try:
+            check_mode(self.policy, reading, action)
+            if action is not Action.OPEN:
+                check_pause(self.ledger, action)
+        except NotNowError as error:
+            raise BadRequestError(str(error)) from error
+
+    def _promise(self, order: Order, by: str, now: datetime) -> Done:
+        request = Request(
+            locations=order.locations,
+            nodes=order.nodes,
+            count=order.count,
+            ready_by=order.ready_by,
+            until=order.until,
+            reason=order.reason or f"asked for by {by}",
+            by=by,
+        )
+        reading = self._reading()
+        self._check(reading, Action.START)
+        name = f"by-hand-{now:%Y%m%dT%H%M%S}-{uuid.uuid4().hex[:8]}"
+        terms = terms_of(self.policy, reading)
+        hold = promise(request, self._plan().nodes, terms, name=name, now=now)  # what cannot be is refused here
+        given = {field: value for field, value in msgspec.to_builtins(request).items() if value not in (None, "", ())}
+        clock_of = self.policy.on_the_clock
+        sentence = f"{hold.what} to serve by {clock_of(hold.ready_by)} and until {clock_of(hold.until)}: {hold.reason}"
+        return Done(sentence=sentence, executions=(self._begin("prewarm", name, given),))
+
+    def _release(self, order: Order, now: datetime) -> Done:
+        held = self.ledger.holds(now)
+        ended = [hold for hold in held if hold.id == order.hold or (order.nodes and set(order.nodes) & set(hold.nodes))]
+        if not ended:
+            known = "; ".join(f"{hold.id} ({hold.reason})" for hold in held) or "nothing is held"
+            raise BadRequestError(f"There is no such hold: {known}.")
+        for hold in ended:
+            self.ledger.release_hold(hold.id)
+        return Done(sentence=f"Released: {'; '.join(hold.reason for hold in ended)}")
+
+    def _set_open(self, order: Order) -> Done:
+        plan = self._plan()
+        nodes = [_find(plan, name) for name in order.nodes]
+        if not nodes:
+            raise BadRequestError("Name a node.")
+        wanted = NodeState.CLOSED if order.do is Do.OPEN else NodeState.SERVING
+        unfit = [f"{node.name} is {node.state}" for node in nodes if node.state is not wanted]
+        if unfit:
+            can = "closed by Headroom can be opened" if order.do is Do.OPEN else "that serves can be closed"
+            raise BadRequestError(f"Only a node {can}: {'; '.join(unfit)}.")
+        self._check(self._reading(), Action.OPEN if order.do is Do.OPEN else Action.CLOSE)
+        reason = order.reason or "by hand"
+        executions = []
+        for node in nodes:
+            given = {"node": node.name, "open": order.do is Do.OPEN, "reason": reason}
+            executions.append(self._begin("set_open", f"by-hand-{uuid.uuid4().hex[:16]}", given))
+        names = ", ".join(node.name for node in nodes)
+        return Done(
+            sentence=f"{names} to be {'opened' if order.do is Do.OPEN else 'closed'}: {reason}",
+            executions=tuple(executions),
+        )
+
+    def _pause(self, order: Order, by: str, now: datetime) -> Done:
+        if not order.reason:
+            raise BadRequestError("Say why: others will read it.")
+        holding = Pausing.STOPS_ONLY if order.stops_only else Pausing.EVERYTHING
+        self.ledger.hold_still(Pause(reason=order.reason, by=by, since=now, holding=holding), now)
+        rest = "starts and opens as before, and stops nothing" if order.stops_only else "changes nothing"
+        return Done(
+            sentence="Paused. Within a minute Headroom opens what it has closed; after that it "
+            f"{rest} until it is resumed: {order.reason}"
+        )
+
+    def _resume(self) -> Done:
+        was = self.ledger.pause()
+        self.ledger.go_on()
+        return Done(sentence=f"Resumed; it was paused for: {was.reason}" if was else "It was not paused")
+
+    def _begin(self, machine: str, name: str, given: dict[str, Any]) -> str:
+        said = self.states.start_execution(
+            stateMachineArn=self.machines[machine], name=name, input=msgspec.json.encode(given).decode()
+        )
+        return str(said["executionArn"])
+
+
+def _find(plan: Plan, name: str) -> NodeSummary:
+    found = next((node for node in plan.nodes if node.name == name), None)
+    if found is None:
+        raise BadRequestError(
+            f"No overflow node is called {name}; there are {', '.join(node.name for node in plan.nodes) or 'none'}."
+        )
+    return found

@@ -1,0 +1,128 @@
+"""Pre-warming against the ledger: write the hold, watch it, and write down whether it was kept."""
+
+from dataclasses import dataclass, fields
+from datetime import timedelta
+from typing import Any, Self
+
+import msgspec
+
+from headroom import clock
+from headroom.adapters.ledger import Event, Ledger, stamp
+from headroom.adapters.parts import Parts
+from headroom.domain.fleet.fleet import Reading
+from headroom.domain.planning.promises import ENOUGH_STARTS, BadRequestError, Request, Terms, chance, promise, report
+from headroom.domain.policy import Mode, Policy
+
+LATE = timedelta(seconds=60)
+BLIND = timedelta(minutes=3)
+
+
+class NotReadyError(Exception):
+    """The last plan could not see the nodes: the same request works in a minute, and the workflow tries it again."""
+
+
+def overflow_of(reading: Reading) -> set[str]:
+    """The overflow locations."""
+    return {place.overflow_location for place in reading.locations if place.overflow_location}
+
+
+def parse(given: dict[str, Any]) -> Request:
+    """Read a request as it was typed; raise BadRequestError in words for who typed it."""
+    known = {field.name for field in fields(Request)}
+    unknown = sorted(set(given) - known)
+    if unknown:
+        raise BadRequestError(f"There is no setting {', '.join(unknown)}; there are {', '.join(sorted(known))}.")
+    try:
+        return msgspec.convert(given, Request)
+    except msgspec.ValidationError as error:
+        raise BadRequestError(f"The input cannot be read: {error}.") from error
+
+
+def terms_of(policy: Policy, reading: Reading) -> Terms:
+    """What a promise depends on here."""
+    return Terms(
+        mode=policy.mode,
+        minimum_lifetime=policy.lifetime_or(60 * reading.settings.bursting_min_lifetime),
+        boot_time=policy.boot_time,
+    )
+
+
+@dataclass
+class Promiser:
+    """The ledger and the operator's policy."""
+
+    ledger: Ledger
+    policy: Policy
+
+    @classmethod
+    def of(cls, parts: Parts) -> Self:
+        """Take what it needs from the parts there are."""
+        return cls(parts.ledger, parts.policy)
+
+    def promise(self, given: dict[str, Any], execution: str) -> dict[str, Any]:
+        """Write the hold; the same scheduled time twice is one promise, and says so."""
+        try:
+            return self._promise(given, execution)
+        except BadRequestError as error:
+            if "scheduled_time" in given:  # nobody watches the schedule's own execution
+                told = f"The scheduled pre-warm was refused: {error}"
+                self.ledger.tell(Event(at=clock.now(), kind="promise refused", reason=told, by="Headroom"))
+            raise
+
+    def _promise(self, given: dict[str, Any], execution: str) -> dict[str, Any]:
+        now = clock.now()
+        request = parse(given)
+        planned, reading = self.ledger.last_plan(), self.ledger.last_reading()
+        if planned is None or reading is None:
+            raise BadRequestError("Headroom has not planned yet: wait a minute, and look at the log of observe.")
+        if not planned.plan.nodes and any(worker.location in overflow_of(reading) for worker in reading.workers):
+            raise NotReadyError(
+                f"The last plan saw no instances ({planned.plan.reason}); the next one is a minute away."
+            )
+        terms = terms_of(self.policy, reading)
+        hold = promise(request, planned.plan.nodes, terms, name=execution, now=now)
+        sure = chance(hold, self.ledger.commitments(now).memories)
+        is_new = self.ledger.promise(hold)
+        there = hold if is_new else self.ledger.hold(hold.id)
+        mine = there is not None and there.execution == execution  # also when an earlier answer to it got lost
+        if is_new:
+            late = request.scheduled_time and now - request.scheduled_time > LATE
+            ready = f"ready by {self.policy.on_the_clock(hold.ready_by)}, {sure.sentence}"
+            told = f"{hold.what} until {self.policy.on_the_clock(hold.until)}: {hold.reason}; {ready}"
+            told += " (the schedule was late)" if late else ""
+            self.ledger.tell(Event(at=now, kind="hold", reason=told, by=hold.by))
+        return {
+            "hold": hold.id,
+            "begins": stamp(hold.begins),
+            "ready_by": stamp(hold.ready_by),
+            "until": stamp(hold.until),
+            "watch": mine and self.policy.mode is not Mode.OBSERVE,
+            "sure": round(sure.sure, 3) if sure.starts >= ENOUGH_STARTS else None,
+            "reason": f"{hold.reason}: {sure.sentence}" if mine else "This was promised already",
+        }
+
+    def report(self, hold_id: str) -> dict[str, Any]:
+        """Say what is ready; when it is due, or all is ready, write that down."""
+        now = clock.now()
+        hold, planned = self.ledger.hold(hold_id), self.ledger.last_plan()
+        if hold is None or planned is None:
+            reason = "It was released, or has ended"
+            return {"kept": False, "due": False, "over": True, "ready": [], "missing": [], "reason": reason}
+        found = report(hold, planned.plan, self.ledger.commitments(now), self.policy.on_the_clock)
+        blind = not planned.plan.nodes  # EC2 could not be read: no verdict on that, for a little while
+        due = now >= hold.ready_by + (BLIND if blind else timedelta())
+        if found.kept or due:
+            kind = "promise kept" if found.kept else "promise missed"
+            until = (
+                f", ready by {self.policy.on_the_clock(hold.ready_by)}, until {self.policy.on_the_clock(hold.until)}"
+            )
+            reason = f"{found.reason} ({hold.reason}{'' if found.kept else until})"
+            self.ledger.tell(Event(at=now, kind=kind, reason=reason, by="Headroom"))
+        return {
+            "kept": found.kept,
+            "due": due,
+            "over": False,
+            "ready": found.ready,
+            "missing": found.missing,
+            "reason": found.reason,
+        }

@@ -1,0 +1,69 @@
+"""Write down what EC2 says happened to a node's instance, and who did it."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Self
+
+from headroom.adapters.ec2 import Ec2
+from headroom.adapters.ledger import Event, Ledger
+from headroom.adapters.parts import Parts
+from headroom.domain.fleet.fleet import Power
+from headroom.domain.fleet.lifecycle import Memory, was_ours
+from headroom.usecases.start_node import ME
+
+SOMEONE = "someone else"
+
+
+@dataclass
+class Recorder:
+    """The ledger and EC2."""
+
+    ledger: Ledger
+    ec2: Ec2
+
+    @classmethod
+    def of(cls, parts: Parts) -> Self:
+        """Take what it needs from the parts there are."""
+        return cls(parts.ledger, parts.ec2)
+
+    def state_changed(self, instance_id: str, state: str, at: datetime) -> str:
+        """Record one change of state; return the node's name, empty if the instance is not one of ours."""
+        found = self.ec2.instances(instance_id=instance_id)
+        if not found:
+            return ""
+        [instance] = found
+        reading = self.ledger.last_reading()
+        workers = {worker.address: worker.name for worker in reading.workers} if reading else {}
+        node = workers.get(instance.private_ip or "", instance.name or instance.id)
+        memory = self.ledger.memory(node)
+        going_on = state in {Power.PENDING, Power.RUNNING}
+        asked_at = memory.start_asked_at if going_on else memory.stop_asked_at
+        ours = was_ours(asked_at, at)
+        by, reason = (ME, memory.reason) if ours else (SOMEONE, "not asked for by Headroom")
+        self.ledger.tell(Event(at=at, kind=f"instance {state}", node=node, reason=reason, by=by))
+        if not ours:
+            self.ledger.note(node, meddled_at=at)
+        if going_on:
+            self._began(node, instance.launched_at, memory, by, reason)
+        else:  # it may tell late of the time before; both times are whole seconds
+            is_this = at > instance.launched_at
+            lifetime = instance.launched_at if is_this else memory.lifetime
+            if lifetime and lifetime < at:
+                self._ended(node, lifetime, memory, state, at, by, reason)
+        return node
+
+    def _began(self, node: str, launched_at: datetime, memory: Memory, by: str, reason: str) -> None:
+        if memory.lifetime and memory.lifetime < launched_at:  # no message told of its end
+            self.ledger.lifetime_note(
+                node, memory.lifetime, stopped_at=launched_at, stopped_by="seen at its next start"
+            )
+        if self.ledger.lifetime_began(node, launched_at, by, reason):
+            self.ledger.note(node, lifetime=launched_at)
+
+    def _ended(
+        self, node: str, launched_at: datetime, memory: Memory, state: str, at: datetime, by: str, reason: str
+    ) -> None:
+        self._began(node, launched_at, memory, "unknown", "seen when it stopped")  # should no message have told of it
+        if state in {Power.STOPPED, Power.TERMINATED}:
+            self.ledger.lifetime_note(node, launched_at, stopped_at=at, stopped_by=by, stop_reason=reason)
+            self.ledger.note(node, lifetime=None, stopped_at=at)

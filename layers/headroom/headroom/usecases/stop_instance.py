@@ -1,0 +1,110 @@
+"""The one place that stops an instance, and only when `domain/safety/safety.py` allows it."""
+
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any, Self
+
+import msgspec
+
+from headroom import clock
+from headroom.adapters.ec2 import Ec2
+from headroom.adapters.ledger import Ledger, PlanChangedError
+from headroom.adapters.parts import Parts
+from headroom.domain.fleet.fleet import Instance, NodeState, Power
+from headroom.domain.fleet.lifecycle import Memory, Wanted
+from headroom.domain.policy import Policy
+from headroom.domain.safety.safety import LOOK_AGE, Answer, EmptyCheck, Evidence, may_stop, witnessed_from
+from headroom.usecases.start_node import A_MOMENT, NotNowError, find_worker
+
+
+class StopRefusedError(Exception):
+    """A safety rule forbids this stop; the message says which. The node stays on."""
+
+
+@dataclass
+class Stopper:
+    """The ledger, EC2 and the operator's policy."""
+
+    ledger: Ledger
+    ec2: Ec2
+    policy: Policy
+
+    @classmethod
+    def of(cls, parts: Parts) -> Self:
+        """Take what it needs from the parts there are."""
+        return cls(parts.ledger, parts.ec2, parts.policy)
+
+    def stop(self, node: str, token: str, checks: list[dict[str, Any]]) -> Answer:
+        """Stop the node's instance, or raise StopRefusedError with the first objection."""
+        now = clock.now()
+        looks = tuple(msgspec.convert(check, EmptyCheck) for check in checks)
+        reading, planned = self.ledger.last_reading(), self.ledger.last_plan()
+        if reading is None:
+            raise NotNowError("Pexip has not been read yet.")
+        worker = find_worker(reading, node)
+        commitments, memory = self.ledger.commitments(now), self.ledger.memory(node)
+        living = [
+            one for one in self.ec2.instances(private_ip_address=worker.address) if one.power is not Power.TERMINATED
+        ]
+        if len(living) != 1:
+            raise StopRefusedError(f"It has {len(living)} tagged instances instead of one")
+        [instance] = living
+        if instance.power in {Power.STOPPING, Power.STOPPED}:
+            return Answer(allowed=True, reason="it is stopping already")  # the answer to an earlier try got lost
+        if instance.power is not Power.RUNNING:
+            raise StopRefusedError(f"Its instance is {instance.power}")
+        nodes = planned.plan.nodes if planned else ()
+        serving = sum(one.location == worker.location and one.state is NodeState.SERVING for one in nodes)
+        if memory.wanted is not Wanted.OFF and memory.claim and memory.claim.token == token:
+            raise PlanChangedError(f"The newest plan wants {node} {memory.wanted or 'as it is'}")
+        evidence = Evidence(
+            now=now,
+            mode=self.policy.mode,
+            paused=commitments.pause.reason if commitments.pause else "",
+            upgrading=reading.upgrading or worker.upgrading,
+            bursting_enabled=reading.settings.bursting_enabled,
+            meddled_with=commitments.meddled_with(now),
+            tagged=instance.tag == self.ec2.tag_value,
+            launched_at=instance.launched_at,
+            minimum_lifetime=self.policy.lifetime_or(60 * reading.settings.bursting_min_lifetime),
+            replication=self.policy.replication,
+            token=token,
+            claim=memory.claim,
+            wanted=memory.wanted,
+            planned_at=planned.plan.at if planned else None,
+            holds=commitments.holds_on(node, worker.location, serving),
+            closed_at=memory.closed_at,
+            checks=looks,
+            alarm=worker.alarm,
+            reading_shows=worker.carries,
+            reading_says_open=not worker.maintenance_mode_configured,
+            reading_age=now - reading.read_at,
+            network_out=self._network_out(instance, memory, now),
+            idle_out=self.policy.idle_out,
+        )
+        answer = self._judged(evidence)
+        turn = self.ledger.turn_within(A_MOMENT, clock.now())
+        if turn is None:
+            raise StopRefusedError("EC2 is being asked as often as it allows; the next plan tries again")
+        clock.sleep(max(0.0, (turn - clock.now()).total_seconds()))
+        now, commitments = clock.now(), self.ledger.commitments(clock.now())  # a person may have changed them meanwhile
+        paused = commitments.pause.reason if commitments.pause else ""
+        holds = commitments.holds_on(node, worker.location, serving)
+        self._judged(replace(evidence, now=now, paused=paused, holds=holds))
+        self.ledger.last_word(node, token, memory.version, now)
+        if clock.now() - max(look.at for look in looks) > LOOK_AGE:  # it took long to get here
+            raise StopRefusedError("The last look at it is too old")
+        self.ec2.stop(instance.id)
+        return answer
+
+    def _network_out(self, instance: Instance, memory: Memory, now: datetime) -> float | None:
+        if memory.closed_at is None:
+            return None
+        return self.ec2.network_out(instance.id, witnessed_from(memory.closed_at, self.policy.replication), now)
+
+    @staticmethod
+    def _judged(evidence: Evidence) -> Answer:
+        answer = may_stop(evidence)
+        if not answer.allowed:
+            raise StopRefusedError(answer.reason)
+        return answer

@@ -1,0 +1,119 @@
+"""EC2, Pexip and the ledger compared: what does not fit is found, and said where it is a surprise."""
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from headroom.domain.fleet.fleet import Power, match_up
+from headroom.domain.fleet.lifecycle import Action, Commitments, Memory
+from headroom.domain.fleet.reconciling import Finding, Found, reconcile
+from headroom.domain.planning.planning import plan
+from tests.support.builders import CONTROL, LONG_AGO, NOW, claimed, closed, node, observe, promised
+
+LIMIT = timedelta(minutes=15)
+JUST_NOW = NOW - timedelta(minutes=3)
+
+
+def findings(seen: Any, *memories: Memory, is_read: bool = True) -> list[Finding]:
+    fleet = match_up(observe(seen), expected_hd={}, default_hd=10, boot_limit=LIMIT, now=NOW)
+    return list(reconcile(fleet.nodes, promised(memories=memories), NOW, is_read=is_read))
+
+
+def known(**more: Any) -> Memory:
+    given: dict[str, Any] = {"lifetime": LONG_AGO, "hd": 15}
+    return Memory(node="burst-1", **(given | more))
+
+
+def test_what_fits_is_not_mentioned() -> None:
+    assert findings(node(1, Power.RUNNING), known()) == []
+    assert findings(node(1, Power.STOPPING), known()) == []
+    assert findings(node(1), Memory(node="burst-1")) == []
+
+
+def test_a_node_that_runs_unrecorded_gets_a_lifetime_and_an_issue() -> None:
+    [found] = findings(node(1, Power.RUNNING), known(lifetime=None))
+    assert (found.found, found.launched_at, found.meddled) == (Found.NO_LIFETIME, LONG_AGO, False)
+    assert found.what == "burst-1 runs since 06:00 UTC and nobody wrote it down"
+
+
+def test_a_node_that_goes_down_unrecorded_gets_a_lifetime_while_its_launch_can_be_seen() -> None:
+    [found] = findings(node(1, Power.STOPPING), known(lifetime=None))
+    assert (found.found, found.launched_at) == (Found.NO_LIFETIME, LONG_AGO)
+    assert findings(node(1, Power.STOPPING), known(lifetime=None, stopped_at=NOW)) == []
+    before = known(lifetime=LONG_AGO - timedelta(days=1))
+    assert [each.found for each in findings(node(1, Power.STOPPING), before)] == [Found.NO_INSTANCE, Found.NO_LIFETIME]
+
+
+def test_a_start_whose_message_is_on_its_way_is_no_surprise() -> None:
+    seen = node(1, Power.PENDING, launched_at=NOW - timedelta(seconds=90))
+    [found] = findings(seen, known(lifetime=None, start_asked_at=NOW - timedelta(seconds=92)))
+    assert (found.what, found.meddled) == ("", False)
+
+
+def test_a_start_that_nobody_here_asked_for_is_somebody_elses() -> None:
+    seen = node(1, Power.RUNNING, launched_at=JUST_NOW)
+    assert findings(seen, known(lifetime=None))[0].meddled
+    assert not findings(seen, known(lifetime=None, start_asked_at=JUST_NOW - timedelta(minutes=1)))[0].meddled
+
+
+def test_a_node_that_stopped_unrecorded_ends_its_lifetime() -> None:
+    [found] = findings(node(1), known())
+    assert (found.found, found.launched_at, found.meddled) == (Found.NO_INSTANCE, LONG_AGO, True)
+    assert "nobody wrote down that it stopped" in found.what
+    [ours] = findings(node(1), known(stop_asked_at=JUST_NOW))
+    assert (ours.meddled, ours.what) == (False, "")
+
+
+def test_a_node_restarted_between_two_ticks_has_two_lifetimes() -> None:
+    found = findings(node(1, Power.RUNNING, launched_at=JUST_NOW), known())
+    assert [each.found for each in found] == [Found.NO_INSTANCE, Found.NO_LIFETIME]
+    assert [each.launched_at for each in found] == [LONG_AGO, JUST_NOW]
+
+
+def test_the_lifetime_of_a_node_whose_instance_is_gone_ends_but_not_when_ec2_was_not_read() -> None:
+    gone = promised(memories=(Memory(node="burst-9", lifetime=LONG_AGO),))
+    assert [each.found for each in reconcile((), gone, NOW)] == [Found.NO_INSTANCE]
+    assert list(reconcile((), gone, NOW, is_read=False)) == []
+
+
+def test_what_a_person_closed_or_opened_meanwhile_is_noted_unless_a_workflow_is_at_work() -> None:
+    assert [each.found for each in findings(closed(1), known())] == [Found.CLOSED]
+    assert [each.found for each in findings(node(1, Power.RUNNING), known(closed_at=LONG_AGO))] == [Found.OPEN]
+    at_work = claimed(1, Action.CLOSE, lifetime=LONG_AGO, hd=15)
+    assert findings(closed(1), at_work) == []
+
+
+def test_a_node_that_serves_is_no_longer_given_up_and_its_size_is_remembered() -> None:
+    [found] = findings(node(1, Power.RUNNING), known(given_up_at=LONG_AGO, hd=10))
+    assert (found.found, found.hd) == (Found.SERVES, 15)
+
+
+def test_a_claim_whose_workflow_ended_without_a_word_is_an_issue() -> None:
+    slow = claimed(1, Action.STOP, left=-timedelta(minutes=4), lifetime=LONG_AGO, hd=15)
+    assert findings(node(1, Power.RUNNING), slow) == []
+    dead = claimed(1, Action.STOP, left=-timedelta(minutes=5), lifetime=LONG_AGO, hd=15)
+    [found] = findings(node(1, Power.RUNNING), dead, is_read=False)
+    assert found.found is Found.NO_WORKFLOW
+    decided = plan(observe(node(1, Power.RUNNING)), Commitments(memories=(dead,)), CONTROL, NOW)
+    assert "The workflow stop-1 on burst-1 ended without a word" in [issue.what for issue in decided.issues]
+
+
+@pytest.mark.parametrize(
+    ("minutes", "nodes", "meddling"),
+    [
+        pytest.param(5, 2, True, id="two nodes are another controller"),
+        pytest.param(5, 1, False, id="one node is a person's test"),
+        pytest.param(61, 2, False, id="an hour ago is over"),
+    ],
+)
+def test_a_second_controller_holds_closing_and_stopping_but_not_starting(
+    minutes: int, nodes: int, *, meddling: bool
+) -> None:
+    at = NOW - timedelta(minutes=minutes)
+    memories = tuple(Memory(node=f"burst-{n}", meddled_at=at) for n in range(1, nodes + 1))
+    idle = plan(observe(closed(1), closed(2)), promised(memories=memories), CONTROL, NOW)
+    assert (idle.changes == ()) is meddling
+    assert any("Somebody else starts and stops" in issue.what for issue in idle.issues) is meddling
+    rush = plan(observe(node(3), free=0), promised(memories=memories), CONTROL, NOW)
+    assert [change.action for change in rush.changes] == [Action.START]

@@ -1,0 +1,221 @@
+"""May this instance be stopped now? Every rule, and that each of them counts."""
+
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from headroom.domain.fleet.lifecycle import Action, Claim, Wanted
+from headroom.domain.policy import Mode
+from headroom.domain.safety import safety
+from headroom.domain.safety.safety import EmptyCheck, Evidence, may_stop
+from tests.support.builders import LONG_AGO, NOW, hold
+
+LOOK = EmptyCheck(
+    at=NOW - timedelta(seconds=190),
+    complete=True,
+    synced=True,
+    boot_time=LONG_AGO,
+    closed=True,
+    closed_reason="Headroom: emptying",
+    shards=0,
+    media=0,
+    signalling=0,
+    proxied=0,
+    backplanes=0,
+    signaling_count=0,
+)
+LATER = replace(LOOK, at=NOW - timedelta(seconds=2))
+SOUND = Evidence(
+    now=NOW,
+    mode=Mode.CONTROL,
+    paused="",
+    upgrading=False,
+    bursting_enabled=False,
+    meddled_with=(),
+    tagged=True,
+    launched_at=LONG_AGO,
+    minimum_lifetime=timedelta(minutes=50),
+    replication=timedelta(seconds=90),
+    token="stop-1",
+    claim=Claim(token="stop-1", action=Action.STOP, until=NOW + timedelta(minutes=4)),
+    wanted=Wanted.OFF,
+    planned_at=NOW - timedelta(seconds=40),
+    holds=(),
+    closed_at=NOW - timedelta(minutes=10),
+    checks=(LOOK, LATER),
+    alarm="",
+    reading_shows="",
+    reading_says_open=False,
+    reading_age=timedelta(seconds=40),
+    network_out=0.0,
+    idle_out=300_000,
+)
+
+
+def test_a_closed_node_that_was_found_empty_twice_may_be_stopped() -> None:
+    answer = may_stop(SOUND)
+    assert (answer.allowed, answer.reason) == (True, "closed, found empty twice, and nothing needs it")
+
+
+@pytest.mark.parametrize(
+    "edge",
+    [
+        pytest.param({"planned_at": NOW - timedelta(seconds=120)}, id="a plan of two minutes"),
+        pytest.param({"reading_age": timedelta(seconds=120)}, id="a reading of two minutes"),
+        pytest.param({"launched_at": NOW - timedelta(minutes=50)}, id="the end of its lifetime"),
+        pytest.param({"closed_at": LOOK.at - timedelta(seconds=90)}, id="the end of the replication time"),
+        pytest.param({"checks": (LOOK, replace(LATER, at=NOW - timedelta(seconds=60)))}, id="a look of a minute"),
+        pytest.param(
+            {
+                "checks": (LOOK, replace(LOOK, at=LOOK.at + timedelta(seconds=140))),
+                "replication": timedelta(seconds=110),
+            },
+            id="looks just far enough apart",
+        ),
+        pytest.param({"network_out": 300_000.0}, id="as much traffic as an idle node may have"),
+        pytest.param({"claim": replace(SOUND.claim, until=NOW + timedelta(seconds=1))}, id="a lease of a second more"),  # type: ignore[type-var]
+        pytest.param({"holds": (replace(hold(nodes=("burst-1",)), until=NOW),)}, id="a hold that is just over"),
+        pytest.param({"checks": (replace(LOOK, at=NOW - timedelta(seconds=400)), LOOK, LATER)}, id="three looks"),
+    ],
+)
+def test_what_is_just_enough_is_enough(edge: dict[str, Any]) -> None:
+    assert may_stop(replace(SOUND, **edge)).reason == "closed, found empty twice, and nothing needs it"
+
+
+TWO = "two controllers"
+UNSEEN = "Pexip's status does not say that Headroom closed it"
+NOT_TWICE = "It has not been looked at twice, 120 s apart"
+OBJECTIONS: list[tuple[str, dict[str, Any], str]] = [
+    ("observe mode", {"mode": Mode.OBSERVE}, "In observe mode stopping is Pexip's"),
+    ("assist mode", {"mode": Mode.ASSIST}, "In assist mode stopping is Pexip's"),
+    ("a second controller", {"bursting_enabled": True}, f"Pexip's own bursting is enabled: {TWO}"),
+    (
+        "somebody who starts and stops nodes",
+        {"meddled_with": ("burst-1", "burst-2")},
+        f"Somebody else starts and stops nodes, too (burst-1, burst-2): {TWO}",
+    ),
+    ("no tag", {"tagged": False}, "The instance does not carry the pexip-cloud tag"),
+    ("a pause", {"paused": "fire drill"}, "Headroom is paused: fire drill"),
+    ("an upgrade", {"upgrading": True}, "Pexip upgrades"),
+    ("no claim", {"claim": None}, "Another workflow has the claim on this node"),
+    ("another's claim", {"token": "stop-2"}, "Another workflow has the claim on this node"),
+    ("an expired claim", {"claim": replace(SOUND.claim, until=NOW)}, "The claim on this node has expired"),  # type: ignore[type-var]
+    ("a node wanted open", {"wanted": Wanted.OPEN}, "The newest plan wants it open"),
+    ("no wish at all", {"wanted": None}, "The newest plan wants it as it is"),
+    ("no plan", {"planned_at": None}, "There is no plan newer than 120 s"),
+    ("an old plan", {"planned_at": NOW - timedelta(seconds=121)}, "There is no plan newer than 120 s"),
+    ("a hold", {"holds": (hold(nodes=("burst-1",)),)}, "It is held: the nine o'clock rush"),
+    ("a young node", {"launched_at": NOW - timedelta(minutes=2)}, "Its minimum lifetime lasts 48 min more"),
+    ("a node that others closed", {"closed_at": None}, "Headroom did not close it"),
+    ("a node that was opened just now", {"reading_says_open": True}, "Its configuration says that it is open"),
+    ("a status that says open", {"checks": (LOOK, replace(LATER, closed=False))}, UNSEEN),
+    ("another's reason", {"checks": (LOOK, replace(LATER, closed_reason="upgrade"))}, UNSEEN),
+    (
+        "a look before the fence",
+        {"closed_at": LOOK.at - timedelta(seconds=89)},
+        "It was looked at before its closing had reached every node",
+    ),
+    (
+        "an incomplete look",
+        {"checks": (LOOK, replace(LATER, complete=False, trouble="429"))},
+        "Pexip could not say everything about it: 429",
+    ),
+    (
+        "a look that is incomplete for no known reason",
+        {"checks": (LOOK, replace(LATER, complete=False))},
+        "Pexip could not say everything about it: an incomplete list",
+    ),
+    (
+        "a node out of step",
+        {"checks": (LOOK, replace(LATER, synced=False))},
+        "It is not in step with the Management Node, so what Pexip shows may be old",
+    ),
+    ("a restart in between", {"checks": (LOOK, replace(LATER, boot_time=NOW))}, "It has restarted in between"),
+    (
+        "an unknown boot",
+        {"checks": (replace(LOOK, boot_time=None), replace(LATER, boot_time=None))},
+        "It has restarted in between",
+    ),
+    ("an alarm", {"alarm": "unreachable"}, "Pexip cannot reach it: unreachable"),
+    (
+        "an alarm that the look saw",
+        {"checks": (LOOK, replace(LATER, alarm="unreachable"))},
+        "Pexip raises an alarm about it: unreachable",
+    ),
+    (
+        "a call that a reading saw",
+        {"reading_shows": "conferences: 1"},
+        "The newest reading of Pexip shows something on it (conferences: 1)",
+    ),
+    ("an old reading", {"reading_age": timedelta(seconds=121)}, "The newest reading of Pexip is too old"),
+    ("one look", {"checks": (LATER,)}, NOT_TWICE),
+    ("no look", {"checks": ()}, NOT_TWICE),
+    ("two looks too close", {"checks": (replace(LOOK, at=NOW - timedelta(seconds=60)), LATER)}, NOT_TWICE),
+    (
+        "an old last look",
+        {"checks": (LOOK, replace(LATER, at=NOW - timedelta(seconds=61)))},
+        "The last look at it is too old",
+    ),
+    (
+        "a last of three looks that is too old",
+        {
+            "checks": (
+                replace(LOOK, at=NOW - timedelta(seconds=400)),
+                LOOK,
+                replace(LATER, at=NOW - timedelta(seconds=61)),
+            )
+        },
+        "The last look at it is too old",
+    ),
+    (
+        "looks too close for a slow replication",
+        {"replication": timedelta(seconds=170)},
+        "It has not been looked at twice, 200 s apart",
+    ),
+    ("a conference", {"checks": (LOOK, replace(LATER, shards=1))}, "It carries conferences: 1"),
+    (
+        "a call's media",
+        {"checks": (LOOK, replace(LATER, media=2))},
+        "It carries calls with their media here: 2",
+    ),
+    (
+        "a call's signalling",
+        {"checks": (replace(LOOK, signalling=1), LATER)},
+        "It carries calls with their signalling here: 1",
+    ),
+    (
+        "a signalling count",
+        {"checks": (LOOK, replace(LATER, signaling_count=1))},
+        "It carries calls with their signalling here: 1",
+    ),
+    ("a proxied call", {"checks": (LOOK, replace(LATER, proxied=1))}, "It carries calls proxied here: 1"),
+    ("a backplane", {"checks": (LOOK, replace(LATER, backplanes=1))}, "It carries backplanes: 1"),
+    ("a registration", {"checks": (LOOK, replace(LATER, registrations=1))}, "It carries registrations: 1"),
+    (
+        "several things",
+        {"checks": (LOOK, replace(LATER, shards=2, backplanes=1))},
+        "It carries conferences: 2, backplanes: 1",
+    ),
+    ("no figure of its traffic", {"network_out": None}, "EC2 does not say yet what it sends since it was closed"),
+    (
+        "traffic",
+        {"network_out": 670_000.0},
+        "It sent 0.7 MB a minute of late, more than the 0.3 MB of an empty node: "
+        "a call has just ended there, or Pexip does not show one",
+    ),
+]
+
+
+@pytest.mark.parametrize(("change", "words"), [pytest.param(c, w, id=name) for name, c, w in OBJECTIONS])
+def test_an_objection_is_enough(change: dict[str, Any], words: str) -> None:
+    answer = may_stop(replace(SOUND, **change))
+    assert (answer.allowed, answer.reason) == (False, words)
+
+
+@pytest.mark.parametrize("rule", safety.RULES, ids=lambda rule: rule.__name__)
+def test_no_rule_can_be_left_out(rule: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(safety, "RULES", tuple(other for other in safety.RULES if other is not rule))
+    slipped = [name for name, change, _ in OBJECTIONS if may_stop(replace(SOUND, **change)).allowed]
+    assert slipped, f"nothing notices that {rule.__name__} is gone"
