@@ -8,8 +8,9 @@ from headroom import clock
 from headroom.adapters.parts import parts
 from headroom.domain.planning.promises import BadRequestError
 from headroom.observability import logger
-from headroom.usecases.orders import Operator, order_of, signed
+from headroom.usecases.orders import Operator
 from headroom.widgets import answer
+from headroom.widgets.pressed import order_of, signed
 
 ABOUT = "Does what the buttons of Headroom's widgets ask for. It shows nothing by itself."
 

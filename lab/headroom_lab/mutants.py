@@ -14,8 +14,8 @@ from pathlib import Path
 from headroom import clock
 
 ROOT = Path(__file__).parents[2]
-MODULES = ("safety", "planning")
-TESTS = ("test_safety", "test_planning", "test_decisions", "test_reconciling")
+MODULES = ("safety/safety", "planning/planning")
+TESTS = ("safety/test_safety", "planning/test_planning", "planning/test_decisions", "fleet/test_reconciling")
 LEAST = 90  # percent
 CONFIGURATION = """
 [tool.pytest.ini_options]
@@ -47,8 +47,8 @@ def prepare(folder: Path) -> None:
 def count(results: str) -> dict[str, Counter[str]]:
     """Count mutants by module and fate, from `mutmut results --all true`."""
     counted: dict[str, Counter[str]] = {module: Counter() for module in MODULES}
-    for module, fate in re.findall(r"headroom\.domain\.(\w+)\.\S+: ([a-z ]+)", results):
-        counted[module][fate.strip()] += 1
+    for room, module, fate in re.findall(r"headroom\.domain\.(\w+)\.(\w+)\.\S+: ([a-z ]+)", results):
+        counted[f"{room}/{module}"][fate.strip()] += 1
     return counted
 
 

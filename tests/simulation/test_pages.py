@@ -11,8 +11,9 @@ import pytest
 from functions.act import app as act
 from functions.show import app as show
 from headroom.domain.planning.promises import BadRequestError
-from headroom.usecases.orders import Do, Order, order_of
+from headroom.usecases.orders import Do, Order
 from headroom.widgets import Browser, Pages, Widgets
+from headroom.widgets.pressed import order_of
 from headroom_lab.proof.stage import CONTEXT, Stage
 from tests.simulation.conftest import Deployed
 

@@ -12,5 +12,9 @@ SHORT = 12
 @cache
 def code_version() -> str:
     """Return the version and the digest, as `0.1.0+4f2a…`."""
-    sources = sorted((Path(__file__).parent / "domain").glob("*.py"))
-    return f"{headroom.__version__}+{digest_of(b''.join(source.read_bytes() for source in sources))[:SHORT]}"
+    return f"{headroom.__version__}+{digest_of_code(Path(__file__).parent / 'domain')[:SHORT]}"
+
+
+def digest_of_code(folder: Path) -> str:
+    """Return the digest of every source in a folder and those below it."""
+    return digest_of(b"".join(source.read_bytes() for source in sorted(folder.rglob("*.py"))))

@@ -19,14 +19,11 @@ from headroom.domain.planning.promises import BadRequestError, Request, promise
 from headroom.domain.policy import Policy
 from headroom.usecases.prewarm import terms_of
 from headroom.usecases.start_node import NotNowError, check_mode, check_pause
-from headroom.widgets.words import next_time_of
 
 if TYPE_CHECKING:
     from mypy_boto3_stepfunctions import SFNClient
 
 LONGEST = 200  # characters of a reason or a name
-DIGITS = 4  # of a number of nodes
-NAME = 60  # characters of a typed name
 
 
 class Do(StrEnum):
@@ -54,37 +51,6 @@ class Order:
     reason: str = ""
     hold: str = ""
     stops_only: bool = False
-
-
-def signed(who: str, where: str, fields: Mapping[str, str]) -> str:
-    """Write down who asks, and where; a name that was typed is marked as typed, as nobody has checked it."""
-    name = fields.get("name", "").strip()[:NAME]
-    return f"{who} ({where}{f'; typed name: {name}' if name else ''})"
-
-
-def order_of(pressed: Mapping[str, Any], fields: Mapping[str, str], zone: str, now: datetime) -> Order:
-    """Read what was pressed on a page, and typed beside it; raise BadRequestError in words for who did.
-
-    `pressed` has fields of `Order`; `count`, `until` and `reason` come from what was typed, if anything was.
-    """
-    typed = {name: fields.get(name, "").strip() for name in ("count", "until", "reason")}
-    given: dict[str, Any] = {
-        name: value for name, value in pressed.items() if name in {"do", "nodes", "hold", "stops_only"}
-    }
-    given["reason"] = typed["reason"]
-    if given.get("do") == Do.START and not given.get("nodes"):
-        if not typed["count"].isdecimal() or len(typed["count"]) > DIGITS:
-            raise BadRequestError("Say how many nodes: a number.")
-        given["count"] = int(typed["count"])
-    if given.get("do") in {Do.START, Do.HOLD} and typed["until"]:
-        until = next_time_of(typed["until"], zone, now)
-        if until is None:
-            raise BadRequestError(f"{typed['until']} is no time: write 14:00, or 2026-03-02T14:00.")
-        given["until"] = until
-    try:
-        return msgspec.convert(given, Order)
-    except msgspec.ValidationError as error:
-        raise BadRequestError(f"This cannot be read: {error}.") from error
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
