@@ -4,14 +4,15 @@ from typing import Any
 
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
+from headroom.adapters.ledger.codec import built
 from headroom.adapters.parts import parts
 from headroom.observability import logger
-from headroom.usecases.set_open import Gatekeeper
+from headroom.usecases.retire_node import RetireNode
 
 
 @logger.inject_lambda_context(correlation_id_path="token")
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     """Return the look, whether it found the node empty, and whether it is still wanted off."""
-    found = Gatekeeper.of(parts()).look(event["node"], event["token"], rests=event.get("rests", False))
-    logger.info("looked", node=event["node"], empty=found["empty"], reason=found["reason"])
-    return found
+    found = RetireNode.of(parts()).look(event["node"], event["token"], parts().pexip, rests=event.get("rests", False))
+    logger.info("looked", node=event["node"], empty=found.empty, reason=found.reason)
+    return built(found)

@@ -4,12 +4,15 @@ from typing import Any
 
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
+from headroom.adapters.ledger.codec import built
 from headroom.adapters.parts import parts
 from headroom.observability import logger
-from headroom.usecases.start_node import Worksite
+from headroom.usecases.retire_node import RetireNode
 
 
 @logger.inject_lambda_context(correlation_id_path="token")
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     """Return whether it is stopped, and whether its changing public address has it wait closed."""
-    return Worksite.of(parts()).check_stop(event["node"], event["token"])
+    found = RetireNode.of(parts()).check_stop(event["node"], event["token"])
+    logger.info("looked", node=event["node"], stopped=found.stopped)
+    return built(found)

@@ -4,17 +4,16 @@ from typing import Any
 
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
+from headroom.adapters.ledger.codec import built
 from headroom.adapters.parts import parts
 from headroom.domain.fleet.lifecycle import Action
 from headroom.observability import logger
-from headroom.usecases.start_node import Worksite
+from headroom.usecases.claim import Claim
 
 
 @logger.inject_lambda_context(correlation_id_path="token")
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     """Return what the workflow must know of the node; an execution begun by hand takes a free claim itself."""
-    begun = Worksite.of(parts()).claim(
-        event["node"], event["token"], Action(event["action"]), event.get("reason") or "started by hand"
-    )
+    taken = Claim.of(parts()).take(event["node"], event["token"], Action(event["action"]), event.get("reason", ""))
     logger.info("claimed", node=event["node"], action=event["action"])
-    return begun
+    return built(taken)

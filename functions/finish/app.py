@@ -1,12 +1,11 @@
 """Last step of every workflow: write down how it ended, and give the claim back."""
 
-from datetime import datetime
 from typing import Any
 
 from aws_lambda_powertools.metrics import MetricUnit
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from headroom import clock
+from headroom.adapters.ledger.codec import built
 from headroom.adapters.parts import parts
 from headroom.observability import logger, metrics
 from headroom.usecases.finish import Finisher, Outcome, in_words
@@ -16,13 +15,12 @@ from headroom.usecases.finish import Finisher, Outcome, in_words
 @metrics.log_metrics
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     """Return the outcome."""
-    outcome = Outcome(event["outcome"])
     reason = in_words(event["error"]) if "error" in event else event["reason"]
-    Finisher.of(parts()).finish(event["node"], event["token"], outcome, reason, event.get("asked_at"))
-    metrics.add_metric("StartsFailed", MetricUnit.Count, int(outcome is Outcome.GIVEN_UP))
-    if outcome is Outcome.SERVING and "asked_at" in event:
-        metrics.add_metric(
-            "BootSeconds", MetricUnit.Seconds, (clock.now() - datetime.fromisoformat(event["asked_at"])).total_seconds()
-        )
-    logger.info("ended", node=event["node"], outcome=outcome, reason=reason)
-    return {"node": event["node"], "outcome": outcome, "reason": reason}
+    ended = Finisher.of(parts()).finish(
+        event["node"], event["token"], Outcome(event["outcome"]), reason, event.get("asked_at")
+    )
+    metrics.add_metric("StartsFailed", MetricUnit.Count, int(ended.outcome is Outcome.GIVEN_UP))
+    if ended.boot_seconds is not None:
+        metrics.add_metric("BootSeconds", MetricUnit.Seconds, ended.boot_seconds)
+    logger.info("ended", node=ended.node, outcome=ended.outcome, reason=ended.reason)
+    return built(ended)

@@ -4,6 +4,7 @@ from typing import Any
 
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
+from headroom.adapters.ledger.codec import built
 from headroom.adapters.parts import parts
 from headroom.observability import logger
 from headroom.usecases.prewarm import Promiser
@@ -13,5 +14,5 @@ from headroom.usecases.prewarm import Promiser
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     """Write the hold and return it; raise BadRequestError before anything is touched."""
     promised = Promiser.of(parts()).promise(event["request"], event["execution"])
-    logger.info("promised", hold=promised["hold"], reason=promised["reason"])
-    return promised
+    logger.info("promised", hold=promised.hold, reason=promised.reason)
+    return built(promised)

@@ -1,4 +1,4 @@
-"""Every night: learn from the day's load what days like it are like."""
+"""Every night: add the past day's load to each location's profile."""
 
 from typing import Any
 

@@ -4,14 +4,15 @@ from typing import Any
 
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
+from headroom.adapters.ledger.codec import built
 from headroom.adapters.parts import parts
 from headroom.observability import logger
-from headroom.usecases.start_node import Worksite
+from headroom.usecases.start_node import StartNode
 
 
 @logger.inject_lambda_context(correlation_id_path="token")
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     """Return when it was asked, or when its turn is; raise InsufficientCapacityError and the like for the workflow."""
-    asked = Worksite.of(parts()).start_instance(event["node"], event["token"], event["instance"], event.get("turn", ""))
-    logger.info("asked EC2 to start" if asked["asked_at"] else "waits for its turn", node=event["node"])
-    return asked
+    asked = StartNode.of(parts()).ask_ec2(event["node"], event["token"], event["instance"], event.get("turn", ""))
+    logger.info("asked EC2 to start" if asked.asked_at else "waits for its turn", node=event["node"])
+    return built(asked)

@@ -2,16 +2,20 @@
 
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 from zoneinfo import ZoneInfo
 
 import msgspec
 
-from headroom.adapters.ledger import Event, Ledger, Record
+from headroom.adapters.ledger import Ledger
 from headroom.domain.demand.forecasting import QUARTER, quarter_of
 from headroom.domain.fleet.load import Load
-from headroom.domain.history.chain import KEPT, Examined, Head, examine
-from headroom.domain.planning.planning import Plan, plan
+from headroom.domain.history import kept
+from headroom.domain.history.chain import Examined, Head, examine
+from headroom.domain.history.events import Event
+from headroom.domain.history.record import Decision
+from headroom.domain.planning.planning import plan
+from headroom.domain.planning.plans import Plan
 from headroom.version import code_version
 
 EVENTS = 20
@@ -21,7 +25,7 @@ class UnknownError(Exception):
     """The ledger knows nothing of what was asked for; the message says what it knows."""
 
 
-def why_at(record: Record) -> Iterator[str]:
+def why_at(record: Decision) -> Iterator[str]:
     """Explain the plan that was in force at a time."""
     made, at = record.plan, record.policy.on_the_clock
     yield f"{made.at:%Y-%m-%d} {at(made.at)}: {made.reason}"
@@ -52,6 +56,9 @@ def why_node(ledger: Ledger, node: str, zone: str) -> Iterator[str]:
         raise UnknownError(f"{node} is neither a time nor an overflow node; nodes are {names}.")
     if known:
         yield f"{node} is {known.state}, with {known.used} of {known.hd} HD connections in use"
+    left = next((each.reason for each in planned.plan.left if each.node == node), "") if planned else ""
+    if left:
+        yield f"  it stays as it is: {left}"
     memory = ledger.memory(node)
     if memory.wanted and memory.wanted_at:
         yield f"  wanted {memory.wanted} since {memory.wanted_at.astimezone(here):%Y-%m-%d %H:%M:%S}: {memory.reason}"
@@ -60,10 +67,12 @@ def why_node(ledger: Ledger, node: str, zone: str) -> Iterator[str]:
     for event in events:
         yield f"  {_told(event, here)}"
     for lifetime in ledger.lifetimes(node)[:3]:
-        ended = (
-            f"to {lifetime['stopped_at'][:19]} by {lifetime['stopped_by']}" if "stopped_at" in lifetime else "still on"
-        )
-        yield f"  lifetime from {lifetime['sk'][:19]} UTC by {lifetime['started_by']}, {ended}"
+        ended = f"to {_utc(lifetime.stopped_at)} by {lifetime.stopped_by}" if lifetime.stopped_at else "still on"
+        yield f"  lifetime from {_utc(lifetime.launched_at)} UTC by {lifetime.started_by}, {ended}"
+
+
+def _utc(moment: datetime) -> str:
+    return f"{moment.astimezone(UTC):%Y-%m-%dT%H:%M:%S}"
 
 
 def _told(event: Event, here: ZoneInfo) -> str:
@@ -74,7 +83,7 @@ def _told(event: Event, here: ZoneInfo) -> str:
 class Remade:
     """A plan made again from its record."""
 
-    record: Record
+    record: Decision
     plan: Plan
 
     @property
@@ -99,7 +108,7 @@ class Remade:
                 yield f"  {name}: {before[name]!r:.300} became {after[name]!r:.300}"
 
 
-def make_again(record: Record) -> Remade:
+def make_again(record: Decision) -> Remade:
     """Make a plan again from what it was made from."""
     return Remade(record, plan(record.observation, record.commitments, record.policy, record.plan.at))
 
@@ -128,7 +137,7 @@ def verify(ledger: Ledger, now: datetime, published: dict[date, str]) -> Verifie
     planned, examined = ledger.last_plan(), Examined()
     heads = ledger.heads()
     newest: Head | None = planned.head if planned else None
-    wrong = list(examine(ledger.chain(), heads, newest, now - KEPT, examined))
+    wrong = list(examine(ledger.chain(), heads, newest, now - kept.PLANS, examined))
     newer = ledger.last_plan()
     if examined.last and newer and examined.last.number > newer.number:
         wrong.append(f"Changed: the plan of {examined.last.at:%Y-%m-%d %H:%M:%S} UTC is newer than the newest.")
@@ -145,5 +154,5 @@ def verify(ledger: Ledger, now: datetime, published: dict[date, str]) -> Verifie
 
 def _foreseen(ledger: Ledger, now: datetime) -> Iterator[datetime]:
     """Yield the plans whose outlooks, which are kept beside them, have been changed."""
-    since = quarter_of(now - KEPT) + QUARTER  # those of the quarter before expire while its plans are still there
+    since = quarter_of(now - kept.PLANS) + QUARTER  # those of the quarter before expire while its plans are still there
     yield from (at for at, is_intact in ledger.foreseen(since, now) if not is_intact)

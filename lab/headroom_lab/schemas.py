@@ -8,10 +8,10 @@ from typing import Any
 import msgspec
 
 from headroom.adapters.bus import Announced
-from headroom.adapters.ledger import Event
+from headroom.domain.history.events import Event
 from headroom.domain.people.status import Seen, Status
 from headroom.domain.planning.issues import Issue
-from headroom.usecases.orders import Done
+from headroom.usecases.order import Done
 from headroom_lab.reporting.figures import Report
 
 FOLDER = Path(__file__).parents[2] / "docs/schemas"

@@ -10,8 +10,8 @@ from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
-from headroom.adapters.ledger import Event
 from headroom.domain.fleet.fleet import NodeState
+from headroom.domain.history.events import Event
 from headroom.domain.people.status import Level, Place, Seen, Status
 from headroom.widgets.words import ago
 

@@ -20,8 +20,8 @@ import requests
 from click.testing import CliRunner
 from jsonschema import Draft202012Validator
 
-from headroom.adapters.ledger import Record
 from headroom.domain.fleet.fleet import NodeState
+from headroom.domain.history.record import Decision
 from headroom.domain.policy import Mode
 from headroom_lab.cli.main import main
 from headroom_lab.demo.play import Stage, set_stage
@@ -115,10 +115,10 @@ def state_of(stage: Stage, name: str) -> NodeState:
     return next(node.state for node in planned.plan.nodes if node.name == name)
 
 
-def newest_record(stage: Stage) -> Record:
+def newest_record(stage: Stage) -> Decision:
     planned = stage.ledger.last_plan()
     assert planned
-    record = stage.ledger.record_at(planned.plan.at)
+    record = stage.ledger.decision_at(planned.plan.at)
     assert record
     return record
 
@@ -168,8 +168,9 @@ def test_start_node_by_hand_ends_with_a_node_that_serves_and_its_lifetime(stage:
     done = ended(stage, begin(stage, "StartNode", node="burst-01", reason="all-hands at ten"))
     assert json.loads(done["output"])["outcome"] == "serving"
     [lifetime] = stage.ledger.lifetimes("burst-01")
-    assert (lifetime["started_by"], lifetime["start_reason"]) == ("Headroom", "all-hands at ten")
-    assert 200 < lifetime["boot_seconds"] < 1500
+    assert (lifetime.started_by, lifetime.start_reason) == ("Headroom", "all-hands at ten")
+    assert lifetime.boot_seconds
+    assert 200 < lifetime.boot_seconds < 1500
     order = [kind for kind in happened(stage, "burst-01") if kind in {"start wanted", "start asked", "serving"}]
     assert order == ["start wanted", "start asked", "serving"]
 
@@ -236,7 +237,7 @@ def test_killing_the_engine_in_the_middle_of_a_start_ends_in_a_consistent_fleet_
     eventually(lambda: stage.ledger.memory("burst-06").lifetime is not None, stage, 5)
     [instance] = [one for one in instances(stage) if one["Tags"][0]["Value"] == "burst-06"]
     [lifetime] = stage.ledger.lifetimes("burst-06")
-    assert lifetime["sk"][:19] == instance["LaunchTime"].strftime("%Y-%m-%dT%H:%M:%S")
+    assert lifetime.launched_at.replace(microsecond=0) == instance["LaunchTime"].replace(microsecond=0)
 
 
 def test_prewarm_with_nothing_said_asks_for_every_overflow_node_and_says_loudly_which_is_missing(stage: Stage) -> None:
@@ -284,7 +285,8 @@ def test_killing_the_engine_in_the_middle_of_a_stop_ends_in_a_consistent_fleet_a
     eventually(all_off, stage, 90)
     for number in range(1, 13):
         for lifetime in stage.ledger.lifetimes(f"burst-{number:02}"):
-            assert lifetime["stopped_at"] > lifetime["sk"], lifetime
+            assert lifetime.stopped_at, lifetime
+            assert lifetime.stopped_at > lifetime.launched_at, lifetime
     offs = [line for line in stage.home.lines() if line["what"] == "powered off"]
     assert {line["node"] for line in offs} >= {f"burst-{number:02}" for number in range(1, 13) if number != 3}
     assert all(line["closed"] and not line["calls"] for line in offs)

@@ -12,10 +12,11 @@ import boto3
 import pytest
 from moto import mock_aws
 
-from headroom.adapters.ledger import Event, Ledger
+from headroom.adapters.ledger import Ledger
 from headroom.adapters.parts import Parts, using
-from headroom.adapters.secret import Pexip
-from headroom.domain.planning.planning import Plan
+from headroom.adapters.pexip.connection import Connection
+from headroom.domain.history.events import Event
+from headroom.domain.planning.plans import Plan
 from headroom.settings import Settings
 from headroom_lab.pexip.bursting import Bursting
 from headroom_lab.pexip.power import OwnInstances
@@ -48,11 +49,11 @@ class Desk:
         boto3.client("secretsmanager").put_secret_value(SecretId="pexip-credentials", SecretString=json.dumps(secret))
         self.deploy(pexip_url=url)
         self.disconnect()
-        self.parts.pexip = Pexip(self.settings)
+        self.parts.pexip = Connection(self.settings)
 
     def disconnect(self) -> None:
-        if (known := vars(self.parts).get("pexip")) and known.node:
-            known.node.close()
+        if known := vars(self.parts).get("pexip"):
+            known.close()
 
     def deploy(self, **settings: str) -> None:
         """Deploy with these settings changed."""
@@ -125,7 +126,7 @@ def make_instance(ec2: Any, name: str, *, running: bool = False, tag: str = HOST
 @pytest.fixture
 def desk() -> Iterator[Desk]:
     with mock_aws(), pytest.MonkeyPatch.context() as patch:
-        patch.setattr(importlib.import_module("functions.observe.app"), "LOOKS", 1)
+        patch.setattr("headroom.usecases.observe.LOOKS", 1)
         make_table()
         boto3.client("secretsmanager").create_secret(Name="pexip-credentials", SecretString="{}")
         boto3.client("sns").create_topic(Name="people")

@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from headroom.adapters import pexip as adapter
 from headroom.adapters.ec2 import Ec2
+from headroom.adapters.pexip import fetching as adapter
 from headroom.domain.fleet.fleet import Instance, NodeState
 from headroom_lab.pexip.resources import Platform
 from headroom_lab.pexip.server import ManagementNode, serve
@@ -203,7 +203,7 @@ def test_an_answer_without_a_count_is_no_empty_node(desk: Desk, monkeypatch: pyt
         return found
 
     monkeypatch.setattr(ManagementNode, "_page", without)
-    look = desk.parts.pexip.connect().look_at(reading.workers[0], registrations=False, now=reading.read_at)
+    look = desk.parts.pexip.node().look_at(reading.workers[0], registrations=False, now=reading.read_at)
     assert not look.complete
     assert "does not say how many" in look.trouble
 

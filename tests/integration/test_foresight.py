@@ -9,12 +9,12 @@ import pytest
 import requests
 
 from headroom import clock
-from headroom.adapters.ledger import pack
-from headroom.adapters.pexip import ManagementNode as Client
-from headroom.adapters.pexip import PexipRefusedError, PexipUnreachableError
+from headroom.adapters.ledger.codec import pack
+from headroom.adapters.pexip.asking import ManagementNode as Client
+from headroom.adapters.pexip.errors import PexipDeniedError, PexipUnreachableError
 from headroom.domain.demand.turned_away import Sample
 from headroom.domain.planning.planning import plan
-from headroom.usecases.learn import Learner
+from headroom.usecases.learn import Learner, outlooks_around
 from headroom_lab.pexip import resources
 from headroom_lab.pexip.world import Call, Location
 from tests.integration.conftest import Desk
@@ -191,7 +191,7 @@ def test_what_was_booked_stays_known_while_pexip_cannot_be_read(desk: Desk, exch
     ("error", "kept"),
     [
         pytest.param(PexipUnreachableError("no answer in time"), 1, id="a list that does not answer"),
-        pytest.param(PexipRefusedError("not for this account"), 0, id="a list that the account may not read"),
+        pytest.param(PexipDeniedError("not for this account"), 0, id="a list that the account may not read"),
     ],
 )
 def test_half_of_what_is_booked_does_not_replace_what_was_known(
@@ -270,7 +270,7 @@ def test_every_plan_kept_is_made_again_from_its_record_bit_for_bit(desk: Desk) -
     desk.tick()
     desk.tick()
 
-    records = list(desk.ledger.records(clock.now() - HOUR, clock.now()))
+    records = list(desk.ledger.decisions(clock.now() - HOUR, clock.now()))
 
     assert len(records) == 3
     assert records[-1].observation.outlooks
@@ -284,11 +284,11 @@ def test_two_functions_that_wake_up_in_the_same_quarter_of_an_hour_see_the_same_
     now = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
     keep_a_rush(desk, now - 7 * DAY, height=45)
     Learner(ledger=desk.ledger, zone="UTC").learn(now)
-    first = desk.ledger.cut_outlooks(now)
+    first = outlooks_around(desk.ledger, now)
     assert first
     keep_a_rush(desk, now - DAY, height=99)
     Learner(ledger=desk.ledger, zone="UTC").learn(now)
-    assert desk.ledger.cut_outlooks(now) == first == desk.ledger.outlooks(now)
+    assert outlooks_around(desk.ledger, now) == first == tuple(desk.ledger.outlooks(now))
 
 
 def test_outlooks_that_were_cut_in_part_are_completed_before_they_are_used(
@@ -307,10 +307,10 @@ def test_outlooks_that_were_cut_in_part_are_completed_before_they_are_used(
 
     monkeypatch.setattr(desk.ledger, "_put_new", dies_before_the_mark)
     with pytest.raises(TimeoutError):
-        desk.ledger.cut_outlooks(now)
+        outlooks_around(desk.ledger, now)
     assert desk.ledger.outlooks(now) == []
     monkeypatch.undo()
-    assert [each.location for each in desk.ledger.cut_outlooks(now)] == ["Oslo"]
+    assert [each.location for each in outlooks_around(desk.ledger, now)] == ["Oslo"]
 
 
 def test_a_location_that_cannot_be_learned_does_not_keep_the_others_from_it(

@@ -8,18 +8,20 @@ import pytest
 from moto import mock_aws
 
 from headroom.adapters.ec2 import Ec2
-from headroom.adapters.ledger import ClaimLostError, Ledger, PlanChangedError, token_for
+from headroom.adapters.ledger import Ledger
+from headroom.adapters.ledger.errors import ClaimLostError, PlanChangedError
 from headroom.domain.fleet.lifecycle import Action
-from headroom.domain.planning.planning import Change
+from headroom.domain.planning.plans import Change
+from headroom.domain.safety.claims import token_for
 from headroom.settings import Settings
-from headroom.usecases.start_node import Worksite
+from headroom.usecases.claim import Claim
 from tests.integration.conftest import Desk, make_table
 from tests.support.builders import NOW, hold
 
 
 def test_long_names_that_begin_alike_get_tokens_of_their_own() -> None:
     changes = [Change(node=f"pexip-overflow-conferencing-node-0{n}", action=Action.START, reason="") for n in (1, 2)]
-    tokens = {token_for(change, 1, NOW) for change in changes}
+    tokens = {token_for(change.node, change.action, 1, NOW) for change in changes}
     assert len(tokens) == 2
     assert all(len(token) <= 80 for token in tokens)
 
@@ -60,9 +62,9 @@ def test_a_promise_is_kept_once() -> None:
 
 
 def test_a_plan_of_many_nodes_is_written_in_chunks_and_claims_every_one(desk: Desk) -> None:
-    from headroom.adapters.ledger import Record  # noqa: PLC0415
     from headroom.domain.fleet.fleet import Observation  # noqa: PLC0415
     from headroom.domain.fleet.lifecycle import Commitments  # noqa: PLC0415
+    from headroom.domain.history.record import Decision  # noqa: PLC0415
 
     decided = desk.tick()
     reading = desk.ledger.last_reading()
@@ -70,14 +72,16 @@ def test_a_plan_of_many_nodes_is_written_in_chunks_and_claims_every_one(desk: De
     assert reading
     assert last
     changes = [Change(node=f"n{n}", action=Action.START, reason="the rush") for n in range(230)]
-    record = Record(
+    record = Decision(
         version="1",
         observation=Observation(reading=reading, instances=()),
         commitments=Commitments(),
         policy=desk.settings.policy,
         plan=decided,
     )
-    written = desk.ledger.keep_plan(record, last, [(change, token_for(change, 1, NOW)) for change in changes])
+    written = desk.ledger.keep_plan(
+        record, last, [(change, token_for(change.node, change.action, 1, NOW)) for change in changes]
+    )
     assert len(written) == 230
     assert len(desk.ledger.commitments(decided.at).memories) >= 230
 
@@ -113,8 +117,10 @@ def test_the_second_witness_never_asks_for_more_than_cloudwatch_answers(monkeypa
 def test_what_headroom_closed_may_be_opened_by_hand_in_every_mode(desk: Desk) -> None:
     desk.tick()
     policy = Settings.from_env({**_environment(), "MODE": "observe"}).policy
-    site = Worksite(ledger=desk.ledger, ec2=Ec2("manager.example.com"), policy=policy)
-    assert site.claim("burst-1", "by-hand", Action.OPEN, "mode change")["node"] == "burst-1"
+    taken = Claim(desk.ledger, Ec2("manager.example.com"), policy).take(
+        "burst-1", "by-hand", Action.OPEN, "mode change"
+    )
+    assert taken.node == "burst-1"
 
 
 def _environment() -> dict[str, str]:

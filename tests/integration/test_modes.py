@@ -7,12 +7,13 @@ import boto3
 import pytest
 
 from headroom import clock
-from headroom.adapters.ledger import UnknownNodeError
-from headroom.adapters.pexip import Alarm, any_alarm_about
+from headroom.adapters.pexip.answers import Alarm, any_alarm_about
+from headroom.domain.fleet.fleet import UnknownNodeError
 from headroom.domain.fleet.lifecycle import Action, Memory, Pause
 from headroom.domain.policy import Mode
+from headroom.domain.safety.permission import NotNowError
+from headroom.usecases.claim import Claim
 from headroom.usecases.decide import Decider
-from headroom.usecases.start_node import NotNowError, Worksite
 from headroom_lab.pexip.world import Call
 from tests.integration.conftest import Desk
 
@@ -68,11 +69,11 @@ def test_assist_mode_starts_through_pexip(rush: Desk) -> None:
     node.instance = "i-0a1b2c3d4e5f60718"
     rush.world.power_off(node)
     event = {"node": change.node, "token": token, "instance": node.instance}
-    rush.ledger.hold_still(Pause(reason="fire drill"), clock.now())
+    rush.ledger.keep_pause(Pause(reason="fire drill"), clock.now())
     with pytest.raises(NotNowError, match="fire drill"):
         rush.call("start_cloudnode", **event)
     assert not node.on
-    rush.ledger.go_on()
+    rush.ledger.end_pause()
     lease = rush.ledger.memory(change.node).claim
     rush.call("start_cloudnode", **event)
     assert node.on
@@ -88,11 +89,11 @@ def test_a_tick_asks_pexip_no_more_than_eight_times(desk: Desk) -> None:
     assert desk.node.served - before <= CALLS_A_TICK
 
 
-def test_the_same_snapshot_is_planned_once(desk: Desk) -> None:
+def test_the_same_reading_is_planned_once(desk: Desk) -> None:
     desk.tick()
-    snapshot = desk.ledger.last_reading()
-    assert snapshot
-    at = snapshot.read_at.isoformat()
+    reading = desk.ledger.last_reading()
+    assert reading
+    at = reading.read_at.isoformat()
     event = {"Records": [{"dynamodb": {"Keys": {"sk": {"S": at}}}}]}
     assert desk.call("decide", **event) == {"planned": False}
 
@@ -106,10 +107,11 @@ def test_a_reading_names_no_person_and_no_conference(rush: Desk) -> None:
     assert "Participant" not in repr(reading)
 
 
-def worksite(desk: Desk, mode: Mode) -> Worksite:
-    from headroom.adapters.ec2 import Ec2  # noqa: PLC0415
-
-    return Worksite(ledger=desk.ledger, ec2=Ec2("manager.example.com"), policy=replace(desk.settings.policy, mode=mode))
+def claim_as(desk: Desk, mode: Mode, node: str = "burst-1", action: Action = Action.START) -> None:
+    """An execution that somebody began by hand claims a node."""
+    Claim(desk.ledger, desk.parts.ec2, replace(desk.settings.policy, mode=mode)).take(
+        node, "by-hand", action, "by hand"
+    )
 
 
 @pytest.mark.parametrize(
@@ -124,27 +126,27 @@ def test_an_execution_by_hand_is_refused_where_the_mode_forbids_it(
 ) -> None:
     desk.tick()
     with pytest.raises(NotNowError, match=words):
-        worksite(desk, mode).claim("burst-1", "by-hand", action, "by hand")
+        claim_as(desk, mode, action=action)
 
 
 def test_two_controllers_are_refused_by_hand_too(desk: Desk) -> None:
     desk.world.settings["bursting_enabled"] = True
     desk.tick()
-    with pytest.raises(NotNowError, match="disable it before Headroom controls"):
-        worksite(desk, Mode.CONTROL).claim("burst-1", "by-hand", Action.START, "by hand")
+    with pytest.raises(NotNowError, match=r"two controllers would fight\. Disable it"):
+        claim_as(desk, Mode.CONTROL)
 
 
 def test_a_pause_is_obeyed_by_hand_too(desk: Desk) -> None:
     desk.tick()
     desk.ledger.table.put_item(Item={"pk": "now#manager.example.com", "sk": "pause", "reason": "fire drill"})
     with pytest.raises(NotNowError, match="fire drill"):
-        worksite(desk, Mode.CONTROL).claim("burst-1", "by-hand", Action.START, "by hand")
+        claim_as(desk, Mode.CONTROL)
 
 
 def test_a_node_that_nobody_knows_is_named_with_those_there_are(desk: Desk) -> None:
     desk.tick()
     with pytest.raises(UnknownNodeError, match="there are: burst-1, burst-2"):
-        worksite(desk, Mode.CONTROL).claim("burst-9", "by-hand", Action.START, "by hand")
+        claim_as(desk, Mode.CONTROL, "burst-9")
 
 
 def test_a_lifetime_is_written_down_before_anything_is_planned(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -169,7 +171,7 @@ def test_what_cannot_be_made_good_hinders_no_plan(desk: Desk, monkeypatch: pytes
     def fail(*_: object, **__: object) -> None:
         raise RuntimeError("a bug")
 
-    monkeypatch.setattr(Decider, "_heal", fail)
+    monkeypatch.setattr(Decider, "_make_good", fail)
     before = desk.ledger.last_plan()
     desk.tick()
     assert desk.ledger.last_plan() != before
@@ -202,7 +204,7 @@ def test_an_instance_that_someone_else_starts_has_a_lifetime_and_an_event_too(de
     desk.call("record", **event)  # delivered twice
     name = next(tag["Value"] for tag in one["Tags"] if tag["Key"] == "Name")
     [lifetime] = desk.ledger.lifetimes(name)
-    assert lifetime["started_by"] == "someone else"
+    assert lifetime.started_by == "someone else"
 
 
 def test_a_look_at_a_node_asks_pexip_six_times_and_sees_that_it_cannot_be_reached(desk: Desk) -> None:
@@ -211,11 +213,11 @@ def test_a_look_at_a_node_asks_pexip_six_times_and_sees_that_it_cannot_be_reache
     assert reading
     worker = next(worker for worker in reading.workers if worker.name == "burst-1")
     before = desk.node.served
-    look = desk.parts.pexip.connect().look_at(worker, registrations=False, now=reading.read_at)
+    look = desk.parts.pexip.node().look_at(worker, registrations=False, now=reading.read_at)
     assert desk.node.served - before <= CALLS_A_LOOK
     assert (look.complete, look.alarm) == (True, "")
     desk.world.nodes["burst-1"].unreachable = True
-    look = desk.parts.pexip.connect().look_at(worker, registrations=False, now=reading.read_at)
+    look = desk.parts.pexip.node().look_at(worker, registrations=False, now=reading.read_at)
     assert look.alarm == f"Node {worker.address} unreachable"
 
 

@@ -20,8 +20,8 @@ def promiser(desk: Desk) -> Promiser:
 def test_a_repeated_schedule_promises_nothing_twice_and_leaves_the_watching_to_the_first(promiser: Promiser) -> None:
     request = {"count": None, "scheduled_time": AT}
     first, again, other = (promiser.promise(request, execution) for execution in ("one", "one", "two"))
-    assert [first["watch"], again["watch"], other["watch"]] == [True, True, False]
-    assert other["reason"] == "This was promised already"
+    assert [first.watch, again.watch, other.watch] == [True, True, False]
+    assert other.reason == "This was promised already"
 
 
 def test_a_scheduled_request_that_is_refused_is_written_down_for_people(desk: Desk, promiser: Promiser) -> None:
@@ -49,11 +49,11 @@ def test_a_missed_promise_is_written_down_with_what_is_missing(
     desk: Desk, promiser: Promiser, monkeypatch: Any
 ) -> None:
     made = promiser.promise({}, "one")
-    assert promiser.report(made["hold"])["due"] is False
-    hold = desk.ledger.hold(made["hold"])
+    assert promiser.check(made.hold).due is False
+    hold = desk.ledger.hold(made.hold)
     assert hold
     monkeypatch.setattr("headroom.clock.now", lambda: hold.ready_by)
-    found = promiser.report(made["hold"])
-    assert (found["due"], found["kept"]) == (True, False)
+    found = promiser.check(made.hold)
+    assert (found.due, found.kept) == (True, False)
     [missed] = [event for event in desk.ledger.events(f"{hold.ready_by:%Y-%m-%d}") if event.kind == "promise missed"]
     assert "Not ready: 2 of 2 nodes in Cloud (none was started for it)" in missed.reason

@@ -30,7 +30,7 @@ MINUTE, DAY = timedelta(minutes=1), timedelta(days=1)
 def count(desk: Desk, minutes: int = 20) -> dict[str, int]:
     """Count so many minutes from now."""
     with time_machine.travel(clock.now() + minutes * MINUTE):
-        counted: dict[str, int] = desk.call("count_refused")
+        counted: dict[str, int] = desk.call("count_turned_away")
         return counted
 
 
@@ -48,7 +48,7 @@ def test_what_pexip_recorded_as_refused_is_counted_once_by_its_reason(desk: Desk
     refuse(desk, 3)
     assert count(desk) == {"capacity": 3, "licences": 0}
     assert count(desk, 40) == {"capacity": 0, "licences": 0}
-    [first, second] = desk.ledger.refused(clock.now() - DAY, clock.now() + DAY)
+    [first, second] = desk.ledger.turned_away(clock.now() - DAY, clock.now() + DAY)
     assert first.until == second.since
 
 

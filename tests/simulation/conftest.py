@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from headroom.domain.policy import Mode
-from headroom.usecases.orders import Operator
+from headroom.usecases.order import Operator
 from headroom_lab.cli import act, explain, operate, show
 from headroom_lab.proof.stage import Stage
 

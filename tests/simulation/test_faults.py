@@ -37,7 +37,7 @@ def all_is_well(stage: Stage) -> None:
             assert (machine.node.name, machine.state, machine.node.closed.now) == (machine.node.name, "stopped", False)
         kept = stage.ledger.lifetimes(machine.node.name)
         assert len(kept) == len(machine.lifetimes)
-        assert all("stopped_at" in lifetime for lifetime in kept)
+        assert all(lifetime.stopped_at for lifetime in kept)
 
 
 def until[T](stage: Stage, look: Callable[[], T]) -> T:
@@ -303,14 +303,14 @@ def test_daylight_saving(rush: Stage) -> None:
 def test_a_pause_is_obeyed_within_a_minute_and_opens_what_is_closed(rush: Stage) -> None:
     rush.minutes(15)
     until(rush, lambda: any(node.closed.now for node in rush.overflow))
-    rush.ledger.hold_still(Pause(reason="fire drill", by="anna"), rush.moment())
+    rush.ledger.keep_pause(Pause(reason="fire drill", by="anna"), rush.moment())
     rush.minutes(2)
     assert not any(node.closed.now for node in rush.overflow if node.on)
     assert "Headroom is paused by anna: fire drill" in said(rush)
     requests = len([1 for _, request in rush.cloud.requests if request != "DescribeInstances"])
     rush.minutes(20)
     assert len([1 for _, request in rush.cloud.requests if request != "DescribeInstances"]) == requests
-    rush.ledger.go_on()
+    rush.ledger.end_pause()
     rush.minutes(30)
     all_is_well(rush)
 
@@ -352,7 +352,7 @@ def test_a_pause_that_comes_while_a_stop_waits_for_its_turn_holds_it(
     take_a_turn = stage.ledger.turn_within
 
     def pause_then_take_a_turn(patience: timedelta, now: datetime) -> datetime | None:
-        stage.ledger.hold_still(Pause(reason="fire drill", by="anna"), now)
+        stage.ledger.keep_pause(Pause(reason="fire drill", by="anna"), now)
         return take_a_turn(patience, now)
 
     monkeypatch.setattr(stage.ledger, "turn_within", pause_then_take_a_turn)
@@ -362,7 +362,7 @@ def test_a_pause_that_comes_while_a_stop_waits_for_its_turn_holds_it(
     assert node.on
     assert f"stop refused {node.name}: Headroom is paused: fire drill" in said(stage)
     monkeypatch.undo()
-    stage.ledger.go_on()
+    stage.ledger.end_pause()
     stage.minutes(40)
     all_is_well(stage)
 
@@ -448,7 +448,7 @@ def test_what_cannot_be_told_of_issues_costs_no_start(rush: Stage, monkeypatch: 
     def fails(*_: Any) -> None:
         raise dynamodb_error("ProvisionedThroughputExceededException")
 
-    monkeypatch.setattr(Decider, "_tell_issues", fails)
+    monkeypatch.setattr(Decider, "_write_news", fails)
     rush.minutes(45)
     assert "serving burst-2: It serves 5 HD connections" in said(rush)
     all_is_well(rush)

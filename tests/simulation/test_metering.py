@@ -8,7 +8,7 @@ import pytest
 from headroom.domain.fleet.load import Load
 from headroom.domain.planning.needs import Need
 from headroom.domain.planning.planning import plan
-from headroom.usecases.metering import meter
+from headroom.usecases.decide import meter
 from tests.support.builders import CONTROL, NOW, node, observe, promised
 
 NEED = Need(

@@ -139,7 +139,7 @@ ALWAYS: Condition = ()
 PERSON_AT_WORK, FAULT, RUSH = PERSON, ENOUGH._replace(faults=1), ENOUGH._replace(flips=1)
 CONDITIONS: dict[str, tuple[str, Any, Budget, str]] = {
     "claims need not be free": ("is_free", lambda now: ALWAYS, PERSON_AT_WORK, "two workflows at work"),
-    "claims need not be held": ("is_held_by", lambda token: ALWAYS, PERSON_AT_WORK, "two workflows at work"),
+    "claims need not be held": ("is_claimed_by", lambda token: ALWAYS, PERSON_AT_WORK, "two workflows at work"),
     "plans may be old": ("is_unchanged", lambda version: ALWAYS, PERSON._replace(strays=1), "since it had read"),
     "there is no last word": ("is_the_last_word", lambda *any_: ALWAYS, RUSH, "wants otherwise"),
     "a lease lasts no step": ("LEASE", timedelta(), FAULT, "never comes to rest"),
@@ -160,7 +160,7 @@ def test_without_a_condition_on_claims_the_model_finds_what_goes_wrong(
 @pytest.mark.parametrize("begin", [retiring, open_and_idle])
 def test_a_workflow_that_does_not_rest_must_not_be_relieved(begin: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """Or one that has the last word stops what another opens, and one that is about to close a node closes it after all."""
-    monkeypatch.setattr(claims, "is_resting", lambda token, now: claims.is_held_by(token))
+    monkeypatch.setattr(claims, "is_resting", lambda token, now: claims.is_claimed_by(token))
     monkeypatch.setattr(
         Memory,
         "is_relieved_by",

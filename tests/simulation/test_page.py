@@ -11,7 +11,7 @@ import requests
 from click.testing import CliRunner
 
 from headroom.domain.demand.forecasting import PastDay
-from headroom.usecases.orders import Operator
+from headroom.usecases.order import Operator
 from headroom_lab.cli.main import main
 from headroom_lab.page import charts
 from headroom_lab.page.server import Page, page_of, serving
@@ -136,13 +136,13 @@ def test_charts_show_load_capacity_and_the_nodes_that_came_and_went(page: Page, 
 
 
 def test_the_lifetimes_on_the_chart_are_those_of_the_ledger(page: Page, stage: Stage) -> None:
-    record = stage.ledger.record_at(stage.moment())
+    record = stage.ledger.decision_at(stage.moment())
     assert record
     now = stage.moment()
     lives = charts.lifetimes(stage.ledger, record.plan.nodes, now - timedelta(days=1), timedelta(minutes=15))
     assert {life.node for life in lives} == {"burst-1", "burst-2", "burst-3"}
     [known] = [life for life in lives if life.node == "burst-2"]
-    assert known.serving
+    assert known.up
     assert known.serves_at(now)
     assert not known.serves_at(known.began)
     assert not replace(known, ended=now).serves_at(now)

@@ -8,10 +8,11 @@ from typing import Any
 
 import pytest
 
-from functions.act import app as act
+from functions.order import app as act
 from functions.show import app as show
+from headroom.domain.people.orders import Do
 from headroom.domain.planning.promises import BadRequestError
-from headroom.usecases.orders import Do, Order
+from headroom.usecases.order import Order
 from headroom.widgets import Browser, Pages, Widgets
 from headroom.widgets.pressed import order_of
 from headroom_lab.proof.stage import CONTEXT, Stage

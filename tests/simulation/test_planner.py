@@ -15,7 +15,8 @@ from headroom.domain.demand.forecasting import Booking, Outlook, Window
 from headroom.domain.demand.turned_away import Sample
 from headroom.domain.fleet.fleet import Power
 from headroom.domain.fleet.lifecycle import Action
-from headroom.domain.planning.planning import Plan, plan
+from headroom.domain.planning.planning import plan
+from headroom.domain.planning.plans import Plan
 from headroom.domain.policy import Mode, Policy
 from headroom_lab.pexip.world import Call
 from headroom_lab.replay.production import Headroom, policy_for

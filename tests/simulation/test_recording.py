@@ -1,10 +1,10 @@
 """Lifetimes in the ledger, whatever EC2's messages say, in whatever order, and however few of them arrive."""
 
 from datetime import UTC, datetime
-from typing import Any
 
 import pytest
 
+from headroom.domain.history.lifetimes import Lifetime
 from headroom.usecases.record import Recorder
 from headroom_lab.proof.cloud import Machine
 from headroom_lab.proof.stage import Stage
@@ -16,11 +16,11 @@ def test_a_stop_that_is_heard_of_before_the_start_is_a_lifetime_too(stage: Stage
     stage.cloud.switch_off(machine)
     at = stage.moment()
     Recorder.of(stage.parts).state_changed(machine.id, "stopping", at)
-    assert lifetimes(stage)[0]["start_reason"] == "seen when it stopped"
+    assert lifetimes(stage)[0].start_reason == "seen when it stopped"
     assert stage.ledger.memory("burst-1").lifetime == datetime.fromtimestamp(machine.launched_at, UTC)
     Recorder.of(stage.parts).state_changed(machine.id, "stopped", at)
     [lifetime] = lifetimes(stage)
-    assert "stopped_at" in lifetime
+    assert lifetime.stopped_at
     assert stage.ledger.memory("burst-1").lifetime is None
 
 
@@ -31,8 +31,8 @@ def test_a_restart_whose_stop_nobody_heard_of_ends_the_lifetime_before(stage: St
     restart_unheard(stage, machine)
     record.state_changed(machine.id, "running", stage.moment())
     newest, before = lifetimes(stage)
-    assert before["stopped_by"] == "seen at its next start"
-    assert "stopped_at" not in newest
+    assert before.stopped_by == "seen at its next start"
+    assert not newest.stopped_at
 
 
 def test_a_start_that_is_heard_of_only_when_it_stops_ends_the_lifetime_before(stage: Stage) -> None:
@@ -45,8 +45,9 @@ def test_a_start_that_is_heard_of_only_when_it_stops_ends_the_lifetime_before(st
     for state in ("stopping", "stopped"):
         record.state_changed(machine.id, state, stage.moment())
     newest, before = lifetimes(stage)
-    assert before["stopped_at"] == newest["sk"]
-    assert newest["stopped_at"] > newest["sk"]
+    assert before.stopped_at == newest.launched_at
+    assert newest.stopped_at
+    assert newest.stopped_at > newest.launched_at
 
 
 def test_a_message_that_tells_late_of_an_earlier_stop_ends_nothing(stage: Stage) -> None:
@@ -56,7 +57,7 @@ def test_a_message_that_tells_late_of_an_earlier_stop_ends_nothing(stage: Stage)
     restart_unheard(stage, machine)
     record.state_changed(machine.id, "running", stage.moment())
     record.state_changed(machine.id, "stopped", earlier)
-    assert "stopped_at" not in lifetimes(stage)[0]
+    assert not lifetimes(stage)[0].stopped_at
 
 
 @pytest.mark.parametrize("order", [("stopped", "pending"), ("pending", "stopped")])
@@ -72,8 +73,8 @@ def test_a_restart_in_the_same_second_ends_the_lifetime_before_and_not_the_new_o
     for state in order:
         record.state_changed(machine.id, state, same)
     newest, before = lifetimes(stage)
-    assert before["stopped_at"] == newest["sk"]
-    assert "stopped_at" not in newest
+    assert before.stopped_at == newest.launched_at
+    assert not newest.stopped_at
     assert stage.ledger.memory("burst-1").lifetime == same
 
 
@@ -84,5 +85,5 @@ def restart_unheard(stage: Stage, machine: Machine) -> None:
     stage.cloud.switch_on(machine)
 
 
-def lifetimes(stage: Stage) -> list[dict[str, Any]]:
+def lifetimes(stage: Stage) -> list[Lifetime]:
     return stage.ledger.lifetimes("burst-1")

@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from moto import mock_aws
 
-from headroom.adapters.ledger import _attr
+from headroom.adapters.ledger.codec import as_condition
 from headroom.domain.safety import claims
 from headroom_lab.proof.table import MemoryTable
 from tests.integration.conftest import make_table
@@ -28,7 +28,7 @@ ITEMS = st.fixed_dictionaries({}, optional=VALUES)
 CONDITIONS = st.sampled_from(
     [
         claims.is_free(NOW),
-        claims.is_held_by("stop-1"),
+        claims.is_claimed_by("stop-1"),
         claims.is_unclaimed(),
         claims.is_resting("stop-1", NOW),
         claims.is_unchanged(0),
@@ -61,7 +61,7 @@ def test_conditions_on_claims_mean_the_same_to_both_and_to_the_domain(
 ) -> None:
     key = {"pk": "nodes#m", "sk": "burst-1"}
     memory = MemoryTable()
-    built = ConditionExpressionBuilder().build_expression(_attr(condition))
+    built = ConditionExpressionBuilder().build_expression(as_condition(condition))
     update: Any = {
         "TableName": "ledger",
         "Key": key,
@@ -78,9 +78,10 @@ def test_conditions_on_claims_mean_the_same_to_both_and_to_the_domain(
         for table in (real, memory)
     ]
     assert isinstance(written[0], tuple) == isinstance(written[1], tuple)
-    assert claims.holds(as_text(condition), there) == (not isinstance(written[1], tuple))
+    assert claims.is_met(as_text(condition), there) == (not isinstance(written[1], tuple))
     put = [
-        outcome(table, lambda t: t.put_item(Item=key | new, ConditionExpression=_attr(condition)) and None) or None
+        outcome(table, lambda t: t.put_item(Item=key | new, ConditionExpression=as_condition(condition)) and None)
+        or None
         for table in (real, memory)
     ]
     assert put[0] == put[1]
@@ -89,10 +90,10 @@ def test_conditions_on_claims_mean_the_same_to_both_and_to_the_domain(
 
 def as_text(condition: claims.Condition) -> claims.Condition:
     """The same condition on what DynamoDB holds: times as text."""
-    from headroom.adapters.ledger import _written  # noqa: PLC0415
+    from headroom.adapters.ledger.codec import written  # noqa: PLC0415
 
     return tuple(
-        tuple(claims.Comparison(one.field, one.compare, _written(one.value)) for one in line) for line in condition
+        tuple(claims.Comparison(one.field, one.compare, written(one.value)) for one in line) for line in condition
     )
 
 

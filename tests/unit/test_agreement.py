@@ -117,7 +117,7 @@ def test_functions_that_talk_to_pexip_reach_nothing_else_but_the_ledger_and_thei
     assert (
         inside
         == reading
-        == {"observe", "read_bookings", "count_refused", "start_cloudnode", "set_maintenance", "check_empty"}
+        == {"observe", "read_bookings", "count_turned_away", "start_cloudnode", "set_maintenance", "check_empty"}
     )
     for folder in inside:
         services = {

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from headroom.domain.fleet.lifecycle import Action
-from headroom.domain.planning.planning import Plan
+from headroom.domain.planning.plans import Plan
 from headroom.domain.policy import Policy
 from tests.support import template as stack
 

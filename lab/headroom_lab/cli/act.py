@@ -13,8 +13,9 @@ from rich.live import Live
 
 from headroom import clock
 from headroom.adapters.ledger import Ledger
+from headroom.domain.people.orders import Do
 from headroom.domain.planning.promises import BadRequestError
-from headroom.usecases.orders import Do, Done, Order
+from headroom.usecases.order import Done, Order
 from headroom.widgets.words import next_time_of
 from headroom_lab import showing
 from headroom_lab.cli.show import as_json, json_option, status_in
@@ -30,7 +31,7 @@ def _when(ledger: Ledger, text: str | None) -> datetime | None:
     """Read a time of day in the site's zone, the next one of that name, or a whole time."""
     if text is None:
         return None
-    record = ledger.record_at(clock.now())
+    record = ledger.decision_at(clock.now())
     when = next_time_of(text, record.policy.zone if record else "UTC", clock.now())
     if when is None:
         raise click.UsageError(f"{text} is no time: write 14:00, or 2026-03-02T14:00.")

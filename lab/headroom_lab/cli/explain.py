@@ -7,25 +7,26 @@ from datetime import date
 import click
 
 from headroom import clock
-from headroom.adapters.ledger import Ledger, Record
-from headroom.domain.history.chain import KEPT
+from headroom.adapters.ledger import Ledger
+from headroom.domain.history import kept
+from headroom.domain.history.record import Decision
 from headroom.widgets.words import time_of
 from headroom_lab import explaining
 from headroom_lab.cli.stack import ledger_of, spoken, stack_option
 
 
 def _zone(ledger: Ledger) -> str:
-    newest = ledger.record_at(clock.now())
+    newest = ledger.decision_at(clock.now())
     return newest.policy.zone if newest else "UTC"
 
 
-def _record(ledger: Ledger, text: str) -> Record:
+def _record(ledger: Ledger, text: str) -> Decision:
     when = time_of(text, _zone(ledger), clock.now())
     if when is None:
         raise click.UsageError(f"{text} is no time: write 8:55 for today, or 2026-03-02T08:55.")
-    record = ledger.record_at(when)
+    record = ledger.decision_at(when)
     if record is None:
-        raise click.ClickException(f"There is no plan as old as {text}: plans are kept for {KEPT.days} days.")
+        raise click.ClickException(f"There is no plan as old as {text}: plans are kept for {kept.PLANS.days} days.")
     return record
 
 

@@ -6,22 +6,23 @@ from datetime import timedelta
 import click
 
 from headroom import clock
-from headroom.adapters.ledger import Event, Ledger
-from headroom.domain.fleet.fleet import OURS, Reading
+from headroom.adapters.ledger import Ledger
+from headroom.domain.fleet.fleet import Reading
 from headroom.domain.fleet.lifecycle import Pause, Pausing
-from headroom.domain.planning.planning import Plan
-from headroom.domain.policy import Mode
+from headroom.domain.history.events import Event, Kind
+from headroom.domain.planning.issues import Trouble
+from headroom.domain.planning.plans import Plan
+from headroom.domain.policy import OLD, Mode
 from headroom_lab.cli.stack import Deployed, identity, spoken, stack_of, stack_option
 
 BURSTING = "Platform > Global settings > Cloud bursting"
-FRESH = timedelta(minutes=3)
 LOOK_EVERY = 5.0  # seconds
 
 
 def _newest(ledger: Ledger) -> tuple[Plan, Reading]:
     """Return the newest plan and reading; raise ClickException if they are old, or there are none."""
     planned, reading = ledger.last_plan(), ledger.last_reading()
-    if planned is None or reading is None or clock.now() - planned.plan.at > FRESH:
+    if planned is None or reading is None or clock.now() - planned.plan.at > OLD:
         raise click.ClickException(
             "There is no plan of the last three minutes, so nothing can be checked: see docs/operating.md, «No plan»."
         )
@@ -42,11 +43,7 @@ def _wait(what: str, done: Callable[[], bool], within: timedelta) -> None:
 
 
 def _closed_by_us(reading: Reading) -> list[str]:
-    return [
-        worker.name
-        for worker in reading.workers
-        if worker.maintenance_mode_configured and worker.maintenance_mode_reason.startswith(OURS)
-    ]
+    return [worker.name for worker in reading.workers if worker.closed_by_us]
 
 
 def _is_all_open(ledger: Ledger, since: Plan) -> bool:
@@ -66,8 +63,8 @@ def hand_over(stack: str) -> None:
     deployed = stack_of(stack)
     with spoken():
         _check_before_hand_over(deployed)
-        deployed.ledger.tell(
-            Event(at=clock.now(), kind="asked to hand over", reason="Taken over from Pexip", by=identity())
+        deployed.ledger.write(
+            Event(at=clock.now(), kind=Kind.ASKED_TO_HAND_OVER, reason="Taken over from Pexip", by=identity())
         )
         if deployed.mode is not Mode.CONTROL:
             click.echo("Deploying with Mode=control; Headroom holds still as long as Pexip's bursting is enabled.")
@@ -86,7 +83,7 @@ def _check_before_hand_over(deployed: Deployed) -> None:
     against = [f"Pexip's answer is incomplete: {problem}" for problem in reading.problems]
     against += [f"Headroom is paused: {held.reason}; resume it first"] if (held := deployed.ledger.pause()) else []
     against += [] if made.nodes else ["No overflow node is known: tag their instances first"]
-    misfits = [issue.what for issue in made.issues if "address" in issue.what or "tagged" in issue.what]
+    misfits = [issue.what for issue in made.issues if issue.kind is Trouble.MISFIT]
     against += [f"This does not fit: {what}" for what in misfits]
     if against:
         raise click.ClickException("Not handed over, and nothing was changed.\n  " + "\n  ".join(against))
@@ -115,9 +112,9 @@ def hand_back(mode: str, stack: str) -> None:
     with spoken():
         before, _ = _newest(deployed.ledger)
         why = Pause(reason="handing back to Pexip", by=identity(), holding=Pausing.HANDING_BACK)
-        deployed.ledger.hold_still(why, clock.now())
-        deployed.ledger.tell(
-            Event(at=clock.now(), kind="asked to hand back", reason="Handed back to Pexip", by=identity())
+        deployed.ledger.keep_pause(why, clock.now())
+        deployed.ledger.write(
+            Event(at=clock.now(), kind=Kind.ASKED_TO_HAND_BACK, reason="Handed back to Pexip", by=identity())
         )
         click.echo("Headroom holds still, opens what it has closed, and ends what it has begun.")
         _wait("all that Headroom had closed is open", lambda: _is_all_open(deployed.ledger, before), timedelta(hours=1))
@@ -127,5 +124,5 @@ def hand_back(mode: str, stack: str) -> None:
         if deployed.mode is not Mode(mode):
             click.echo(f"Deploying with Mode={mode}.")
             deployed.set_mode(Mode(mode))
-        deployed.ledger.go_on()
+        deployed.ledger.end_pause()
     click.echo("Handed back. Pexip starts and stops the overflow nodes; the stack may be deleted.")

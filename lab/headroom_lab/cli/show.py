@@ -27,7 +27,7 @@ watch_option = click.option("--watch", is_flag=True, help="Show it anew every fi
 def status_in(ledger: Ledger) -> Status:
     """Return what there is to see now; raise ClickException if nothing was ever planned."""
     now = clock.now()
-    record = ledger.record_at(now)
+    record = ledger.decision_at(now)
     if record is None:
         raise click.ClickException(
             "Headroom has not planned yet: wait a minute after the deployment, then look at the log of observe."
@@ -121,7 +121,7 @@ def history(
     """Show what happened, why, and who did it, the newest first."""
     ledger = ledger_of(stack)
     with spoken():
-        record = ledger.record_at(clock.now())
+        record = ledger.decision_at(clock.now())
         last = date(day.year, day.month, day.day) if day else clock.now().date()
         found = list(islice(ledger.history(last, days, node=node or "", kind=kind or ""), newest))
     if wants_json:

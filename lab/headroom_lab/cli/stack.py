@@ -19,7 +19,7 @@ from botocore.exceptions import (
 from headroom import clock
 from headroom.adapters.ledger import Ledger
 from headroom.domain.policy import Mode, Policy
-from headroom.usecases.orders import Operator
+from headroom.usecases.order import Operator
 
 RIGHTS = "ask for a role that may describe the stack and read its table (README, «Permissions»)."
 ADVICE = {
@@ -70,7 +70,7 @@ class Deployed:
 
     def operator(self) -> Operator:
         """Return what carries out what people ask for."""
-        record = self.ledger.record_at(clock.now())
+        record = self.ledger.decision_at(clock.now())
         machines = {"prewarm": self.outputs["Prewarm"], "set_open": self.outputs["SetOpen"]}
         return Operator(self.ledger, boto3.client("stepfunctions"), machines, record.policy if record else Policy())
 

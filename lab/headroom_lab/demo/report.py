@@ -9,7 +9,9 @@ from typing import Any
 
 from markupsafe import Markup
 
-from headroom.adapters.ledger import Event, Ledger, moment
+from headroom.adapters.ledger import Ledger
+from headroom.domain.history.events import Event, Kind
+from headroom.domain.history.lifetimes import Lifetime
 from headroom_lab.demo.scenario import ZONE, Outcome, Scenario
 from headroom_lab.drawing import BLUE, ORANGE, STYLE, TEMPLATES, VERMILION, drawing
 
@@ -25,7 +27,7 @@ class Morning:
     scenario: Scenario
     journal: list[dict[str, Any]]
     events: list[Event]
-    lifetimes: dict[str, list[dict[str, Any]]]
+    lifetimes: dict[str, list[Lifetime]]
     executions: list[dict[str, Any]]
     native: Outcome
     oracle: Outcome
@@ -38,7 +40,7 @@ class Morning:
 
 def read_history(
     ledger: Ledger, nodes: list[str], since: datetime, until: datetime
-) -> tuple[list[Event], dict[str, Any]]:
+) -> tuple[list[Event], dict[str, list[Lifetime]]]:
     """Read all events of those days, oldest first, and every node's lifetimes."""
     days = {f"{since + timedelta(days=number):%Y-%m-%d}" for number in range((until - since).days + 2)}
     events = sorted((event for day in sorted(days) for event in ledger.events(day)), key=lambda event: event.at)
@@ -49,7 +51,7 @@ def numbers(morning: Morning) -> dict[str, Any]:
     """Return report.json."""
     last = morning.happened("sample")[-1]
     failed = [one for one in morning.executions if one["status"] in {"FAILED", "TIMED_OUT", "ABORTED"}]
-    given_up = any(event.kind == "given up" for event in morning.events)
+    given_up = any(event.kind is Kind.GIVEN_UP for event in morning.events)
     expected = {"NodeDidNotServe", "PromiseMissed"} if given_up else set()
     nine = morning.scenario.at(NINE)
     return {
@@ -71,8 +73,8 @@ def numbers(morning: Morning) -> dict[str, Any]:
         "events": len(morning.events),
         "lifetimes": sum(map(len, morning.lifetimes.values())),
         "wall_seconds": round(morning.wall_seconds, 1),
-        "stops_refused_or_reversed": sum(event.kind in {"stop refused", "re-opened"} for event in morning.events),
-        "failed_starts": sum(event.kind == "given up" for event in morning.events),
+        "stops_refused_or_reversed": sum(event.kind in {Kind.STOP_REFUSED, Kind.REOPENED} for event in morning.events),
+        "failed_starts": sum(event.kind is Kind.GIVEN_UP for event in morning.events),
         "stops_closed_and_empty": sum(line["closed"] and not line["calls"] for line in morning.happened("powered off")),
         "disagreements": disagreements(morning),
         "unexpected_failures": [
@@ -102,7 +104,7 @@ def _serving_at(journal: list[dict[str, Any]], at: float) -> int:
 def disagreements(morning: Morning) -> list[str]:
     """Compare lifetimes and events with the world's own record; an empty list is agreement."""
     kept = {
-        (node, _epoch(lifetime["sk"])): lifetime
+        (node, lifetime.launched_at.timestamp()): lifetime
         for node, lifetimes in morning.lifetimes.items()
         for lifetime in lifetimes
     }
@@ -114,17 +116,15 @@ def disagreements(morning: Morning) -> list[str]:
     offs = {(line["node"], line["launched_at"]): line["at"] for line in morning.happened("powered off")}
     for (node, launched_at), off_at in offs.items():
         lifetime = _near(kept, node, launched_at)
-        stopped_at = _epoch(lifetime["stopped_at"]) if lifetime and lifetime.get("stopped_at") else None
-        if stopped_at is None or abs(stopped_at - off_at) > STOPS_AGREE:
-            found.append(
-                f"{node} was powered off at {_clock(off_at)}, its lifetime says {lifetime and lifetime.get('stopped_at')}"
-            )
+        stopped_at = lifetime.stopped_at if lifetime else None
+        if stopped_at is None or abs(stopped_at.timestamp() - off_at) > STOPS_AGREE:
+            found.append(f"{node} was powered off at {_clock(off_at)}, its lifetime says {stopped_at}")
     ons = [(line["node"], line["launched_at"]) for line in morning.happened("powered on")]
     for node, launched_at in kept:
         if not any(node == name and abs(launched_at - at) < LAUNCHES_AGREE for name, at in ons):
             found.append(f"a lifetime of {node} begins at {_clock(launched_at)}, but it was not powered on then")
-    served = Counter(event.node for event in morning.events if event.kind == "serving")
-    stopped = Counter(event.node for event in morning.events if event.kind == "instance stopped")
+    served = Counter(event.node for event in morning.events if event.kind is Kind.SERVING)
+    stopped = Counter(event.node for event in morning.events if event.kind is Kind.INSTANCE_STOPPED)
     for node, count in Counter(node for node, _ in offs).items():
         if stopped[node] != count:
             found.append(f"{node} was powered off {count} times, but history shows {stopped[node]}")
@@ -132,14 +132,9 @@ def disagreements(morning: Morning) -> list[str]:
     return found + [f"{node} serves in history, but was never powered on" for node in unknown]
 
 
-def _near(kept: dict[tuple[str, float], Any], node: str, launched_at: float) -> Any:
+def _near(kept: dict[tuple[str, float], Lifetime], node: str, launched_at: float) -> Lifetime | None:
     matches = [one for (name, at), one in kept.items() if name == node and abs(at - launched_at) < LAUNCHES_AGREE]
     return matches[0] if matches else None
-
-
-def _epoch(text: str) -> float:
-    at = moment(text)
-    return at.timestamp() if at else 0.0
 
 
 def _clock(at: float) -> str:

@@ -14,7 +14,7 @@ from rich.table import Table
 
 from headroom import clock
 from headroom.domain.policy import Policy
-from headroom.usecases.orders import Operator
+from headroom.usecases.order import Operator
 from headroom_lab.demo import report
 from headroom_lab.demo.play import STACK, Stage, set_stage
 from headroom_lab.demo.scenario import BURST_NODES, ZONE, Outcome, Scenario, with_foresight, with_pexips_own_rule
@@ -62,7 +62,7 @@ def _page(stage: Stage, speed: float) -> Iterator[Page]:
     parameters = {each["ParameterKey"]: each["ParameterValue"] for each in found["Parameters"]}
 
     def operator() -> Operator:
-        record = ledger.record_at(clock.now())
+        record = ledger.decision_at(clock.now())
         return Operator(ledger, states, machines, record.policy if record else Policy())
 
     os.environ["HEADROOM_CLOCK"] = str(stage.clock.path)

@@ -11,10 +11,10 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from headroom.adapters.ledger import Event
 from headroom.domain.fleet.fleet import NodeState
 from headroom.domain.fleet.load import Load
-from headroom.domain.planning.planning import Plan
+from headroom.domain.history.events import Event, Kind
+from headroom.domain.planning.plans import Plan
 
 COLOURS = {
     NodeState.STOPPED: "dim",
@@ -29,7 +29,7 @@ COLOURS = {
     NodeState.GONE: "red",
 }
 EVENTS_SHOWN = 9
-ROUTINE = {"instance pending", "instance running", "instance stopping", "start asked"}
+ROUTINE = {Kind.INSTANCE_PENDING, Kind.INSTANCE_RUNNING, Kind.INSTANCE_STOPPING, Kind.START_ASKED}
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,7 @@
 """The charts of the page: the last 24 hours, each node's lifetimes, and what weekdays are like."""
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from itertools import pairwise
 from math import nan
@@ -11,19 +11,21 @@ from zoneinfo import ZoneInfo
 from markupsafe import Markup
 from matplotlib.dates import date2num
 
-from headroom.adapters.ledger import Event, Ledger
+from headroom.adapters.ledger import Ledger
 from headroom.domain.demand.forecasting import PastDay
 from headroom.domain.demand.turned_away import GAP, Sample
 from headroom.domain.fleet.fleet import NodeState
-from headroom.domain.planning.planning import NodeSummary
+from headroom.domain.history.events import Event, Kind
+from headroom.domain.planning.plans import NodeSummary
 from headroom_lab.drawing import BLUE, GREEN, ORANGE, SKY, VERMILION, drawing
 
 WINDOW, MINUTE = timedelta(hours=24), timedelta(minutes=1)
 SHOWN = 40  # nodes with bars
 WEEKDAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
-NOTED = ("sk", "serving_at", "stopped_at")
+DOORS = 500  # events of a node that are looked through for when it was opened and closed
 UP = {NodeState.SERVING, NodeState.CLOSED, NodeState.CLOSED_BY_OTHERS, NodeState.OPENING}
-MARKS = {"serving": ("^", GREEN, "a node serves"), "stopped": ("v", VERMILION, "a node is stopped")}
+OPENED, SHUT = {Kind.OPENED, Kind.SERVING}, {Kind.CLOSED, Kind.IN_RESERVE}
+MARKS = {Kind.SERVING: ("^", GREEN, "a node serves"), Kind.STOPPED: ("v", VERMILION, "a node is stopped")}
 
 
 def _numbers(times: Sequence[datetime]) -> Any:
@@ -32,41 +34,59 @@ def _numbers(times: Sequence[datetime]) -> Any:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Lifetime:
-    """One power-on of a node; it serves `hd` connections from `serving` on. None is not yet, or never."""
+class Bar:
+    """One power-on as it is drawn: up from `up` on, with `hd` connections that count while it is open."""
 
     node: str
     began: datetime
-    serving: datetime | None
+    up: datetime | None
     ended: datetime | None
     hd: int
+    open: tuple[tuple[datetime, datetime | None], ...] = ()  # when it took calls
 
     def serves_at(self, moment: datetime) -> bool:
         """Whether its connections count then."""
-        return self.serving is not None and self.serving <= moment and (self.ended is None or moment < self.ended)
+        is_on = self.ended is None or moment < self.ended
+        return is_on and any(begins <= moment and (ends is None or moment < ends) for begins, ends in self.open)
 
 
-def lifetimes(ledger: Ledger, nodes: Iterable[NodeSummary], since: datetime, boot_limit: timedelta) -> list[Lifetime]:
+def lifetimes(ledger: Ledger, nodes: Iterable[NodeSummary], since: datetime, boot_limit: timedelta) -> list[Bar]:
     """Return the lifetimes that reach into the time since, by node.
 
     Who started a node beside Headroom did not write down when it served: it is taken to have done so from the beginning.
     """
     found = []
     for node in nodes:
-        for kept in ledger.lifetimes(node.name):
-            began, *known = (datetime.fromisoformat(kept[name]) if name in kept else None for name in NOTED)
-            serving, ended = known
-            if began and (ended is None or ended > since):
-                unseen = node.state in UP if ended is None else ended - began > boot_limit
-                serving = serving or (began if unseen else None)
-                hd = int(kept.get("hd") or node.hd)
-                found.append(Lifetime(node=node.name, began=began, serving=serving, ended=ended, hd=hd))
+        doors = [event for event in reversed(ledger.events_of(node.name, DOORS)) if event.kind in OPENED | SHUT]
+        for life in ledger.lifetimes(node.name):
+            ended = life.stopped_at
+            if ended is None or ended > since:
+                unseen = node.state in UP if ended is None else ended - life.launched_at > boot_limit
+                up = life.serving_at or (life.launched_at if unseen else None)
+                bar = Bar(node=node.name, began=life.launched_at, up=up, ended=ended, hd=life.hd or node.hd)
+                found.append(replace(bar, open=tuple(_open(bar, doors))))
     return sorted(found, key=lambda one: (one.node, one.began))
+
+
+def _open(bar: Bar, doors: Iterable[Event]) -> Iterator[tuple[datetime, datetime | None]]:
+    """Yield when a node that is up took calls: a reserve does not, before it is opened and once it is closed."""
+    since = bar.up
+    for event in doors:
+        if bar.up is None or event.at < bar.began or (bar.ended and event.at >= bar.ended):
+            continue
+        if event.kind in SHUT:
+            if since and event.at > since:
+                yield since, event.at
+            since = None
+        else:
+            since = max(event.at, bar.up)
+    if since:
+        yield since, bar.ended
 
 
 def all_of(ledger: Ledger, now: datetime) -> Markup:
     """Draw every chart, each in a figure; what nobody knows yet is said instead."""
-    record = ledger.record_at(now)
+    record = ledger.decision_at(now)
     if record is None:
         return Markup("<p>Nothing to draw yet.</p>")
     zone, since = ZoneInfo(record.policy.zone), now - WINDOW
@@ -85,7 +105,7 @@ def all_of(ledger: Ledger, now: datetime) -> Markup:
 
 def strip(
     samples: Sequence[Sequence[Sample]],
-    lives: Sequence[Lifetime],
+    lives: Sequence[Bar],
     events: Sequence[Event],
     since: datetime,
     now: datetime,
@@ -111,7 +131,7 @@ def strip(
     at, used, capacity = _numbers([at for at, _, _ in drawn]), [u for _, u, _ in drawn], [c for _, _, c in drawn]
     with drawing(title, zone=zone, height=3.6) as made:
         axes = made.axes
-        axes.set_title("Load, capacity of what is up, and the headroom between (HD connections)", loc="left")
+        axes.set_title("Load, capacity that takes calls, and the headroom between (HD connections)", loc="left")
         axes.fill_between(at, used, capacity, step="post", color=SKY, alpha=0.35, label="headroom")
         axes.step(at, capacity, where="post", color=BLUE, label="capacity")
         axes.step(at, used, where="post", color=VERMILION, label="load")
@@ -136,7 +156,7 @@ def _broken(
             yield at + MINUTE, nan, nan
 
 
-def bars(lives: Sequence[Lifetime], since: datetime, now: datetime, zone: ZoneInfo) -> Markup:
+def bars(lives: Sequence[Bar], since: datetime, now: datetime, zone: ZoneInfo) -> Markup:
     """Draw each node's lifetimes as bars: booting, then serving or closed."""
     names = sorted({life.node for life in lives})[:SHOWN]
     if not names:
@@ -148,9 +168,7 @@ def bars(lives: Sequence[Lifetime], since: datetime, now: datetime, zone: ZoneIn
         for life in lives:
             if life.node in names:
                 row = names.index(life.node)
-                marks = _numbers(
-                    [max(life.began, since), max(life.serving or life.ended or now, since), life.ended or now]
-                )
+                marks = _numbers([max(life.began, since), max(life.up or life.ended or now, since), life.ended or now])
                 for (begins, ends), colour, hatch in zip(pairwise(marks), (ORANGE, GREEN), ("///", ""), strict=True):
                     if ends > begins:
                         axes.barh(row, ends - begins, left=begins, color=colour, height=0.7, hatch=hatch)

@@ -31,7 +31,7 @@ from starlette.routing import Route
 from headroom import clock
 from headroom.adapters.ledger import Ledger
 from headroom.domain.planning.promises import BadRequestError
-from headroom.usecases.orders import Operator
+from headroom.usecases.order import Operator
 from headroom.widgets import Browser, Pages
 from headroom.widgets.pressed import order_of, signed
 from headroom.widgets.words import schedule_of

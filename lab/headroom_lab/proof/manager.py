@@ -9,8 +9,8 @@ from requests.adapters import BaseAdapter
 from starlette.requests import Request
 from starlette.responses import Response
 
-from headroom.adapters.pexip import Credentials
-from headroom.adapters.pexip import ManagementNode as Client
+from headroom.adapters.pexip.asking import ManagementNode as Client
+from headroom.adapters.pexip.fetching import Credentials
 from headroom_lab.pexip.server import ManagementNode
 
 PASSING = {429, 500, 502, 503, 504}
@@ -79,9 +79,10 @@ class Direct:
         self.client = Client(URL, Credentials(client_id=access.client_id, private_key=access.private_key))
         self.client.session.mount("https://", Directly(node, trouble))
 
-    def connect(self) -> Client:
+    def node(self) -> Client:
         """Return the shipped client."""
         return self.client
 
-    def forget(self) -> None:
-        """The secret does not change here."""
+    def ask[T](self, question: Callable[[Client], T]) -> T:
+        """Ask it; the secret does not change here."""
+        return question(self.client)

@@ -81,7 +81,7 @@ class Model:
         self._held: dict[object, bool] = {}
         self._methods: dict[str, Callable[[State, int], Iterator[Step]]] = {}
         self.replication = _seconds(policy.replication)
-        self.lifetime = _seconds(policy.lifetime_or(0))
+        self.lifetime = _seconds(policy.minimum_lifetime or timedelta())
         self.boot_limit = _seconds(policy.boot_limit)
         self.gap = _seconds(safety.gap(policy.replication))
         self.look_age = _seconds(safety.LOOK_AGE)
@@ -270,7 +270,7 @@ class Model:
                 condition += claims.is_resting(str(wish.relieved), NOW)
             elif not wish.claimed:
                 condition += claims.is_free(NOW)
-            if not claims.holds(condition, facts_of(node, stands=wish.stands)):
+            if not claims.is_met(condition, facts_of(node, stands=wish.stands)):
                 continue
             if not wish.stands:
                 raise BrokenError("a plan overwrote what was wanted since it had read")
@@ -323,7 +323,7 @@ class Model:
         node = s.nodes[flow.node]
         case = (flow.token, node.wanted, node.holder, node.lease, node.rests)
         if case not in self._held:
-            self._held[case] = claims.holds(claims.is_held_by(str(flow.token)), facts_of(node))
+            self._held[case] = claims.is_met(claims.is_claimed_by(str(flow.token)), facts_of(node))
         return self._held[case]
 
     def _renewed(self, s: State, flow: Flow) -> State | None:
@@ -354,7 +354,7 @@ class Model:
             yield "is refused", self._without(s, number)
         elif (renewed := self._renewed(s, flow)) is not None:
             yield "claims", self._at(renewed, number, first)
-        elif claims.holds(claims.is_free(NOW), facts_of(node)):
+        elif claims.is_met(claims.is_free(NOW), facts_of(node)):
             action = {RETIRE: Action.STOP, START: Action.START}.get(flow.kind, Action.OPEN)
             s = self._want(s, flow.node, action.wanted)
             s = self._node(s, flow.node, holder=flow.token, lease=self.lease, action=action, rests=0)
@@ -552,7 +552,7 @@ class Model:
         """The last conditional write."""
         flow = s.flows[number]
         node = s.nodes[flow.node]
-        if claims.holds(claims.is_the_last_word(str(flow.token), 1, NOW), facts_of(node, stands=flow.stands)):
+        if claims.is_met(claims.is_the_last_word(str(flow.token), 1, NOW), facts_of(node, stands=flow.stands)):
             spoken = self._node(s, flow.node, lease=self.lease, rests=0)
             wrong = flow.wrong or ("" if flow.stands else "stopped what the newest plan wants otherwise")
             yield "has the last word", self._at(spoken, number, "stop", wrong=wrong)

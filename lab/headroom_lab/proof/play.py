@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from random import Random
 
+from headroom.domain.fleet.fleet import is_ours
 from headroom.domain.fleet.lifecycle import Pause
 from headroom_lab.pexip.world import Node
 from headroom_lab.proof.cloud import Machine
@@ -284,15 +285,15 @@ class Play:
     def _press(self) -> None:
         pressed = {"do": self.dice.choice(("start", "hold")), "nodes": [self._node().name]}
         forms = {"all": {"reason": "a person wants it", "until": ""}}
-        self.stage.call("act", pressed | {"widgetContext": {"forms": forms}})
+        self.stage.call("order", pressed | {"widgetContext": {"forms": forms}})
 
     def _learn(self) -> None:
         self.stage.call("learn", {})
 
     def _pause(self) -> None:
         stage = self.stage
-        stage.ledger.hold_still(Pause(reason="a drill", by="a person"), stage.moment())
-        stage.after(60 * self.dice.uniform(2, 8), stage.ledger.go_on)
+        stage.ledger.keep_pause(Pause(reason="a drill", by="a person"), stage.moment())
+        stage.after(60 * self.dice.uniform(2, 8), stage.ledger.end_pause)
 
     def _bursting(self) -> None:
         settings = self.stage.world.settings
@@ -315,7 +316,7 @@ class Play:
         stage.cloud.published_after = 0
         self._protect(protected=False)
         stage.world.settings["bursting_enabled"] = False
-        stage.ledger.go_on()
+        stage.ledger.end_pause()
         stage.set_policy(mode="control")
         for node in stage.overflow:
             node.unreachable = False
@@ -343,13 +344,13 @@ class Play:
         """Every power-on that there was is a lifetime in the ledger, and has ended there if it has ended."""
         found = []
         for machine in self.stage.cloud.machines.values():
-            kept = {each["sk"]: each for each in self.stage.ledger.lifetimes(machine.node.name)}
-            known = {_epoch(at): each for at, each in kept.items()}
+            lifetimes = self.stage.ledger.lifetimes(machine.node.name)
+            known = {each.launched_at.timestamp(): each for each in lifetimes}
             for lifetime in machine.lifetimes:
                 there = known.get(lifetime[0])
                 if there is None and not self._was_over_unseen(machine, lifetime):
                     found.append(f"a lifetime of {machine.node.name} is lost")
-                elif there is not None and len(lifetime) > 1 and "stopped_at" not in there:
+                elif there is not None and len(lifetime) > 1 and not there.stopped_at:
                     found.append(f"a lifetime of {machine.node.name} never ended")
         return found
 
@@ -376,7 +377,7 @@ class Play:
         found = []
         for machine in self.stage.cloud.machines.values():
             node = machine.node
-            by_us = node.closed.now and node.closed_reason.startswith("Headroom:")
+            by_us = node.closed.now and is_ours(node.closed_reason)
             if machine.state == "terminated":
                 continue
             if machine.state != "stopped" and node.name not in shown:

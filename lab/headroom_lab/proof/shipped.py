@@ -19,7 +19,8 @@ from headroom.domain.fleet.lifecycle import (
     judge_start,
 )
 from headroom.domain.fleet.reconciling import Finding, Found, reconcile
-from headroom.domain.planning.planning import Plan, plan
+from headroom.domain.planning.planning import plan
+from headroom.domain.planning.plans import Plan
 from headroom.domain.policy import Mode, Policy
 from headroom.domain.safety import safety
 from headroom.domain.safety.safety import EmptyCheck, Evidence
@@ -72,7 +73,7 @@ class Shipped:
 
     def __init__(self, policy: Policy) -> None:
         self.policy = policy
-        self.lifetime = policy.lifetime_or(0)
+        self.lifetime = policy.minimum_lifetime or timedelta()
         self._plans: dict[object, Planned] = {}
         self._answers: dict[object, bool] = {}
         self._starts: dict[object, Progress] = {}
@@ -255,8 +256,8 @@ class Shipped:
             mode=Mode.CONTROL if s.control else Mode.OBSERVE,
             paused="a pause" if s.paused else "",
             upgrading=s.read_upgrading,
-            bursting_enabled=s.read_bursting,
-            meddled_with=(),
+            conflict="two controllers" if s.read_bursting else "",
+            switched_by_others=(),
             tagged=node.tagged,
             launched_at=NOW - timedelta(seconds=node.age),
             minimum_lifetime=self.lifetime,

@@ -60,7 +60,7 @@ CONTEXT: Any = SimpleNamespace(
 )
 FUNCTIONS = tuple(sorted(path.parent.name for path in (ROOT / "functions").glob("*/app.py")))
 BATCH = 10  # events that the table's stream brings `announce` at once
-EVERY_FIVE_MINUTES = ("read_bookings", "count_refused")
+EVERY_FIVE_MINUTES = ("read_bookings", "count_turned_away")
 
 
 class _Nowhere(io.TextIOBase):
@@ -458,7 +458,7 @@ class Stage:
         self.cloud.sample()
         if self.observing:
             self.message(self.dice.uniform(0.1, 1), self._tries("observe", {}), "a tick")
-            self.message(self.dice.uniform(0.1, 1), self._tries("tell", {}), "a tick")
+            self.message(self.dice.uniform(0.1, 1), self._tries("notify", {}), "a tick")
             if round(self.now - BEGIN) % 300 == 0:
                 for name in EVERY_FIVE_MINUTES:
                     self.message(1.5, self._tries(name, {}), "a tick")

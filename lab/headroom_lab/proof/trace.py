@@ -7,14 +7,15 @@ evidence satisfies the shipped rules. Functions that fail half-way are taken ove
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
-from headroom.adapters.ledger import Ledger, Record
-from headroom.domain.fleet.fleet import OURS as OUR_WORDS
+from headroom.adapters.ledger import Ledger
+from headroom.domain.fleet.fleet import is_ours
 from headroom.domain.fleet.lifecycle import Memory, Wanted
-from headroom.domain.planning.planning import Change
+from headroom.domain.history.record import Decision
+from headroom.domain.planning.plans import Change
 from headroom.domain.policy import Mode
 from headroom.domain.safety import claims
 from headroom_lab.proof.asl import FailedError
@@ -81,9 +82,9 @@ class Follower:
 
             call(name, event, heard)
 
-        def kept(record: Record, last: Any, changes: Any) -> Any:
-            written = keep(record, last, changes)
-            self.planned(record, written)
+        def kept(decision: Decision, last: Any, changes: Any) -> Any:
+            written = keep(decision, last, changes)
+            self.planned(decision, written)
             return written
 
         stage.call = watched  # type: ignore[method-assign]
@@ -130,7 +131,7 @@ class Follower:
             stopping=machine.state == "stopping",
             age=stage.now - machine.launched_at if on else 0,  # type: ignore[arg-type]
             up=there.ready(stage.now),
-            door=OPEN if not there.closed.now else OURS if there.closed_reason.startswith(OUR_WORDS) else THEIRS,
+            door=OPEN if not there.closed.now else OURS if is_ours(there.closed_reason) else THEIRS,
             since=min(stage.now - there.closed.changed_at, 10**6),  # type: ignore[arg-type]
             call=0 if not there.calls else SEEN if is_shown else UNSEEN,
             sight=ALARM if there.unreachable else LIES if there.name in stage.world.denied else GOOD,
@@ -170,21 +171,26 @@ class Follower:
 
     # Plans
 
-    def planned(self, record: Record, written: list[tuple[Change, str]]) -> None:
-        """A plan wrote claims: the model's conditions must hold for each of them."""
+    def planned(self, decision: Decision, written: list[tuple[Change, str]]) -> None:
+        """A plan wrote claims: their conditions must hold in the model, too."""
         for change, token in written:
             if change.node not in self.names:
                 continue
             n = self.names.index(change.node)
-            node, memory, at = self.state.nodes[n], record.commitments.memory(change.node), record.plan.at
-            condition = claims.is_unchanged(1)
-            relieved = memory.is_relieved_by(change.action, at)
-            if relieved and memory.claim:
-                condition += claims.is_resting(str(self.token(memory.claim.token)), NOW)
-            elif not memory.is_at_work(at):
-                condition += claims.is_free(NOW)
-            self._must(claims.holds(condition, facts_of(node)), f"a plan claims {change.node} for {token}")
+            node, memory = self.state.nodes[n], decision.commitments.memory(change.node)
+            taken = claims.taking(self._in_model(memory, decision.plan.at), change.action, NOW)
+            self._must(claims.is_met(taken.condition, facts_of(node)), f"a plan claims {change.node} for {token}")
         self.take_over()
+
+    def _in_model(self, memory: Memory, at: datetime) -> Memory:
+        """Give a memory the model's version, token and time."""
+        claim, rests = memory.claim, memory.rests_until
+        return replace(
+            memory,
+            version=1,
+            claim=claim and replace(claim, token=str(self.token(claim.token)), until=NOW + (claim.until - at)),
+            rests_until=rests and NOW + (rests - at),
+        )
 
     # Workflows
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from statistics import median
 
-from headroom.adapters.ledger import Ledger, moment
+from headroom.adapters.ledger import Ledger
 from headroom.domain.demand.turned_away import Sample, estimate
 from headroom.domain.fleet.fleet import Reading
 from headroom_lab.load import TraceError
@@ -66,7 +66,7 @@ def recorded_days(ledger: Ledger, since: datetime, until: datetime) -> list[Reco
 def _recorded(ledger: Ledger, reading: Reading, overflow: str, since: datetime, until: datetime) -> Recorded:
     sources = [place.name for place in reading.locations if place.overflow_location == overflow]
     nodes = [worker for worker in reading.workers if worker.location == overflow]
-    refused = list(ledger.refused(since, until))
+    refused = list(ledger.turned_away(since, until))
     sizes = [hd for node in nodes if (hd := ledger.memory(node.name).hd or node.max_hd_calls)]
     samples = merged([list(ledger.samples(name, since, until)) for name in sources])
     since = max(since, samples[0].at) if samples else since  # before that nobody looked
@@ -89,13 +89,11 @@ def _recorded(ledger: Ledger, reading: Reading, overflow: str, since: datetime, 
 
 def _lifetimes(ledger: Ledger, node: str, since: datetime, until: datetime) -> list[tuple[float, bool]]:
     """Return the hours of each lifetime that lie between the two moments, and whether it began there."""
-    found = []
-    for lifetime in ledger.lifetimes(node):
-        begins, ends = moment(lifetime["sk"]), moment(lifetime.get("stopped_at")) or until
-        if begins and begins < until and ends > since:
-            hours = (min(ends, until) - max(begins, since)) / timedelta(hours=1)
-            found.append((hours, begins >= since))
-    return found
+    return [
+        (lifetime.hours(since, until), lifetime.launched_at >= since)
+        for lifetime in ledger.lifetimes(node)
+        if lifetime.launched_at < until and (lifetime.stopped_at or until) > since
+    ]
 
 
 def merged(locations: Sequence[Sequence[Sample]]) -> list[Sample]:

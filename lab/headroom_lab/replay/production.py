@@ -23,7 +23,8 @@ from headroom.domain.demand.forecasting import (
 from headroom.domain.demand.turned_away import Sample
 from headroom.domain.fleet.fleet import OURS, Instance, Location, Observation, PexipSettings, Power, Reading, Worker
 from headroom.domain.fleet.lifecycle import Action, Claim, Commitments, Hold, Memory, Wanted
-from headroom.domain.planning.planning import Change, Plan, plan
+from headroom.domain.planning.planning import plan
+from headroom.domain.planning.plans import Change, Plan
 from headroom.domain.policy import Mode, Policy
 from headroom.domain.safety.safety import GAP, witnessed_at
 from headroom_lab.pexip.world import TOKENS_PER_HD, Node

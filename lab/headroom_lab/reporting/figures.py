@@ -7,7 +7,9 @@ from datetime import datetime, timedelta
 from math import ceil
 from statistics import median, quantiles
 
-from headroom.adapters.ledger import Event, Ledger, moment
+from headroom.adapters.ledger import Ledger
+from headroom.domain.history.events import Event, Kind
+from headroom.domain.history.lifetimes import Lifetime
 from headroom_lab.replay.compare import Line, Recorded
 
 HOUR = timedelta(hours=1)
@@ -61,7 +63,7 @@ class Promises:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Decision:
+class Start:
     """A start, and what it came to."""
 
     node: str
@@ -83,7 +85,7 @@ class Report:
     places: tuple[Place, ...]
     boots: Boots
     promises: Promises
-    costliest: tuple[Decision, ...]
+    costliest: tuple[Start, ...]
 
 
 def report_of(
@@ -97,8 +99,7 @@ def report_of(
     reading = ledger.last_reading()
     overflows = {recorded.overflow for recorded, _ in compared}
     nodes = [worker.name for worker in reading.workers if worker.location in overflows] if reading else []
-    lives = [(node, life) for node in nodes for life in ledger.lifetimes(node)]
-    there = [(node, life) for node, life in lives if since <= datetime.fromisoformat(life["sk"]) < until]
+    lives = [life for node in nodes for life in ledger.lifetimes(node) if since <= life.launched_at < until]
     days = (until.date() - since.date()).days + 1
     events = [event for event in ledger.history(until.date(), days) if since <= event.at < until]
     return Report(
@@ -107,9 +108,9 @@ def report_of(
         until=until,
         price=price,
         places=tuple(_place(recorded, lines, price) for recorded, lines in compared),
-        boots=_boots([int(life["boot_seconds"]) for _, life in there if "boot_seconds" in life], events),
+        boots=_boots([life.boot_seconds for life in lives if life.boot_seconds is not None], events),
         promises=_promises(events),
-        costliest=tuple(_costliest(there, until, price)),
+        costliest=tuple(_costliest(lives, until, price)),
     )
 
 
@@ -153,7 +154,7 @@ def _boots(seconds: Sequence[int], events: Iterable[Event]) -> Boots:
     ends = Counter(event.kind for event in events)
     return Boots(
         started=len(seconds),
-        given_up=ends["given up"],
+        given_up=ends[Kind.GIVEN_UP],
         median=median(seconds) if seconds else None,
         ninety_fifth=round(quantiles(seconds, n=20, method="inclusive")[-1], 1) if len(seconds) >= ENOUGH else None,
         longest=max(seconds, default=None),
@@ -162,23 +163,20 @@ def _boots(seconds: Sequence[int], events: Iterable[Event]) -> Boots:
 
 def _promises(events: Iterable[Event]) -> Promises:
     ends = Counter(event.kind for event in events)
-    return Promises(kept=ends["promise kept"], missed=ends["promise missed"], refused=ends["promise refused"])
+    return Promises(kept=ends[Kind.PROMISE_KEPT], missed=ends[Kind.PROMISE_MISSED], refused=ends[Kind.PROMISE_REFUSED])
 
 
-def _costliest(lives: Iterable[tuple[str, dict[str, object]]], until: datetime, price: float | None) -> list[Decision]:
-    made = []
-    for node, life in lives:
-        began = datetime.fromisoformat(str(life["sk"]))
-        ended = moment(str(life["stopped_at"])) if "stopped_at" in life else until
-        hours = (min(ended or until, until) - began) / HOUR
-        made.append(
-            Decision(
-                node=node,
-                began=began,
-                hours=round(hours, 2),
-                cost=_cost(hours, price),
-                by=str(life.get("started_by", "")),
-                reason=str(life.get("start_reason", "")),
-            )
+def _costliest(lives: Iterable[Lifetime], until: datetime, price: float | None) -> list[Start]:
+    made = [
+        Start(
+            node=life.node,
+            began=life.launched_at,
+            hours=round(hours, 2),
+            cost=_cost(hours, price),
+            by=life.started_by,
+            reason=life.start_reason,
         )
+        for life in lives
+        for hours in (life.hours(life.launched_at, until),)
+    ]
     return sorted(made, key=lambda one: (-one.hours, one.began, one.node))[:COSTLIEST]

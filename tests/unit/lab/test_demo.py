@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from headroom.adapters.ledger import Event, stamp
 from headroom.domain.fleet.fleet import Power
+from headroom.domain.history.events import Event, Kind
+from headroom.domain.history.lifetimes import Lifetime
 from headroom.domain.planning.planning import plan
 from headroom_lab.demo import report
 from headroom_lab.demo.scenario import ZONE, Outcome, bundled, from_trace, with_pexips_own_rule
@@ -41,11 +42,15 @@ JOURNAL = [
     },
     sample(OFF),
 ]
-LIFETIME = {"sk": stamp(datetime.fromtimestamp(ON, ZONE)), "stopped_at": stamp(datetime.fromtimestamp(OFF + 20, ZONE))}
+LIFETIME = Lifetime(
+    node="burst-01",
+    launched_at=datetime.fromtimestamp(ON, ZONE),
+    stopped_at=datetime.fromtimestamp(OFF + 20, ZONE),
+)
 
 
 def event(kind: str) -> Event:
-    return Event(at=NOW, kind=kind, reason="a reason", by="Headroom", node="burst-01")
+    return Event(at=NOW, kind=Kind(kind), reason="a reason", by="Headroom", node="burst-01")
 
 
 MORNING = report.Morning(
@@ -77,7 +82,7 @@ def journal_with(**line: Any) -> list[dict[str, Any]]:
         pytest.param({"journal": journal_with(what="cut")}, "1 calls were cut", id="a call was cut"),
         pytest.param({"lifetimes": {"burst-01": []}}, "no lifetime says so", id="a lifetime is missing"),
         pytest.param(
-            {"lifetimes": {"burst-01": [LIFETIME | {"stopped_at": None}]}}, "its lifetime says None", id="still open"
+            {"lifetimes": {"burst-01": [replace(LIFETIME, stopped_at=None)]}}, "its lifetime says None", id="still open"
         ),
         pytest.param({"events": []}, "history shows 0", id="an event is missing"),
         pytest.param(

@@ -7,8 +7,9 @@ import pytest
 from click.testing import CliRunner, Result
 
 from headroom import clock
-from headroom.adapters.ledger import stamp
-from headroom.domain.history.chain import KEPT, Head, after
+from headroom.adapters.ledger.codec import stamp
+from headroom.domain.history import kept
+from headroom.domain.history.chain import Head, after
 from headroom.usecases.learn import Learner
 from headroom.widgets.words import time_of
 from headroom_lab.cli import explain
@@ -123,7 +124,7 @@ def test_verify_tells_expired_from_missing(morning: Stage) -> None:
         del plans[sk]
     assert "Missing: the plan of" in run("verify").output
     first = datetime.fromisoformat(min(plans))
-    later = first + KEPT - timedelta(seconds=1)
+    later = first + kept.PLANS - timedelta(seconds=1)
     with pytest.MonkeyPatch.context() as at_that_time:
         at_that_time.setattr(clock, "seconds", later.timestamp)
         said = run("verify")
@@ -157,7 +158,7 @@ def test_verify_knows_that_a_forecast_expires_a_little_before_the_last_plan_made
     for sk in [each for each in plans if each[:16] < quarter]:
         del plans[sk]
     with pytest.MonkeyPatch.context() as when_it_has_just_expired:
-        later = datetime.fromisoformat(min(plans)) + KEPT
+        later = datetime.fromisoformat(min(plans)) + kept.PLANS
         when_it_has_just_expired.setattr(clock, "seconds", later.timestamp)
         said = run("verify")
     assert said.exit_code == 0, said.output

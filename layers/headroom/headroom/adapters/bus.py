@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import boto3
 import msgspec
 
-from headroom.adapters.ledger import Event
+from headroom.domain.history.events import Event
 
 if TYPE_CHECKING:
     from mypy_boto3_events import EventBridgeClient

@@ -12,7 +12,8 @@ import boto3
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
-from headroom.domain.fleet.fleet import Instance, Power
+from headroom.domain.fleet.fleet import Instance, Power, Worker
+from headroom.domain.safety.permission import NotNowError
 
 if TYPE_CHECKING:
     from mypy_boto3_cloudwatch import CloudWatchClient
@@ -100,6 +101,15 @@ class Ec2:
         except BotoCoreError as error:
             raise Ec2Error(str(error)) from error
         return tuple(sorted(map(_instance, found), key=lambda instance: instance.id))
+
+    def instance_of(self, worker: Worker) -> Instance:
+        """Return the one living instance of a node; raise NotNowError where there is none, or more than one."""
+        found = [one for one in self.instances(private_ip_address=worker.address) if one.power is not Power.TERMINATED]
+        if len(found) != 1:
+            raise NotNowError(
+                f"{worker.name} ({worker.address}) has {len(found)} tagged instances instead of one: see the issues."
+            )
+        return found[0]
 
     def start(self, instance_id: str) -> None:
         """Start an instance; starting one that runs changes nothing."""

@@ -22,7 +22,7 @@ from headroom.settings import Settings
 if TYPE_CHECKING:
     from mypy_boto3_stepfunctions import SFNClient
 
-    from headroom.adapters.secret import Pexip
+    from headroom.adapters.pexip.connection import Connection
 
 
 class Parts:
@@ -59,11 +59,11 @@ class Parts:
         return Ec2(self.settings.tag_value)
 
     @cached_property
-    def pexip(self) -> "Pexip":
+    def pexip(self) -> "Connection":
         """The connection to the Management Node."""
-        from headroom.adapters.secret import Pexip  # noqa: PLC0415 - requests is a fifth of a cold start
+        from headroom.adapters.pexip.connection import Connection  # noqa: PLC0415 - requests is a fifth of a cold start
 
-        return Pexip(self.settings)
+        return Connection(self.settings)
 
     @cached_property
     def workflows(self) -> Workflows:

@@ -9,7 +9,7 @@ import msgspec
 from botocore.exceptions import ClientError
 
 from headroom.domain.fleet.lifecycle import Action
-from headroom.domain.planning.planning import Change
+from headroom.domain.planning.plans import Change
 from headroom.settings import Settings
 
 if TYPE_CHECKING:

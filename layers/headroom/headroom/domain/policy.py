@@ -5,6 +5,9 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from zoneinfo import ZoneInfo
 
+FRESH = timedelta(seconds=120)  # an older reading or plan is no ground for anything
+OLD = timedelta(seconds=180)  # people are told that a reading, or a plan, is older than this
+
 
 class Mode(StrEnum):
     """How much Headroom may do."""
@@ -48,11 +51,7 @@ class Policy:
     calm_before_closing: timedelta = timedelta(minutes=3)  # after more was needed in that location
     idle_out: float = 300_000  # bytes a minute that an empty node may send: one call with audio alone sends more
     failure_cooldown: timedelta = timedelta(minutes=5)
-    freshness: timedelta = timedelta(seconds=120)  # an older reading or plan is no ground for anything
-
-    def lifetime_or(self, pexips_seconds: float) -> timedelta:
-        """The minimum lifetime: ours if set, else Pexip's."""
-        return timedelta(seconds=pexips_seconds) if self.minimum_lifetime is None else self.minimum_lifetime
+    freshness: timedelta = FRESH
 
     def on_the_clock(self, moment: datetime) -> str:
         """Write a time of day as the operator's clock shows it."""

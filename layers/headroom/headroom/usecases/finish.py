@@ -8,16 +8,18 @@ from typing import Self, assert_never
 import msgspec
 
 from headroom import clock
-from headroom.adapters.ledger import ClaimLostError, Event, Ledger
+from headroom.adapters.ledger import Ledger
+from headroom.adapters.ledger.errors import ClaimLostError
 from headroom.adapters.parts import Parts
 from headroom.domain.fleet.lifecycle import Memory
-from headroom.usecases.start_node import ME
+from headroom.domain.history.events import HEADROOM, Event, Kind
+from headroom.usecases.record import Recorder
 
 BOOTS_KEPT = 20  # boot times of a node's last starts: what its next one is expected to take
 
 
 class Outcome(StrEnum):
-    """How a workflow can end."""
+    """How a workflow can end; each is a kind of event, too."""
 
     SERVING = "serving"
     IN_RESERVE = "in reserve"
@@ -29,6 +31,19 @@ class Outcome(StrEnum):
     KEPT = "stop refused"
     REOPENED = "re-opened"
     NOT_SET = "not opened or closed"
+
+
+IS_UP = frozenset({Outcome.SERVING, Outcome.IN_RESERVE})  # the boot of a reserve is as good a measure as any
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finished:
+    """How a workflow ended; `boot_seconds` from the start command on, of a start that came up."""
+
+    node: str
+    outcome: Outcome
+    reason: str
+    boot_seconds: int | None = None
 
 
 def in_words(error: dict[str, str]) -> str:
@@ -47,46 +62,43 @@ def _with(memory: Memory, seconds: int | None) -> list[int | None]:
 
 @dataclass
 class Finisher:
-    """The ledger."""
+    """The ledger, and what writes lifetimes there."""
 
     ledger: Ledger
+    recorder: Recorder
 
     @classmethod
     def of(cls, parts: Parts) -> Self:
         """Take what it needs from the parts there are."""
-        return cls(parts.ledger)
+        return cls(parts.ledger, Recorder.of(parts))
 
-    def finish(self, node: str, token: str, outcome: Outcome, reason: str, asked_at: str | None) -> None:
+    def finish(self, node: str, token: str, outcome: Outcome, reason: str, asked_at: str | None) -> Finished:
         """Write the end down and give the claim back; a claim that another has taken over is left to it."""
         now = clock.now()
+        took = round((now - datetime.fromisoformat(asked_at)).total_seconds()) if asked_at else None
+        told = reason
         try:
-            memory = self._remember(node, token, outcome, reason, asked_at, now)
-            if outcome in {Outcome.SERVING, Outcome.IN_RESERVE} and memory.reason:
-                reason = f"{reason}, as {memory.reason[0].lower()}{memory.reason[1:]}"
+            memory = self._remember(node, token, outcome, reason, took, now)
+            if outcome in IS_UP and memory.reason:
+                told = f"{reason}, as {memory.reason[0].lower()}{memory.reason[1:]}"
         except ClaimLostError:
-            reason = f"{reason} (its claim had passed to another workflow)"
-        self.ledger.tell(Event(at=now, kind=str(outcome), node=node, reason=reason, by=ME))
+            told = f"{reason} (its claim had passed to another workflow)"
+        self.ledger.write(Event(at=now, kind=Kind(outcome), node=node, reason=told, by=HEADROOM))
         self.ledger.release(node, token)
+        return Finished(node=node, outcome=outcome, reason=reason, boot_seconds=took if outcome in IS_UP else None)
 
     def _remember(
-        self, node: str, token: str, outcome: Outcome, reason: str, asked_at: str | None, now: datetime
+        self, node: str, token: str, outcome: Outcome, reason: str, took: int | None, now: datetime
     ) -> Memory:
         match outcome:
             case Outcome.SERVING | Outcome.IN_RESERVE:
                 memory = self.ledger.remember(node, token, failed_at=None, given_up_at=None, refused_since=None)
-                if memory.lifetime and asked_at:
-                    booted = now - datetime.fromisoformat(asked_at)
-                    self.ledger.remember(node, token, boots=_with(memory, round(booted.total_seconds())))
-                    self.ledger.lifetime_note(
-                        node,
-                        memory.lifetime,
-                        serving_at=now,
-                        boot_seconds=round(booted.total_seconds()),
-                        hd=memory.hd or 0,
-                    )
+                if memory.lifetime and took is not None:
+                    self.ledger.remember(node, token, boots=_with(memory, took))
+                    self.recorder.serves(memory, took, now)
             case Outcome.GIVEN_UP:
                 memory = self.ledger.remember(node, token, failed_at=now, given_up_at=now)
-                if asked_at:
+                if took is not None:
                     self.ledger.remember(node, token, boots=_with(memory, None))
             case (
                 Outcome.STOPPED

@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo
 
 from headroom.adapters.ledger import Ledger
 from headroom.adapters.parts import Parts
-from headroom.domain.demand.forecasting import DAYS_KEPT, Profile, learn
+from headroom.domain.demand.forecasting import DAYS_KEPT, Outlook, Profile, learn, outlook, quarter_of
 from headroom.observability import logger
 
 DAY = timedelta(days=1)
@@ -60,3 +60,10 @@ class Learner:
         here = ZoneInfo(self.zone)
         begins, ends = (datetime.combine(each, time(), here) for each in (day, day + DAY))
         return learn(profile, self.ledger.samples(profile.location, begins, ends), day)
+
+
+def outlooks_around(ledger: Ledger, now: datetime) -> tuple[Outlook, ...]:
+    """Return what past days did around now: one outlook a location and quarter of an hour, cut by whoever is first."""
+    quarter = quarter_of(now)
+    known = ledger.outlooks(quarter)
+    return tuple(known or ledger.keep_outlooks(quarter, [outlook(each, quarter) for each in ledger.profiles()]))

@@ -1,4 +1,4 @@
-"""Pre-warming against the ledger: write the hold, watch it, and write down whether it was kept."""
+"""The steps of `prewarm`: write the hold, see what is ready, and write down whether the promise was kept."""
 
 from dataclasses import dataclass, fields
 from datetime import timedelta
@@ -7,22 +7,53 @@ from typing import Any, Self
 import msgspec
 
 from headroom import clock
-from headroom.adapters.ledger import Event, Ledger, stamp
+from headroom.adapters.ledger import Ledger
+from headroom.adapters.ledger.codec import stamp
 from headroom.adapters.parts import Parts
 from headroom.domain.fleet.fleet import Reading
-from headroom.domain.planning.promises import ENOUGH_STARTS, BadRequestError, Request, Terms, chance, promise, report
-from headroom.domain.policy import Mode, Policy
+from headroom.domain.fleet.limits import minimum_lifetime
+from headroom.domain.history.events import HEADROOM, Event, Kind
+from headroom.domain.planning.promises import ENOUGH_STARTS, BadRequestError, Request, Terms, chance, kept, promise
+from headroom.domain.policy import OLD, Mode, Policy
+from headroom.domain.safety.permission import NOT_PLANNED_YET
 
 LATE = timedelta(seconds=60)
-BLIND = timedelta(minutes=3)
 
 
 class NotReadyError(Exception):
     """The last plan could not see the nodes: the same request works in a minute, and the workflow tries it again."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Promised:
+    """A promise; times are ISO 8601. `watch` says whether this execution is the one that watches it.
+
+    `sure` is the probability that it is kept, None while too few starts were measured.
+    """
+
+    hold: str
+    begins: str
+    ready_by: str
+    until: str
+    watch: bool
+    sure: float | None
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PromiseChecked:
+    """What of a promise is ready; `due` says that it is time, `over` that it was released or has ended."""
+
+    kept: bool
+    due: bool
+    over: bool
+    ready: tuple[str, ...]
+    missing: tuple[str, ...]
+    reason: str
+
+
 def overflow_of(reading: Reading) -> set[str]:
-    """The overflow locations."""
+    """Return the overflow locations."""
     return {place.overflow_location for place in reading.locations if place.overflow_location}
 
 
@@ -39,12 +70,9 @@ def parse(given: dict[str, Any]) -> Request:
 
 
 def terms_of(policy: Policy, reading: Reading) -> Terms:
-    """What a promise depends on here."""
-    return Terms(
-        mode=policy.mode,
-        minimum_lifetime=policy.lifetime_or(60 * reading.settings.bursting_min_lifetime),
-        boot_time=policy.boot_time,
-    )
+    """Return what a promise depends on here."""
+    lifetime = minimum_lifetime(policy, reading)
+    return Terms(mode=policy.mode, minimum_lifetime=lifetime, boot_time=policy.boot_time)
 
 
 @dataclass
@@ -59,22 +87,26 @@ class Promiser:
         """Take what it needs from the parts there are."""
         return cls(parts.ledger, parts.policy)
 
-    def promise(self, given: dict[str, Any], execution: str) -> dict[str, Any]:
-        """Write the hold; the same scheduled time twice is one promise, and says so."""
+    def promise(self, given: dict[str, Any], execution: str) -> Promised:
+        """Write the hold; the same scheduled time twice is one promise, and says so.
+
+        Raise BadRequestError for what cannot be promised, before anything is touched, and NotReadyError where the last plan
+        could not see the nodes.
+        """
         try:
             return self._promise(given, execution)
         except BadRequestError as error:
             if "scheduled_time" in given:  # nobody watches the schedule's own execution
                 told = f"The scheduled pre-warm was refused: {error}"
-                self.ledger.tell(Event(at=clock.now(), kind="promise refused", reason=told, by="Headroom"))
+                self.ledger.write(Event(at=clock.now(), kind=Kind.PROMISE_REFUSED, reason=told, by=HEADROOM))
             raise
 
-    def _promise(self, given: dict[str, Any], execution: str) -> dict[str, Any]:
+    def _promise(self, given: dict[str, Any], execution: str) -> Promised:
         now = clock.now()
         request = parse(given)
         planned, reading = self.ledger.last_plan(), self.ledger.last_reading()
         if planned is None or reading is None:
-            raise BadRequestError("Headroom has not planned yet: wait a minute, and look at the log of observe.")
+            raise BadRequestError(NOT_PLANNED_YET)
         if not planned.plan.nodes and any(worker.location in overflow_of(reading) for worker in reading.workers):
             raise NotReadyError(
                 f"The last plan saw no instances ({planned.plan.reason}); the next one is a minute away."
@@ -90,39 +122,34 @@ class Promiser:
             ready = f"ready by {self.policy.on_the_clock(hold.ready_by)}, {sure.sentence}"
             told = f"{hold.what} until {self.policy.on_the_clock(hold.until)}: {hold.reason}; {ready}"
             told += " (the schedule was late)" if late else ""
-            self.ledger.tell(Event(at=now, kind="hold", reason=told, by=hold.by))
-        return {
-            "hold": hold.id,
-            "begins": stamp(hold.begins),
-            "ready_by": stamp(hold.ready_by),
-            "until": stamp(hold.until),
-            "watch": mine and self.policy.mode is not Mode.OBSERVE,
-            "sure": round(sure.sure, 3) if sure.starts >= ENOUGH_STARTS else None,
-            "reason": f"{hold.reason}: {sure.sentence}" if mine else "This was promised already",
-        }
+            self.ledger.write(Event(at=now, kind=Kind.HOLD, reason=told, by=hold.by))
+        return Promised(
+            hold=hold.id,
+            begins=stamp(hold.begins),
+            ready_by=stamp(hold.ready_by),
+            until=stamp(hold.until),
+            watch=mine and self.policy.mode is not Mode.OBSERVE,
+            sure=round(sure.sure, 3) if sure.starts >= ENOUGH_STARTS else None,
+            reason=f"{hold.reason}: {sure.sentence}" if mine else "This was promised already",
+        )
 
-    def report(self, hold_id: str) -> dict[str, Any]:
+    def check(self, hold_id: str) -> PromiseChecked:
         """Say what is ready; when it is due, or all is ready, write that down."""
         now = clock.now()
         hold, planned = self.ledger.hold(hold_id), self.ledger.last_plan()
         if hold is None or planned is None:
             reason = "It was released, or has ended"
-            return {"kept": False, "due": False, "over": True, "ready": [], "missing": [], "reason": reason}
-        found = report(hold, planned.plan, self.ledger.commitments(now), self.policy.on_the_clock)
+            return PromiseChecked(kept=False, due=False, over=True, ready=(), missing=(), reason=reason)
+        found = kept(hold, planned.plan, self.ledger.commitments(now), self.policy.on_the_clock)
         blind = not planned.plan.nodes  # EC2 could not be read: no verdict on that, for a little while
-        due = now >= hold.ready_by + (BLIND if blind else timedelta())
+        due = now >= hold.ready_by + (OLD if blind else timedelta())
         if found.kept or due:
-            kind = "promise kept" if found.kept else "promise missed"
+            kind = Kind.PROMISE_KEPT if found.kept else Kind.PROMISE_MISSED
             until = (
                 f", ready by {self.policy.on_the_clock(hold.ready_by)}, until {self.policy.on_the_clock(hold.until)}"
             )
             reason = f"{found.reason} ({hold.reason}{'' if found.kept else until})"
-            self.ledger.tell(Event(at=now, kind=kind, reason=reason, by="Headroom"))
-        return {
-            "kept": found.kept,
-            "due": due,
-            "over": False,
-            "ready": found.ready,
-            "missing": found.missing,
-            "reason": found.reason,
-        }
+            self.ledger.write(Event(at=now, kind=kind, reason=reason, by=HEADROOM))
+        return PromiseChecked(
+            kept=found.kept, due=due, over=False, ready=found.ready, missing=found.missing, reason=found.reason
+        )

@@ -1,15 +1,16 @@
-"""Write down what EC2 says happened to a node's instance, and who did it."""
+"""Everything that writes a lifetime: EC2's messages, what a tick sees that no message told, and a node that serves."""
 
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Self
 
 from headroom.adapters.ec2 import Ec2
-from headroom.adapters.ledger import Event, Ledger
+from headroom.adapters.ledger import Ledger
 from headroom.adapters.parts import Parts
 from headroom.domain.fleet.fleet import Power
 from headroom.domain.fleet.lifecycle import Memory, was_ours
-from headroom.usecases.start_node import ME
+from headroom.domain.fleet.reconciling import Finding, Found
+from headroom.domain.history.events import HEADROOM, Event, Kind
 
 SOMEONE = "someone else"
 
@@ -39,10 +40,10 @@ class Recorder:
         going_on = state in {Power.PENDING, Power.RUNNING}
         asked_at = memory.start_asked_at if going_on else memory.stop_asked_at
         ours = was_ours(asked_at, at)
-        by, reason = (ME, memory.reason) if ours else (SOMEONE, "not asked for by Headroom")
-        self.ledger.tell(Event(at=at, kind=f"instance {state}", node=node, reason=reason, by=by))
+        by, reason = (HEADROOM, memory.reason) if ours else (SOMEONE, "not asked for by Headroom")
+        self.ledger.write(Event(at=at, kind=Kind.read(f"instance {state}"), node=node, reason=reason, by=by))
         if not ours:
-            self.ledger.note(node, meddled_at=at)
+            self.ledger.note(node, switched_by_others_at=at)
         if going_on:
             self._began(node, instance.launched_at, memory, by, reason)
         else:  # it may tell late of the time before; both times are whole seconds
@@ -67,3 +68,32 @@ class Recorder:
         if state in {Power.STOPPED, Power.TERMINATED}:
             self.ledger.lifetime_note(node, launched_at, stopped_at=at, stopped_by=by, stop_reason=reason)
             self.ledger.note(node, lifetime=None, stopped_at=at)
+
+    def make_good(self, finding: Finding, memory: Memory, now: datetime) -> None:
+        """Correct what is remembered of a node by what a tick has found there."""
+        ledger, node, launched_at = self.ledger, finding.node, finding.launched_at
+        by_others = {"switched_by_others_at": now} if finding.by_others else {}
+        match finding.found:
+            case Found.NO_LIFETIME if launched_at:
+                ours = was_ours(memory.start_asked_at, launched_at)
+                by, reason = (HEADROOM, memory.reason) if ours else ("unknown", "seen running at a tick")
+                ledger.lifetime_began(node, launched_at, by, reason)
+                ledger.note(node, lifetime=launched_at, **by_others)
+            case Found.NO_INSTANCE if launched_at:
+                ledger.lifetime_note(node, launched_at, stopped_at=now, stopped_by="seen at a tick")
+                ledger.note(node, lifetime=None, stopped_at=now, **by_others)
+            case Found.CLOSED:  # later than the truth, so never too early to stop
+                ledger.note_if_free(node, closed_at=now)
+            case Found.OPEN:
+                ledger.note_if_free(node, closed_at=None)
+            case Found.SERVES:
+                ledger.note(node, hd=finding.hd, given_up_at=None)
+            case Found.NO_WORKFLOW if memory.claim:
+                ledger.take_back(node, memory.claim.token, now)
+
+    def serves(self, memory: Memory, boot_seconds: int, now: datetime) -> None:
+        """Write that a started node is up, how long that took from the start command on, and what it offers."""
+        if memory.lifetime:
+            self.ledger.lifetime_note(
+                memory.node, memory.lifetime, serving_at=now, boot_seconds=boot_seconds, hd=memory.hd or 0
+            )

@@ -1,134 +1,115 @@
-"""What the steps of a workflow do to one node through Pexip: close it, open it, look whether it is empty."""
+"""The steps that change a node in Pexip: close it, open it, do what the plan wants, correct its address."""
 
 from dataclasses import dataclass
-from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any, Self
-
-import msgspec
+from datetime import datetime
+from typing import TYPE_CHECKING, Self
 
 from headroom import clock
-from headroom.adapters.ledger import Event, Ledger, stamp
+from headroom.adapters.ledger import Ledger
+from headroom.adapters.ledger.codec import stamp
 from headroom.adapters.parts import Parts
-from headroom.domain.fleet.fleet import OURS, Worker
+from headroom.domain.fleet.fleet import OURS, find_worker, is_ours
 from headroom.domain.fleet.lifecycle import Action, Wanted
-from headroom.domain.safety.safety import gap
-from headroom.settings import Settings
-from headroom.usecases.start_node import ME, NotNowError, check_pause, find_worker
+from headroom.domain.history.events import HEADROOM, Event, Kind
+from headroom.domain.policy import Policy
+from headroom.domain.safety.permission import check_pause
 
 if TYPE_CHECKING:
-    from headroom.adapters.secret import Pexip
+    from headroom.adapters.pexip.connection import Connection
 
 REASON = 250  # characters that Pexip keeps
-A_LITTLE = timedelta(seconds=5)
 
 
 class NotOursError(Exception):
     """The node was closed by a person, an upgrade or its own CPU check: Headroom does not open it."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Changed:
+    """What was done: `closed_everywhere_at` is when every node knows of a closing, ISO 8601.
+
+    `open` is what the plan wants, `changed` whether anything had to change for it: of what is done as the plan wants.
+    """
+
+    reason: str
+    closed_everywhere_at: str = ""
+    open: bool | None = None
+    changed: bool | None = None
+
+
 @dataclass
-class Gatekeeper:
-    """The ledger and the Management Node."""
+class SetOpen:
+    """The ledger, the connection to the Management Node and the operator's policy."""
 
     ledger: Ledger
-    pexip: "Pexip"
-    settings: Settings
+    connection: "Connection"
+    policy: Policy
 
     @classmethod
     def of(cls, parts: Parts) -> Self:
         """Take what it needs from the parts there are."""
-        return cls(parts.ledger, parts.pexip, parts.settings)
+        return cls(parts.ledger, parts.pexip, parts.policy)
 
-    def close(self, node: str, token: str, reason: str) -> dict[str, Any]:
-        """Put the node in maintenance mode, with a reason that says it was Headroom; return since when it is."""
-        worker, memory = self._worker(node), self.ledger.renew(node, token, clock.now())
-        check_pause(self.ledger, Action.CLOSE)
-        pexip = self.pexip.connect()
-        now_there = pexip.configuration(worker.id)
-        if now_there.maintenance_mode and not (now_there.maintenance_mode_reason or "").startswith(OURS):
-            raise NotOursError(
-                f"{node} is in maintenance mode already: {now_there.maintenance_mode_reason or 'no reason'}"
-            )
-        if now_there.maintenance_mode and memory.closed_at:
+    def close(self, node: str, token: str, reason: str) -> Changed:
+        """Put the node in maintenance mode, with a reason that says it was Headroom; return since when it is.
+
+        Raise NotOursError where it is in maintenance mode already, and not by Headroom.
+        """
+        worker, memory = find_worker(self.ledger.reading(), node), self.ledger.renew(node, token, clock.now())
+        check_pause(Action.CLOSE, self.ledger.pause())
+        pexip = self.connection.node()
+        there = pexip.configuration(worker.id)
+        if there.maintenance_mode and not is_ours(there.maintenance_mode_reason):
+            raise NotOursError(f"{node} is in maintenance mode already: {there.maintenance_mode_reason or 'no reason'}")
+        if there.maintenance_mode and memory.closed_at:
             return self._closed(node, token, memory.closed_at, "It was closed already")
         self.ledger.remember(node, token, closed_at=None)  # if this step dies half-way, it counts from its repetition
         pexip.configure(worker.id, maintenance_mode=True, maintenance_mode_reason=f"{OURS} {reason}"[:REASON])
         now = clock.now()
         self.ledger.remember(node, token, closed_at=now)
-        self.ledger.tell(Event(at=now, kind="closed", node=node, reason=reason, by=ME))
+        self.ledger.write(Event(at=now, kind=Kind.CLOSED, node=node, reason=reason, by=HEADROOM))
         return self._closed(node, token, now, reason)
 
-    def _closed(self, node: str, token: str, at: datetime, reason: str) -> dict[str, Any]:
-        everywhere_at = at + self.settings.policy.replication
+    def _closed(self, node: str, token: str, at: datetime, reason: str) -> Changed:
+        everywhere_at = at + self.policy.replication
         self.ledger.rest(node, token, everywhere_at)
-        return {"closed_everywhere_at": stamp(everywhere_at), "reason": reason}
+        return Changed(closed_everywhere_at=stamp(everywhere_at), reason=reason)
 
-    def open(self, node: str, token: str, reason: str) -> dict[str, Any]:
-        """Take the node out of maintenance mode, if it was Headroom that closed it."""
-        worker = self._worker(node)
+    def open(self, node: str, token: str, reason: str) -> Changed:
+        """Take the node out of maintenance mode; raise NotOursError if it was not Headroom that closed it."""
+        worker = find_worker(self.ledger.reading(), node)
         self.ledger.renew(node, token, clock.now())
-        pexip = self.pexip.connect()
-        now_there = pexip.configuration(worker.id)
-        if not now_there.maintenance_mode:
+        pexip = self.connection.node()
+        there = pexip.configuration(worker.id)
+        if not there.maintenance_mode:
             self.ledger.remember(node, token, closed_at=None)
-            return {"reason": "It was open already"}
-        if not (now_there.maintenance_mode_reason or "").startswith(OURS):
-            raise NotOursError(f"{node} was not closed by Headroom: {now_there.maintenance_mode_reason or 'no reason'}")
+            return Changed(reason="It was open already")
+        if not is_ours(there.maintenance_mode_reason):
+            raise NotOursError(f"{node} was not closed by Headroom: {there.maintenance_mode_reason or 'no reason'}")
         self.ledger.remember(node, token, closed_at=None, opened_at=clock.now())
         pexip.configure(worker.id, maintenance_mode=False, maintenance_mode_reason="")
-        self.ledger.tell(Event(at=clock.now(), kind="opened", node=node, reason=reason, by=ME))
-        return {"reason": reason}
+        self.ledger.write(Event(at=clock.now(), kind=Kind.OPENED, node=node, reason=reason, by=HEADROOM))
+        return Changed(reason=reason)
 
-    def as_wanted(self, node: str, token: str) -> dict[str, Any]:
+    def as_wanted(self, node: str, token: str) -> Changed:
         """Close or open the node as the newest plan wants it; say whether anything had to change."""
         memory = self.ledger.renew(node, token, clock.now())
-        worker = self._worker(node)
-        is_open = not self.pexip.connect().configuration(worker.id).maintenance_mode
+        worker = find_worker(self.ledger.reading(), node)
+        is_open = not self.connection.node().configuration(worker.id).maintenance_mode
         to_open = memory.wanted is Wanted.OPEN
         done = self.open(node, token, memory.reason) if to_open else self.close(node, token, memory.reason)
-        return done | {"open": to_open, "changed": is_open != to_open, "reason": memory.reason}
+        return Changed(
+            reason=memory.reason,
+            closed_everywhere_at=done.closed_everywhere_at,
+            open=to_open,
+            changed=is_open != to_open,
+        )
 
-    def correct_address(self, node: str, token: str, address: str) -> dict[str, Any]:
+    def correct_address(self, node: str, token: str, address: str) -> Changed:
         """Have the node's static NAT address follow its new public address."""
-        worker = self._worker(node)
+        worker = find_worker(self.ledger.reading(), node)
         self.ledger.renew(node, token, clock.now())
-        self.pexip.connect().configure(worker.id, static_nat_address=address)
+        self.connection.node().configure(worker.id, static_nat_address=address)
         reason = f"Its static NAT address was {worker.static_nat_address}, its public address is {address} now"
-        self.ledger.tell(Event(at=clock.now(), kind="address corrected", node=node, reason=reason, by=ME))
-        return {"reason": reason}
-
-    def look(self, node: str, token: str, *, rests: bool = False) -> dict[str, Any]:
-        """Look live at the node, if it is still wanted off; say what was found, and when to look again.
-
-        `rests` says that the workflow waits until then.
-        """
-        memory = self.ledger.renew(node, token, clock.now())
-        if memory.wanted is not Wanted.OFF:
-            return {
-                "wanted": str(memory.wanted),
-                "empty": False,
-                "closed": False,
-                "again_at": None,
-                "check": None,
-                "reason": memory.reason,
-            }
-        registrations = self.settings.check_registrations == "true"
-        check = self.pexip.connect().look_at(self._worker(node), registrations=registrations, now=clock.now())
-        again_at = check.at + gap(self.settings.policy.replication) + A_LITTLE
-        if rests:
-            self.ledger.rest(node, token, again_at)
-        trouble = "" if check.complete else f"Pexip could not say everything: {check.trouble}"
-        return {
-            "wanted": str(memory.wanted),
-            "empty": check.complete and not check.carries,
-            "closed": check.closed,
-            "again_at": stamp(again_at),
-            "check": msgspec.to_builtins(check),
-            "reason": trouble or (f"It carries {check.carries}" if check.carries else "It is empty"),
-        }
-
-    def _worker(self, node: str) -> Worker:
-        reading = self.ledger.last_reading()
-        if reading is None:
-            raise NotNowError("Pexip has not been read yet: wait a minute.")
-        return find_worker(reading, node)
+        self.ledger.write(Event(at=clock.now(), kind=Kind.ADDRESS_CORRECTED, node=node, reason=reason, by=HEADROOM))
+        return Changed(reason=reason)

@@ -8,13 +8,16 @@ import msgspec
 
 from headroom import clock
 from headroom.adapters.ec2 import Ec2
-from headroom.adapters.ledger import Ledger, PlanChangedError
+from headroom.adapters.ledger import Ledger
+from headroom.adapters.ledger.errors import PlanChangedError
 from headroom.adapters.parts import Parts
-from headroom.domain.fleet.fleet import Instance, NodeState, Power
+from headroom.domain.fleet.fleet import Instance, NodeState, Power, find_worker
 from headroom.domain.fleet.lifecycle import Memory, Wanted
+from headroom.domain.fleet.limits import minimum_lifetime
 from headroom.domain.policy import Policy
+from headroom.domain.safety.pace import A_MOMENT
+from headroom.domain.safety.permission import conflict
 from headroom.domain.safety.safety import LOOK_AGE, Answer, EmptyCheck, Evidence, may_stop, witnessed_from
-from headroom.usecases.start_node import A_MOMENT, NotNowError, find_worker
 
 
 class StopRefusedError(Exception):
@@ -38,17 +41,10 @@ class Stopper:
         """Stop the node's instance, or raise StopRefusedError with the first objection."""
         now = clock.now()
         looks = tuple(msgspec.convert(check, EmptyCheck) for check in checks)
-        reading, planned = self.ledger.last_reading(), self.ledger.last_plan()
-        if reading is None:
-            raise NotNowError("Pexip has not been read yet.")
+        reading, planned = self.ledger.reading(), self.ledger.last_plan()
         worker = find_worker(reading, node)
         commitments, memory = self.ledger.commitments(now), self.ledger.memory(node)
-        living = [
-            one for one in self.ec2.instances(private_ip_address=worker.address) if one.power is not Power.TERMINATED
-        ]
-        if len(living) != 1:
-            raise StopRefusedError(f"It has {len(living)} tagged instances instead of one")
-        [instance] = living
+        instance = self.ec2.instance_of(worker)
         if instance.power in {Power.STOPPING, Power.STOPPED}:
             return Answer(allowed=True, reason="it is stopping already")  # the answer to an earlier try got lost
         if instance.power is not Power.RUNNING:
@@ -62,11 +58,11 @@ class Stopper:
             mode=self.policy.mode,
             paused=commitments.pause.reason if commitments.pause else "",
             upgrading=reading.upgrading or worker.upgrading,
-            bursting_enabled=reading.settings.bursting_enabled,
-            meddled_with=commitments.meddled_with(now),
+            conflict=conflict(self.policy.mode, reading.settings),
+            switched_by_others=commitments.switched_by_others(now),
             tagged=instance.tag == self.ec2.tag_value,
             launched_at=instance.launched_at,
-            minimum_lifetime=self.policy.lifetime_or(60 * reading.settings.bursting_min_lifetime),
+            minimum_lifetime=minimum_lifetime(self.policy, reading),
             replication=self.policy.replication,
             token=token,
             claim=memory.claim,
@@ -85,7 +81,9 @@ class Stopper:
         answer = self._judged(evidence)
         turn = self.ledger.turn_within(A_MOMENT, clock.now())
         if turn is None:
-            raise StopRefusedError("EC2 is being asked as often as it allows; the next plan tries again")
+            raise StopRefusedError(
+                f"EC2 has no turn to stop an instance within {A_MOMENT.seconds} s; the next plan tries again"
+            )
         clock.sleep(max(0.0, (turn - clock.now()).total_seconds()))
         now, commitments = clock.now(), self.ledger.commitments(clock.now())  # a person may have changed them meanwhile
         paused = commitments.pause.reason if commitments.pause else ""

@@ -19,7 +19,9 @@ from markupsafe import Markup
 from headroom import clock
 from headroom.adapters.ledger import Ledger
 from headroom.domain.fleet.fleet import NodeState
+from headroom.domain.people.orders import FITS, Do
 from headroom.domain.people.status import Seen, Status, status_of
+from headroom.domain.safety.permission import NOT_PLANNED_YET
 from headroom.widgets.words import ago
 
 ROWS = 150  # nodes or events; CloudWatch takes 256 KB of a widget
@@ -111,9 +113,9 @@ class Pages:
     def show(self, what: str, fields: Mapping[str, str]) -> str:
         """Return a page's HTML; an unknown one is the status. `fields` is what was typed into its form."""
         now = clock.now()
-        record = self.ledger.record_at(now)
+        record = self.ledger.decision_at(now)
         if record is None:
-            return answer(NOTHING_YET, failed=True)
+            return answer(NOT_PLANNED_YET, failed=True)
         status = status_of(record.observation, record.policy, record.plan, self.ledger.commitments(now), now)
         make: Callable[[Status, Mapping[str, str]], dict[str, Any]] = {
             "nodes": self._nodes,
@@ -162,7 +164,6 @@ class Pages:
 
 
 UNTIL = "until the time above, or for the minimum lifetime if there is none"
-NOTHING_YET = "Headroom has not planned yet: wait a minute, and look at the log of observe."
 
 
 def answer(sentence: str, *, failed: bool = False) -> str:
@@ -173,13 +174,13 @@ def answer(sentence: str, *, failed: bool = False) -> str:
 def actions(node: Seen) -> Iterator[tuple[str, dict[str, Any], str]]:
     """What can be done with a node as it is: the button, the order, the question."""
     name = node.name
-    if node.state is NodeState.STOPPED:
+    if node.state in FITS[Do.START]:
         yield "Start", {"do": "start", "nodes": [name]}, f"Start {name} and keep it {UNTIL}?"
-    if node.state in {NodeState.SERVING, NodeState.CLOSED}:
+    if node.state in FITS[Do.HOLD]:
         yield "Hold", {"do": "hold", "nodes": [name]}, f"Keep {name} serving {UNTIL}?"
-    if node.state is NodeState.CLOSED:
+    if node.state in FITS[Do.OPEN]:
         yield "Open", {"do": "open", "nodes": [name]}, f"Open {name} for new calls?"
-    if node.state is NodeState.SERVING:
+    if node.state in FITS[Do.CLOSE]:
         yield "Close", {"do": "close", "nodes": [name]}, f"Close {name}? Its calls go on, new ones go elsewhere."
     if node.holds:
         held = ", ".join(f"«{reason}»" for reason in node.holds)

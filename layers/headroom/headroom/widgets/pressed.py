@@ -6,8 +6,9 @@ from typing import Any
 
 import msgspec
 
+from headroom.domain.people.orders import Do
 from headroom.domain.planning.promises import BadRequestError
-from headroom.usecases.orders import Do, Order
+from headroom.usecases.order import Order
 from headroom.widgets.words import next_time_of
 
 DIGITS = 4  # of a number of nodes

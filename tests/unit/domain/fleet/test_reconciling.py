@@ -33,7 +33,7 @@ def test_what_fits_is_not_mentioned() -> None:
 
 def test_a_node_that_runs_unrecorded_gets_a_lifetime_and_an_issue() -> None:
     [found] = findings(node(1, Power.RUNNING), known(lifetime=None))
-    assert (found.found, found.launched_at, found.meddled) == (Found.NO_LIFETIME, LONG_AGO, False)
+    assert (found.found, found.launched_at, found.by_others) == (Found.NO_LIFETIME, LONG_AGO, False)
     assert found.what == "burst-1 runs since 06:00 UTC and nobody wrote it down"
 
 
@@ -48,21 +48,21 @@ def test_a_node_that_goes_down_unrecorded_gets_a_lifetime_while_its_launch_can_b
 def test_a_start_whose_message_is_on_its_way_is_no_surprise() -> None:
     seen = node(1, Power.PENDING, launched_at=NOW - timedelta(seconds=90))
     [found] = findings(seen, known(lifetime=None, start_asked_at=NOW - timedelta(seconds=92)))
-    assert (found.what, found.meddled) == ("", False)
+    assert (found.what, found.by_others) == ("", False)
 
 
 def test_a_start_that_nobody_here_asked_for_is_somebody_elses() -> None:
     seen = node(1, Power.RUNNING, launched_at=JUST_NOW)
-    assert findings(seen, known(lifetime=None))[0].meddled
-    assert not findings(seen, known(lifetime=None, start_asked_at=JUST_NOW - timedelta(minutes=1)))[0].meddled
+    assert findings(seen, known(lifetime=None))[0].by_others
+    assert not findings(seen, known(lifetime=None, start_asked_at=JUST_NOW - timedelta(minutes=1)))[0].by_others
 
 
 def test_a_node_that_stopped_unrecorded_ends_its_lifetime() -> None:
     [found] = findings(node(1), known())
-    assert (found.found, found.launched_at, found.meddled) == (Found.NO_INSTANCE, LONG_AGO, True)
+    assert (found.found, found.launched_at, found.by_others) == (Found.NO_INSTANCE, LONG_AGO, True)
     assert "nobody wrote down that it stopped" in found.what
     [ours] = findings(node(1), known(stop_asked_at=JUST_NOW))
-    assert (ours.meddled, ours.what) == (False, "")
+    assert (ours.by_others, ours.what) == (False, "")
 
 
 def test_a_node_restarted_between_two_ticks_has_two_lifetimes() -> None:
@@ -111,7 +111,7 @@ def test_a_second_controller_holds_closing_and_stopping_but_not_starting(
     minutes: int, nodes: int, *, meddling: bool
 ) -> None:
     at = NOW - timedelta(minutes=minutes)
-    memories = tuple(Memory(node=f"burst-{n}", meddled_at=at) for n in range(1, nodes + 1))
+    memories = tuple(Memory(node=f"burst-{n}", switched_by_others_at=at) for n in range(1, nodes + 1))
     idle = plan(observe(closed(1), closed(2)), promised(memories=memories), CONTROL, NOW)
     assert (idle.changes == ()) is meddling
     assert any("Somebody else starts and stops" in issue.what for issue in idle.issues) is meddling

@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from headroom.domain.history.chain import KEPT, Examined, Head, Kept, after, examine
+from headroom.domain.history import kept as times
+from headroom.domain.history.chain import Examined, Head, Kept, after, examine
 from tests.support.builders import NOW
 
 HALF_A_DAY = timedelta(hours=12)
@@ -31,7 +32,9 @@ def chain(count: int = PLANS, since: datetime = NOW - timedelta(days=5)) -> Chai
     return kept, heads, head
 
 
-def wrong(kept: list[Kept], heads: dict[date, Head], newest: Head | None, oldest: datetime = NOW - KEPT) -> list[str]:
+def wrong(
+    kept: list[Kept], heads: dict[date, Head], newest: Head | None, oldest: datetime = NOW - times.PLANS
+) -> list[str]:
     return list(examine(kept, heads, newest, oldest, Examined()))
 
 

@@ -6,7 +6,8 @@ from datetime import timedelta
 from hypothesis import given
 from hypothesis import strategies as st
 
-from headroom.domain.people.telling import AGAIN, SUBJECT, WEIGHTS, Happened, Memo, Message, Weight, tell
+from headroom.domain.history.events import Event, Kind
+from headroom.domain.people.telling import AGAIN, SUBJECT, WEIGHTS, Memo, Message, Weight, tell
 from headroom.domain.policy import Policy
 from tests.support.builders import NOW
 
@@ -15,14 +16,19 @@ CLOCK_OF = Policy().on_the_clock
 MINUTE = timedelta(minutes=1)
 
 
-def event(minute: float, kind: str, node: str = "", topic: str = "", reason: str = "") -> Happened:
+def event(minute: float, kind: str, node: str = "", topic: str = "", reason: str = "") -> Event:
     at = NOW + timedelta(minutes=minute)
-    return Happened(
-        id=f"{at:%H%M%S}-{kind}-{node}", at=at, kind=kind, reason=reason or f"{kind} {node}", node=node, topic=topic
+    return Event(
+        id=f"{at:%H%M%S}-{kind}-{node}",
+        at=at,
+        kind=Kind(kind),
+        reason=reason or f"{kind} {node}",
+        node=node,
+        topic=topic,
     )
 
 
-def told(events: list[Happened], minutes: int = 90, memo: Memo | None = None) -> list[tuple[int, Message]]:
+def told(events: list[Event], minutes: int = 90, memo: Memo | None = None) -> list[tuple[int, Message]]:
     """Look every minute, and return the messages with the minutes at which they were sent."""
     found, memo = [], memo or Memo()
     for minute in range(minutes):
@@ -137,7 +143,7 @@ def test_what_was_written_by_a_clock_that_is_ahead_is_told_once() -> None:
 
 
 def test_a_problem_of_two_locations_is_over_when_it_is_over_in_both() -> None:
-    def short(minute: int, kind: str, place: str) -> Happened:
+    def short(minute: int, kind: str, place: str) -> Event:
         return replace(
             event(minute, kind, topic="not enough nodes", reason=f"{place} is short"),
             id=f"{minute}{place}",
@@ -165,7 +171,7 @@ HAPPENED = st.builds(
 
 
 @given(st.lists(HAPPENED, max_size=25, unique_by=lambda one: one.id))
-def test_nothing_that_people_should_know_is_left_out_and_few_messages_say_it(events: list[Happened]) -> None:
+def test_nothing_that_people_should_know_is_left_out_and_few_messages_say_it(events: list[Event]) -> None:
     events = [one if one.kind.startswith("issue") else replace(one, topic="") for one in events]
     messages = told(events, 240)
     said = "\n".join(message.body for _, message in messages)

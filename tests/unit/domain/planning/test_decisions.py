@@ -9,7 +9,8 @@ import pytest
 from headroom.domain.demand.turned_away import Sample
 from headroom.domain.fleet.fleet import Instance, NodeState, Power, Worker
 from headroom.domain.fleet.lifecycle import Action, Memory, Pause, Wanted
-from headroom.domain.planning.planning import Change, NodeSummary, Plan, plan
+from headroom.domain.planning.planning import plan
+from headroom.domain.planning.plans import Change, NodeSummary, Plan
 from headroom.domain.policy import Mode
 from tests.support.builders import CONTROL, LONG_AGO, NOW, claimed, closed, hold, node, observe, promised
 
@@ -364,10 +365,10 @@ def test_what_was_left_closed_is_opened_for_its_next_start() -> None:
 
 
 def test_beside_another_controller_opening_and_starting_go_on_and_taking_away_does_not() -> None:
-    meddled = tuple(Memory(node=f"burst-{n}", meddled_at=NOW) for n in (1, 2))
-    decided = decide(closed(1), node(2), free=0, memories=meddled, policy=replace(CONTROL, threshold=16))
+    by_others = tuple(Memory(node=f"burst-{n}", switched_by_others_at=NOW) for n in (1, 2))
+    decided = decide(closed(1), node(2), free=0, memories=by_others, policy=replace(CONTROL, threshold=16))
     assert done(decided) == [("open", "burst-1"), ("start", "burst-2")]
-    assert done(decide(closed(1), node(2, ON), memories=meddled)) == []
+    assert done(decide(closed(1), node(2, ON), memories=by_others)) == []
 
 
 def test_a_change_is_what_it_says() -> None:

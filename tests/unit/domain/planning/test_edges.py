@@ -8,13 +8,13 @@ import pytest
 
 from headroom.domain.demand.bookings import Meeting, look
 from headroom.domain.demand.forecasting import Booking, Foresight, expected, near
-from headroom.domain.fleet.fleet import Instance, NodeState, PexipSettings, Power, Worker, match_up, state_of
+from headroom.domain.fleet.fleet import Instance, NodeState, PexipSettings, Power, Source, Worker, match_up, state_of
 from headroom.domain.fleet.lifecycle import Action, Memory, Wanted
 from headroom.domain.fleet.load import Load, is_near_threshold
 from headroom.domain.planning.planning import plan
 from headroom.domain.planning.promises import Request, Terms, promise
 from headroom.domain.policy import Mode
-from headroom.domain.safety.claims import holds, is_resting
+from headroom.domain.safety.claims import is_met, is_resting
 from tests.support.builders import CONTROL, NOW, claimed, closed, hold, node, observe, principal, promised
 
 HOUR = timedelta(hours=1)
@@ -131,7 +131,7 @@ def test_an_upgrade_of_one_node_is_an_issue() -> None:
 
 
 def test_what_ec2_could_not_say_is_told_from_what_pexip_could_not() -> None:
-    seen = observe(unreachable="EC2 cannot be read: RequestLimitExceeded")
+    seen = replace(observe(unreachable="EC2 cannot be read: RequestLimitExceeded"), silent=Source.EC2)
     [issue] = plan(seen, promised(), CONTROL, NOW).issues
     assert issue.what == "No news from EC2 for 0 min: EC2 cannot be read: RequestLimitExceeded"
 
@@ -154,9 +154,9 @@ def test_a_workflow_that_rests_is_relieved_by_one_that_opens_and_by_no_other() -
     assert not replace(claimed(1, Action.START), rests_until=NOW + HOUR).is_relieved_by(Action.OPEN, NOW)
     assert not claimed(1, Action.STOP).is_relieved_by(Action.OPEN, NOW)
     facts: dict[str, Any] = {"claim_token": "stop-1", "rests_until": NOW + timedelta(seconds=1)}
-    assert holds(is_resting("stop-1", NOW), facts)
-    assert not holds(is_resting("stop-2", NOW), facts)
-    assert not holds(is_resting("stop-1", NOW + timedelta(seconds=1)), facts)
+    assert is_met(is_resting("stop-1", NOW), facts)
+    assert not is_met(is_resting("stop-2", NOW), facts)
+    assert not is_met(is_resting("stop-1", NOW + timedelta(seconds=1)), facts)
 
 
 def test_a_workflow_is_at_work_until_its_lease_ends() -> None:

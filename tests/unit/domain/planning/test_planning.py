@@ -10,10 +10,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from headroom.domain.demand.forecasting import Booking
-from headroom.domain.fleet.fleet import Instance, Observation, PexipSettings, Power, Worker
+from headroom.domain.fleet.fleet import ON, Instance, Observation, PexipSettings, Power, Worker
 from headroom.domain.fleet.lifecycle import Action, Memory, Pause, Pausing, Wanted
 from headroom.domain.planning.issues import Trouble
-from headroom.domain.planning.planning import Plan, plan
+from headroom.domain.planning.planning import plan
+from headroom.domain.planning.plans import Plan
 from headroom.domain.policy import Mode
 from tests.support.builders import CONTROL, LONG_AGO, NOW, claimed, closed, hold, node, observe, promised
 
@@ -309,6 +310,28 @@ def test_what_the_next_plan_goes_on_to_start_is_no_issue() -> None:
     )
 
 
+def moved(number: int) -> tuple[Worker, Instance]:
+    """A closed node whose public address is no longer the one that Pexip knows."""
+    return closed(number, public_ip="198.51.100.9", static_nat_address="203.0.113.1")
+
+
+def test_a_closed_node_whose_address_has_moved_opens_though_no_node_more_may_be_on() -> None:
+    one = replace(CONTROL, max_nodes=1)
+    decided = plan(observe(moved(1), free=0), promised(), one, NOW)
+    assert [(change.node, change.action) for change in decided.changes] == [("burst-1", Action.START)]
+    assert [issue.kind for issue in decided.issues if issue.kind is Trouble.NOT_ENOUGH] == []
+
+
+def test_a_closed_node_whose_address_has_moved_takes_no_start_from_the_others() -> None:
+    three = replace(CONTROL, max_nodes=3, thresholds={"AWS burst": 29})
+    decided = plan(observe(moved(1), node(2), node(3), free=0), promised(), three, NOW)
+    assert [change.node for change in decided.changes] == ["burst-1", "burst-2"]
+    more = plan(
+        observe(moved(1), node(2), node(3), node(4), free=0), promised(hold(counts={"AWS burst": 4})), three, NOW
+    )
+    assert [change.node for change in more.changes] == ["burst-1", "burst-2", "burst-3"]
+
+
 def test_there_are_never_more_nodes_on_than_allowed() -> None:
     limited = replace(CONTROL, max_nodes=2)
     decided = plan(observe(*(node(n) for n in range(1, 6))), promised(hold(counts={"AWS burst": 5})), limited, NOW)
@@ -526,3 +549,6 @@ def test_a_plan_never_stops_what_is_not_closed_and_empty_nor_touches_a_node_twic
             assert workers[change.node].maintenance_mode
             assert workers[change.node].shards == 0
     assert len({change.node for change in decided.changes}) == len(decided.changes)
+    on = {node.name for node in decided.nodes if node.state in ON}
+    assert {each.node for each in decided.left} == on - {change.node for change in decided.changes}
+    assert all(each.reason for each in decided.left)

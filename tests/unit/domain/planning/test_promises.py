@@ -8,7 +8,7 @@ import pytest
 from headroom.domain.fleet.fleet import Power
 from headroom.domain.fleet.lifecycle import Memory
 from headroom.domain.planning.planning import plan
-from headroom.domain.planning.promises import BadRequestError, Request, Terms, chance, promise, report
+from headroom.domain.planning.promises import BadRequestError, Request, Terms, chance, kept, promise
 from headroom.domain.policy import Mode
 from tests.support.builders import CONTROL, NOW, hold, node, observe, promised
 
@@ -69,7 +69,7 @@ def test_nothing_can_be_promised_without_nodes() -> None:
 
 
 @pytest.mark.parametrize(
-    ("asked", "kept"),
+    ("asked", "is_kept"),
     [
         pytest.param({"counts": {"AWS burst": 1}}, True, id="one serves"),
         pytest.param({"counts": {"AWS burst": 2}}, False, id="two are asked for"),
@@ -77,13 +77,13 @@ def test_nothing_can_be_promised_without_nodes() -> None:
         pytest.param({"nodes": ("burst-2",)}, False, id="the named one does not"),
     ],
 )
-def test_a_report_says_what_is_ready_and_what_is_not_and_why(asked: dict[str, Any], kept: bool) -> None:
+def test_a_report_says_what_is_ready_and_what_is_not_and_why(asked: dict[str, Any], is_kept: bool) -> None:
     failed = Memory(node="burst-2", failed_at=datetime(2026, 3, 2, 7, 55, tzinfo=UTC))
     commitments = promised(memories=(failed,))
     decided = plan(observe(node(1, Power.RUNNING), node(2)), commitments, CONTROL, NOW)
-    found = report(hold(**asked), decided, commitments, CONTROL.on_the_clock)
-    assert found.kept is kept
-    assert ("burst-2 is stopped, its last start failed at 07:55 UTC" in found.reason) is not kept
+    found = kept(hold(**asked), decided, commitments, CONTROL.on_the_clock)
+    assert found.kept is is_kept
+    assert ("burst-2 is stopped, its last start failed at 07:55 UTC" in found.reason) is not is_kept
 
 
 def sure_of(count: int, *boots: float | None) -> float:

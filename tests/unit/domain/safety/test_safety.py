@@ -32,8 +32,8 @@ SOUND = Evidence(
     mode=Mode.CONTROL,
     paused="",
     upgrading=False,
-    bursting_enabled=False,
-    meddled_with=(),
+    conflict="",
+    switched_by_others=(),
     tagged=True,
     launched_at=LONG_AGO,
     minimum_lifetime=timedelta(minutes=50),
@@ -90,10 +90,10 @@ NOT_TWICE = "It has not been looked at twice, 120 s apart"
 OBJECTIONS: list[tuple[str, dict[str, Any], str]] = [
     ("observe mode", {"mode": Mode.OBSERVE}, "In observe mode stopping is Pexip's"),
     ("assist mode", {"mode": Mode.ASSIST}, "In assist mode stopping is Pexip's"),
-    ("a second controller", {"bursting_enabled": True}, f"Pexip's own bursting is enabled: {TWO}"),
+    ("a second controller", {"conflict": "Pexip bursts, too"}, "Pexip bursts, too"),
     (
         "somebody who starts and stops nodes",
-        {"meddled_with": ("burst-1", "burst-2")},
+        {"switched_by_others": ("burst-1", "burst-2")},
         f"Somebody else starts and stops nodes, too (burst-1, burst-2): {TWO}",
     ),
     ("no tag", {"tagged": False}, "The instance does not carry the pexip-cloud tag"),

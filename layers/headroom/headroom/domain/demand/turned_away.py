@@ -25,8 +25,8 @@ class Sample:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Refused:
-    """Calls that Pexip recorded as refused from `since` to `until`: for want of capacity, and of licences."""
+class TurnedAway:
+    """Calls that Pexip recorded as turned away from `since` to `until`: for want of capacity, and of licences."""
 
     since: datetime
     until: datetime

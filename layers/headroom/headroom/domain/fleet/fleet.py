@@ -12,6 +12,13 @@ CLOCK_SKEW = timedelta(seconds=60)  # how far EC2's launch time and the node's b
 OURS = "Headroom:"  # how every maintenance_mode_reason that Headroom writes begins
 
 
+class Source(StrEnum):
+    """Where news come from."""
+
+    PEXIP = "Pexip"
+    EC2 = "EC2"
+
+
 class Power(StrEnum):
     """An instance's state, in EC2's words."""
 
@@ -38,6 +45,21 @@ class Instance:
     zone: str = ""
     type: str = ""
     state_reason: str = ""
+
+
+def is_ours(reason: str | None) -> bool:
+    """Say whether a maintenance_mode_reason is Headroom's own."""
+    return (reason or "").startswith(OURS)
+
+
+def is_in_step(sync_status: str | None) -> bool:
+    """Say whether a node is in step with the Management Node; versions that have no sync_status do not say otherwise."""
+    return sync_status in {None, "", "SYNCED"}
+
+
+def is_upgrading(upgrade_status: str | None) -> bool:
+    """Say whether Pexip is changing a node's software."""
+    return upgrade_status not in {None, "", "IDLE"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,6 +99,11 @@ class Worker:
         return self.maintenance_mode or self.maintenance_mode_configured
 
     @property
+    def closed_by_us(self) -> bool:
+        """In maintenance mode by its configuration, in Headroom's name."""
+        return self.maintenance_mode_configured and is_ours(self.maintenance_mode_reason)
+
+    @property
     def proxies(self) -> bool:
         """A Proxying Edge Node; a Transcoding Conferencing Node never proxies."""
         return self.node_type != "CONFERENCING"
@@ -90,7 +117,7 @@ class Worker:
     @property
     def upgrading(self) -> bool:
         """Pexip is changing its software."""
-        return self.upgrade_status not in {None, "", "IDLE"}
+        return is_upgrading(self.upgrade_status)
 
     @property
     def used_hd(self) -> int | None:
@@ -142,6 +169,7 @@ class Observation:
     reading: Reading
     instances: tuple[Instance, ...]
     unreachable: str = ""  # why the newest reading failed, if it did; `reading` is then the last good one
+    silent: Source = Source.PEXIP  # who could not be read, if anybody
     trail: tuple[Demand, ...] = ()  # how the load went lately, the oldest first: the last plan's `trail`
     outlooks: tuple[Outlook, ...] = ()  # what past days did around now, by principal location
     bookings: tuple[Booking, ...] = ()  # meetings that are near
@@ -192,14 +220,13 @@ class Node:
     @property
     def closed_by_us(self) -> bool:
         """In maintenance mode, on or off, by Headroom."""
-        return self.worker.maintenance_mode_configured and self.worker.maintenance_mode_reason.startswith(OURS)
+        return self.worker.closed_by_us
 
     @property
     def closed_by_others(self) -> bool:
         """In maintenance mode, on or off, by a person, an upgrade or its own check."""
-        ours = self.worker.maintenance_mode_reason.startswith(OURS)
-        held = self.state is NodeState.CLOSED_BY_OTHERS
-        return held or (self.state is NodeState.STOPPED and self.worker.maintenance_mode_configured and not ours)
+        closed_while_off = self.state is NodeState.STOPPED and self.worker.maintenance_mode_configured
+        return self.state is NodeState.CLOSED_BY_OTHERS or (closed_while_off and not self.closed_by_us)
 
     @property
     def used(self) -> int:
@@ -226,6 +253,20 @@ class Node:
         return self.worker.shards == 0 and self.worker.signaling_count == 0
 
 
+class UnknownNodeError(Exception):
+    """Pexip's newest reading has no overflow node of this name; check its spelling on the status page."""
+
+
+def find_worker(reading: Reading, node: str) -> Worker:
+    """Return the node of that name; raise UnknownNodeError, naming those there are."""
+    overflow = {location.overflow_location for location in reading.locations}
+    for worker in reading.workers:
+        if worker.name == node and worker.location in overflow:
+            return worker
+    names = ", ".join(worker.name for worker in reading.workers if worker.location in overflow) or "none"
+    raise UnknownNodeError(f"No overflow node is called {node!r}; there are: {names}.")
+
+
 def has_booted(worker: Worker, launched_at: datetime) -> bool:
     """Say whether Pexip's row speaks of this power-on, and of a node that is up and in step.
 
@@ -234,7 +275,7 @@ def has_booted(worker: Worker, launched_at: datetime) -> bool:
     return (
         worker.boot_time is not None
         and worker.boot_time >= launched_at - CLOCK_SKEW
-        and worker.sync_status in {None, "", "SYNCED"}
+        and is_in_step(worker.sync_status)
         and bool(worker.max_hd_calls)
         and not worker.alarm
     )
@@ -267,7 +308,7 @@ def _state_when_on(
     worker: Worker, instance: Instance, boot_limit: timedelta, *, just_opened: bool, now: datetime
 ) -> NodeState:
     opening = just_opened and not worker.maintenance_mode_configured
-    if worker.closed and not opening and not worker.maintenance_mode_reason.startswith(OURS):
+    if worker.closed and not opening and not is_ours(worker.maintenance_mode_reason):
         return NodeState.CLOSED_BY_OTHERS
     if instance.power is Power.PENDING or not has_booted(worker, instance.launched_at):
         return NodeState.STARTING if now - instance.launched_at <= boot_limit else NodeState.LATE

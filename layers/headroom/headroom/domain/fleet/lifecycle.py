@@ -6,17 +6,17 @@ from enum import StrEnum
 
 from headroom.domain.fleet.fleet import (
     CLOCK_SKEW,
-    OURS,
     Instance,
     Power,
     Worker,
     has_booted,
+    is_in_step,
     needs_its_address,
 )
 
 OURS_FOR = timedelta(minutes=10)  # how long after Headroom asked a change of state is taken to be its own doing
-MEDDLED_LATELY = timedelta(hours=1)
-MEDDLING = 2  # nodes that somebody else starts and stops: one may be a person's test, two are another controller
+SWITCHED_LATELY = timedelta(hours=1)
+SEVERAL = 2  # nodes that somebody else starts and stops: one may be a person's test, two are another controller
 
 
 class Wanted(StrEnum):
@@ -66,6 +66,10 @@ class Claim:
     action: Action
     until: datetime
 
+    def runs(self, now: datetime) -> bool:
+        """Say whether its lease still runs."""
+        return self.until > now
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Memory:
@@ -85,23 +89,21 @@ class Memory:
     start_asked_at: datetime | None = None  # when Headroom last asked to start its instance
     stop_asked_at: datetime | None = None  # and to stop it
     stopped_at: datetime | None = None  # when it was last seen to have stopped, whoever stopped it
-    refused_since: datetime | None = (
-        None  # when its stop was first refused, of all refusals since it last went another way
-    )
-    refused_why: str = ""  # and the last of their reasons
+    # Start of the current run of refused stops, which any other outcome ends, and the last of their reasons
+    refused_since: datetime | None = None
+    refused_why: str = ""
     lifetime: datetime | None = None  # the launch time of the lifetime that is open
-    meddled_at: datetime | None = None  # when somebody else last started or stopped its instance
+    switched_by_others_at: datetime | None = None  # when somebody else last started or stopped its instance
     hd: int | None = None  # HD connections it offered when it last served
-    boots: tuple[
-        float | None, ...
-    ] = ()  # its last starts: seconds from command to serving, None if it did not serve in time
+    # Its last starts: seconds from command to serving, None if it did not serve in time
+    boots: tuple[float | None, ...] = ()
 
     def is_at_work(self, now: datetime) -> bool:
         """Say whether a workflow has the claim, by its lease."""
-        return self.claim is not None and self.claim.until > now
+        return self.claim is not None and self.claim.runs(now)
 
     def is_relieved_by(self, action: Action, now: datetime) -> bool:
-        """Say whether a workflow that opens the node need not wait for the one that closes or stops it: that one rests."""
+        """Say whether an opening workflow may take the claim over from a closing or stopping one that is only waiting."""
         return (
             action is Action.OPEN
             and self.claim is not None
@@ -157,6 +159,10 @@ class Pause:
         """Whether nodes are started and opened as before."""
         return self.holding is Pausing.STOPS_ONLY
 
+    def forbids(self, action: Action) -> bool:
+        """Say whether it forbids an action; opening what Headroom closed is right at any time."""
+        return action is not Action.OPEN and not (action is Action.START and self.still_starts)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Commitments:
@@ -176,12 +182,14 @@ class Commitments:
             memory.node for memory in self.memories if memory.opened_at and now - memory.opened_at < replication
         )
 
-    def meddled_with(self, now: datetime) -> tuple[str, ...]:
+    def switched_by_others(self, now: datetime) -> tuple[str, ...]:
         """Name the nodes that somebody else started or stopped lately, if they are so many that it is no accident."""
         lately = tuple(
-            memory.node for memory in self.memories if memory.meddled_at and now - memory.meddled_at < MEDDLED_LATELY
+            memory.node
+            for memory in self.memories
+            if memory.switched_by_others_at and now - memory.switched_by_others_at < SWITCHED_LATELY
         )
-        return lately if len(lately) >= MEDDLING else ()
+        return lately if len(lately) >= SEVERAL else ()
 
     def holds_on(self, node: str, location: str, serving: int) -> tuple[Hold, ...]:
         """Return the holds that need this node: by name, or because only `serving` others are there for its count."""
@@ -247,8 +255,7 @@ def judge_start(
 
 def _may_open_while_it_boots(worker: Worker, instance: Instance) -> bool:
     """Headroom has it closed, and not because its new public address may have to be corrected first."""
-    ours = worker.maintenance_mode_configured and worker.maintenance_mode_reason.startswith(OURS)
-    return ours and worker.static_nat_address in {None, "", instance.public_ip}
+    return worker.closed_by_us and worker.static_nat_address in {None, "", instance.public_ip}
 
 
 def _judge_booted(worker: Worker, instance: Instance, *, reserve: bool) -> Verdict:
@@ -276,6 +283,6 @@ def _missing(worker: Worker, instance: Instance) -> str:
         return "Pexip has not heard from it since it was switched on"
     if worker.alarm:
         return f"Pexip cannot reach it ({worker.alarm})"
-    if worker.sync_status not in {None, "", "SYNCED"}:
+    if not is_in_step(worker.sync_status):
         return f"It is not in step with the Management Node ({worker.sync_status})"
     return "Pexip does not know its capacity yet"

@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 
 from headroom.domain.demand.forecasting import Demand
 from headroom.domain.fleet.fleet import Node, NodeState, Reading, Worker
+from headroom.domain.fleet.limits import threshold
 from headroom.domain.policy import Policy
 
 TRAIL = timedelta(minutes=16)
@@ -135,8 +136,7 @@ def _thinned(trail: Sequence[Demand], now: datetime) -> Iterator[Demand]:
 
 def is_near_threshold(reading: Reading, policy: Policy) -> bool:
     """Say whether any principal location is at its threshold or approaching it: worth another look within the minute."""
-    default = reading.settings.bursting_threshold if policy.threshold is None else policy.threshold
     return any(
-        load.free <= policy.thresholds.get(load.location, default) + policy.hysteresis
+        load.free <= threshold(policy, reading, load.location) + policy.hysteresis
         for load in principal_loads(reading).values()
     )

@@ -31,7 +31,7 @@ class Finding:
     node: str
     launched_at: datetime | None = None  # of the lifetime that is missing, or was left open
     hd: int = 0
-    meddled: bool = False  # somebody else started or stopped the instance just now
+    by_others: bool = False  # somebody else started or stopped the instance just now
     what: str = ""
     advice: str = ""
 
@@ -74,12 +74,12 @@ def _lifetimes(node: Node, memory: Memory, now: datetime) -> Iterator[Finding]:
         yield _left_open(memory, memory.lifetime, now)
     if is_seen and memory.lifetime != launched_at:
         unseen = now - launched_at > MESSAGE_TAKES
-        meddled = now - launched_at < OURS_FOR and not was_ours(memory.start_asked_at, launched_at)
+        by_others = now - launched_at < OURS_FOR and not was_ours(memory.start_asked_at, launched_at)
         yield Finding(
             found=Found.NO_LIFETIME,
             node=node.name,
             launched_at=launched_at,
-            meddled=meddled,
+            by_others=by_others,
             what=f"{node.name} runs since {launched_at:%H:%M} UTC and nobody wrote it down" if unseen else "",
             advice="Its lifetime is written now; who started it is not known.",
         )
@@ -91,7 +91,7 @@ def _left_open(memory: Memory, launched_at: datetime, now: datetime) -> Finding:
         found=Found.NO_INSTANCE,
         node=memory.node,
         launched_at=launched_at,
-        meddled=not ours,
+        by_others=not ours,
         what="" if ours else f"{memory.node} is off, and nobody wrote down that it stopped",
         advice="Its lifetime ends now in the ledger. Calls on it were cut unless it was empty: ask who stopped it.",
     )

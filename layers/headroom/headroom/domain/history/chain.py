@@ -6,9 +6,7 @@ The last plan of each day, its head, is kept for ever and published elsewhere. P
 import hashlib
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
-
-KEPT = timedelta(days=35)  # full snapshots and plans
+from datetime import date, datetime
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,10 +7,11 @@ from enum import StrEnum
 
 from headroom.domain.fleet.fleet import ON, NodeState, Observation
 from headroom.domain.fleet.lifecycle import Action, Commitments, Hold, Memory, Pause
+from headroom.domain.fleet.limits import threshold
 from headroom.domain.fleet.load import Load
 from headroom.domain.planning.issues import Issue
-from headroom.domain.planning.planning import NodeSummary, Plan
-from headroom.domain.policy import Mode, Policy
+from headroom.domain.planning.plans import NodeSummary, Plan
+from headroom.domain.policy import OLD, Mode, Policy
 
 
 class Level(StrEnum):
@@ -40,7 +41,10 @@ class Place:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Seen:
-    """An overflow node: `since` when it is what it is, `on_since` its power-on, `why` what is wanted of it and why."""
+    """An overflow node: `since` when it is what it is, `on_since` its power-on, `why` what is wanted of it and why.
+
+    `stays` says why the newest plan neither closes nor stops it, of one that is on.
+    """
 
     name: str
     instance: str
@@ -53,6 +57,7 @@ class Seen:
     on_since: datetime | None
     workflow: str
     holds: tuple[str, ...]
+    stays: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,18 +82,16 @@ class Status:
     @property
     def is_old(self) -> bool:
         """Nobody has read Pexip lately: what is shown may be wrong."""
-        return self.age > OLD
+        return self.age > OLD.total_seconds()
 
     def nodes_by_state(self) -> dict[NodeState, int]:
         """Count the nodes of each state, in the order of their lives."""
         return {state: count for state in NodeState if (count := sum(node.state is state for node in self.nodes))}
 
 
-OLD = 180  # seconds
-
-
 def status_of(observation: Observation, policy: Policy, plan: Plan, commitments: Commitments, now: datetime) -> Status:
     """Put together what the newest plan saw and what has been promised and begun since."""
+    stays = {each.node: each.reason for each in plan.left}
     return Status(
         platform=observation.reading.platform,
         at=now,
@@ -101,7 +104,7 @@ def status_of(observation: Observation, policy: Policy, plan: Plan, commitments:
         frozen=plan.frozen,
         pause=commitments.pause,
         places=tuple(_places(observation, policy, plan)),
-        nodes=tuple(_seen(node, commitments.memory(node.name), commitments, now) for node in plan.nodes),
+        nodes=tuple(_seen(node, commitments, stays.get(node.name, ""), now) for node in plan.nodes),
         issues=plan.issues,
         holds=tuple(sorted(commitments.holds, key=lambda hold: (hold.begins, hold.id))),
     )
@@ -111,9 +114,8 @@ def _places(observation: Observation, policy: Policy, plan: Plan) -> Iterator[Pl
     reading = observation.reading
     into = {place.name: place.overflow_location or "" for place in reading.locations}
     asked = {need.location: need.reason for need in plan.needs if need.rule != "none"}
-    default = reading.settings.bursting_threshold if policy.threshold is None else policy.threshold
     for load in (*plan.principals, *plan.overflows):
-        threshold = policy.thresholds.get(load.location, default)
+        few = threshold(policy, reading, load.location)
         yield Place(
             location=load.location,
             overflows_into=into.get(load.location, ""),
@@ -123,8 +125,8 @@ def _places(observation: Observation, policy: Policy, plan: Plan) -> Iterator[Pl
             coming=load.coming,
             carried=load.carried,
             reserve=load.reserve,
-            threshold=threshold,
-            level=_level(load, threshold, policy.hysteresis),
+            threshold=few,
+            level=_level(load, few, policy.hysteresis),
             need=asked.get(load.location, ""),
         )
 
@@ -135,7 +137,8 @@ def _level(load: Load, threshold: int, hysteresis: int) -> Level:
     return Level.REACHED if load.free <= threshold else Level.APPROACHING
 
 
-def _seen(node: NodeSummary, memory: Memory, commitments: Commitments, now: datetime) -> Seen:
+def _seen(node: NodeSummary, commitments: Commitments, stays: str, now: datetime) -> Seen:
+    memory = commitments.memory(node.name)
     at_work = memory.claim if memory.is_at_work(now) else None
     return Seen(
         name=node.name,
@@ -149,6 +152,7 @@ def _seen(node: NodeSummary, memory: Memory, commitments: Commitments, now: date
         on_since=memory.lifetime if node.state in ON else None,
         workflow=_DOING[at_work.action] if at_work else "",
         holds=tuple(hold.reason for hold in commitments.holds if node.name in hold.nodes),
+        stays=stays,
     )
 
 

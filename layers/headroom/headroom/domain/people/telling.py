@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 
+from headroom.domain.history.events import Event
 from headroom.domain.planning.issues import Trouble
 
 AGAIN = timedelta(minutes=15)  # the same problem is told no sooner
@@ -86,27 +87,6 @@ SHOULD = {
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Happened:
-    """Something that happened; `topic` tells one kind of issue from another, `id` one happening from another.
-
-    `about` is what an issue is of, where that is no node: a location, a source of news.
-    """
-
-    id: str
-    at: datetime
-    kind: str
-    reason: str
-    node: str = ""
-    topic: str = ""
-    about: str = ""
-
-    @property
-    def subject(self) -> str:
-        """What it is of: all that have the same are told together."""
-        return self.topic or self.kind
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Problem:
     """Something amiss, as people know it: `there` names what it is of now, `fresh` is what they were not told yet."""
 
@@ -115,7 +95,7 @@ class Problem:
     last: datetime
     told: datetime | None = None
     there: tuple[str, ...] = ()
-    fresh: tuple[Happened, ...] = ()
+    fresh: tuple[Event, ...] = ()
     more: int = 0  # that are fresh, too, and not kept one by one
 
 
@@ -124,7 +104,7 @@ class Memo:
     """What is remembered from one look to the next."""
 
     problems: tuple[Problem, ...] = ()
-    news: tuple[Happened, ...] = ()
+    news: tuple[Event, ...] = ()
     unsent: tuple["Message", ...] = ()  # that could not be sent: first of all the next time
     sent: tuple[datetime, ...] = ()
     looked: datetime | None = None
@@ -142,7 +122,7 @@ class Message:
 
 
 def tell(
-    happened: Iterable[Happened], memo: Memo, now: datetime, keep: timedelta, clock_of: Callable[[datetime], str]
+    happened: Iterable[Event], memo: Memo, now: datetime, keep: timedelta, clock_of: Callable[[datetime], str]
 ) -> tuple[list[Message], Memo]:
     """Return what people are to be told now, and what to remember; what was taken within `keep` is not taken again."""
     known = {seen for seen, _ in memo.seen}
@@ -171,7 +151,7 @@ def tell(
     return messages, memo
 
 
-def _taken(memo: Memo, one: Happened) -> Memo:
+def _taken(memo: Memo, one: Event) -> Memo:
     """Add what happened to what people are still to be told."""
     match WEIGHTS.get(one.kind):
         case Weight.NEWS:
@@ -185,7 +165,7 @@ def _taken(memo: Memo, one: Happened) -> Memo:
             return memo
 
 
-def _with_problem(memo: Memo, one: Happened) -> Memo:
+def _with_problem(memo: Memo, one: Event) -> Memo:
     is_over = WEIGHTS[one.kind] is Weight.OVER
     before = next((problem for problem in memo.problems if problem.subject == one.subject), None)
     if before is None and is_over:
@@ -213,11 +193,11 @@ def _is_over(problem: Problem, now: datetime) -> bool:
     return now - problem.last >= (OVER_FOR if is_issue else AGAIN)
 
 
-def _is_ripe(news: Sequence[Happened], now: datetime) -> bool:
+def _is_ripe(news: Sequence[Event], now: datetime) -> bool:
     return now - max(one.at for one in news) >= QUIET or now - min(one.at for one in news) >= LONGEST
 
 
-def _urgent(kind: str, all_of_it: Sequence[Happened], clock_of: Callable[[datetime], str]) -> Message:
+def _urgent(kind: str, all_of_it: Sequence[Event], clock_of: Callable[[datetime], str]) -> Message:
     what = all_of_it[-1].reason
     lines = [*_cut([f"{clock_of(one.at)} {one.reason}" for one in all_of_it]), "", *_sequel(kind)]
     return Message(subject=_subject(f"Headroom: {TITLES[kind]}:", what), body="\n".join(lines), urgent=True, topic=kind)
@@ -226,7 +206,7 @@ def _urgent(kind: str, all_of_it: Sequence[Happened], clock_of: Callable[[dateti
 def _gathered(
     due: Sequence[Problem],
     over: Sequence[Problem],
-    news: Sequence[Happened],
+    news: Sequence[Event],
     now: datetime,
     clock_of: Callable[[datetime], str],
 ) -> Message:

@@ -55,7 +55,7 @@ def issues_of(situation: Situation) -> Iterator[Issue]:
     """Yield what an operator should know, with what to do about it."""
     if situation.observation.unreachable:
         age = (situation.now - situation.reading.read_at).total_seconds() / 60
-        source = "EC2" if situation.observation.unreachable.startswith("EC2") else "Pexip"
+        source = situation.observation.silent
         yield Issue(
             kind=Trouble.NO_NEWS,
             about=source,
@@ -89,27 +89,27 @@ def issues_of(situation: Situation) -> Iterator[Issue]:
 
 def _issues_of_ourselves(situation: Situation) -> Iterator[Issue]:
     """What holds Headroom still, and what it had not written down."""
-    if situation.pause:
-        by = f" by {situation.pause.by}" if situation.pause.by else ""
+    if situation.commitments.pause:
+        by = f" by {situation.commitments.pause.by}" if situation.commitments.pause.by else ""
         yield Issue(
             kind=Trouble.PAUSED,
-            what=f"Headroom is paused{by}: {situation.pause.reason}",
+            what=f"Headroom is paused{by}: {situation.commitments.pause.reason}",
             advice="It opens what it has closed and then "
-            + ("only starts and opens" if situation.pause.still_starts else "changes nothing")
+            + ("only starts and opens" if situation.commitments.pause.still_starts else "changes nothing")
             + ". Resume with `headroom resume`.",
         )
-    if situation.meddled_with:
+    if situation.may.switched_by_others:
         yield Issue(
             kind=Trouble.TWO_CONTROLLERS,
-            what=f"Somebody else starts and stops nodes, too: {', '.join(situation.meddled_with)}",
+            what=f"Somebody else starts and stops nodes, too: {', '.join(situation.may.switched_by_others)}",
             advice="Headroom closes and stops nothing until an hour has passed without. Find the other controller and "
             "switch it off; Headroom goes on starting what is needed.",
         )
-    if situation.refused:
+    if situation.may.conflict:
         yield Issue(
             kind=Trouble.TWO_CONTROLLERS,
             about="mode",
-            what=situation.refused,
+            what=situation.may.conflict,
             advice="Nothing is changed meanwhile: no node is started, whatever is needed. "
             "`headroom hand-over` and `headroom hand-back` switch with checks.",
         )

@@ -12,11 +12,12 @@ from math import ceil, sqrt
 from statistics import NormalDist
 
 from headroom.domain.demand.forecasting import MEAN_CALL, MINUTE, rise
-from headroom.domain.planning.situation import LATER, Situation
+from headroom.domain.planning.leads import LATER
+from headroom.domain.planning.situation import Situation
 
 TREND_OVER = timedelta(minutes=5)
-TREND_READINGS = 4  # of the last ones must rise on the whole before a trend is believed
-TREND_MARGIN = 0.5  # of the margin that a forecast takes: a trend may end as suddenly as it began
+TREND_READINGS = 4  # readings needed to see a trend
+TREND_MARGIN = 0.5  # share of the forecast's safety margin, as trends end abruptly
 LIKELY = 0.6  # how sure a forecast must be for what is there to stay
 
 
@@ -56,24 +57,24 @@ def needs_of(situation: Situation) -> Iterator[Need]:
 
 
 def _need(situation: Situation, location: str) -> Need:
-    threshold = _threshold_rule(situation, location)
+    rule_now = _threshold_rule(situation, location)
     nearly = _threshold_rule(situation, location, margin=situation.policy.hysteresis)
-    to_boot, to_open = situation.to_boot(location), situation.to_open
+    to_boot, to_open = situation.leads.to_boot(location), situation.leads.to_open
     confidence = situation.policy.confidence
     forecast = _forecast(situation, location, to_boot, confidence)
     soon = _forecast(situation, location, to_open, confidence)
     likely = _forecast(situation, location, to_boot, LIKELY)
     later = _forecast(situation, location, to_boot + LATER, LIKELY)
-    most = max(threshold, forecast, key=lambda ask: ask.hd)
-    names = situation.held_names(location)
-    count, hold = situation.held_count(location)
+    most = max(rule_now, forecast, key=lambda ask: ask.hd)
+    names = situation.held.names(location)
+    count, hold = situation.held.count(location)
     rule, reason = (most.rule, most.reason) if most.hd > 0 else ("none", "nothing asks for capacity")
     if count or names:
         held = f"{count} nodes" if count else ", ".join(names)
-        why = hold.reason if hold else next(h.reason for h in situation.holds if set(h.nodes) & set(names))
+        why = hold.reason if hold else next(h.reason for h in situation.held.holds if set(h.nodes) & set(names))
         rule, reason = "hold", f"{held} held: {why}" + (f"; {most.reason}" if most.hd > 0 else "")
     hd = ceil(most.hd)
-    open_hd = min(hd, ceil(max(threshold.hd, soon.hd)))
+    open_hd = min(hd, ceil(max(rule_now.hd, soon.hd)))
     keep_hd = ceil(max(hd, later.hd, nearly.hd))
     return Need(
         location=location,
@@ -94,9 +95,9 @@ def _threshold_rule(situation: Situation, location: str, margin: int = 0) -> Ask
     The second half asks for nothing while the principal locations could take those calls themselves and stay above
     their thresholds: new calls go there first. With a `margin` the rule asks that much earlier.
     """
-    if situation.stale:
+    if situation.may.stale:
         return Ask(rule="threshold", hd=0, reason="")
-    loads = [situation.principals[name] for name in situation.sources_of(location)]
+    loads = [situation.principals[name] for name in situation.prospects.sources_of(location)]
     asking = [(load.free, load.location) for load in loads if load.free <= situation.threshold(load.location) + margin]
     needed = situation.threshold(location) + 1
     if asking:
@@ -114,9 +115,9 @@ def _threshold_rule(situation: Situation, location: str, margin: int = 0) -> Ask
 def _forecast(situation: Situation, location: str, ahead: timedelta, confidence: float) -> Ask:
     """What bookings, profile and trend ask for: the rise of each principal location beyond what it has free."""
     nothing = Ask(rule="forecast", hd=0, reason="")
-    if situation.stale or not situation.policy.forecasting:
+    if situation.may.stale or not situation.policy.forecasting:
         return nothing
-    asks = [_forecast_for(situation, name, ahead, confidence) for name in situation.sources_of(location)]
+    asks = [_forecast_for(situation, name, ahead, confidence) for name in situation.prospects.sources_of(location)]
     asking = [ask for ask in asks if ask.hd > 0]
     if not asking:
         return nothing
@@ -131,11 +132,11 @@ def _forecast(situation: Situation, location: str, ahead: timedelta, confidence:
 def _forecast_for(situation: Situation, name: str, ahead: timedelta, confidence: float) -> Ask:
     """The same for one principal location."""
     load = situation.principals[name]
-    foresight = situation.foresight(name)
+    foresight = situation.prospects.foresight(name)
     foreseen = foresight.within(ahead)
     most = foreseen.at_most(confidence) if foresight.informed else 0.0
     unusual = _trend(situation, name, ahead)
-    leaving = situation.carried_of(name) * foresight.leavers(ahead)
+    leaving = situation.prospects.carried_of(name) * foresight.leavers(ahead)
     hd = max(most, unusual) + leaving - load.free
     by, sure = situation.policy.on_the_clock(situation.now + ahead), f"{100 * confidence:.3g} % sure"
     has = f"{load.free} are free there"
@@ -153,7 +154,7 @@ def _forecast_for(situation: Situation, name: str, ahead: timedelta, confidence:
 def _trend(situation: Situation, name: str, ahead: timedelta) -> float:
     """How far the load will rise if it goes on rising as fast beyond the usual as in the last minutes."""
     begin = situation.now - TREND_OVER - MINUTE / 2
-    lately = [demand for demand in situation.trails[name] if demand.at >= begin]
+    lately = [demand for demand in situation.prospects.trails[name] if demand.at >= begin]
     if len(lately) < TREND_READINGS:
         return 0.0
     first, last = lately[0], lately[-1]
@@ -161,10 +162,16 @@ def _trend(situation: Situation, name: str, ahead: timedelta) -> float:
     rises = sum(later.used > earlier.used for earlier, later in pairwise(lately))
     if took < TREND_OVER / 2 or rises < len(lately) / 2:
         return 0.0
-    usual = rise(situation.outlooks.get(name), first.used, situation.bookings_of(name), first.at, took)
+    usual = rise(
+        situation.prospects.outlooks.get(name), first.used, situation.prospects.bookings_of(name), first.at, took
+    )
     beyond = last.used - first.used - max(0.0, usual.mean)
     if beyond <= usual.deviation:
         return 0.0
     lasting = beyond * (1 - (usual.deviation / beyond) ** 2)  # shrunk by what chance may have done
     chance = sqrt(2 * last.used * (ahead / MEAN_CALL)) * NormalDist().inv_cdf(situation.policy.confidence)
-    return max(0.0, situation.foresight(name).within(ahead).mean) + lasting * (ahead / took) + TREND_MARGIN * chance
+    return (
+        max(0.0, situation.prospects.foresight(name).within(ahead).mean)
+        + lasting * (ahead / took)
+        + TREND_MARGIN * chance
+    )

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 
 from headroom.domain.fleet.fleet import NodeState
 from headroom.domain.fleet.lifecycle import Commitments, Hold, Memory
-from headroom.domain.planning.planning import NodeSummary, Plan
+from headroom.domain.planning.plans import NodeSummary, Plan
 from headroom.domain.policy import Mode
 
 ENOUGH_STARTS = 5  # measured, before they say anything
@@ -147,7 +147,7 @@ def chance(hold: Hold, memories: Iterable[Memory]) -> Chance:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Report:
+class Kept:
     """What of a promise is ready, and what is not and why."""
 
     kept: bool
@@ -156,7 +156,7 @@ class Report:
     reason: str
 
 
-def report(hold: Hold, plan: Plan, commitments: Commitments, clock_of: Callable[[datetime], str]) -> Report:
+def kept(hold: Hold, plan: Plan, commitments: Commitments, clock_of: Callable[[datetime], str]) -> Kept:
     """Compare a promise with the newest plan's view of the nodes; of a number of nodes only those that were tried are named."""
     asked = [node for node in plan.nodes if node.name in hold.nodes or node.location in hold.counts]
     ready = [node for node in asked if node.state is NodeState.SERVING]
@@ -177,7 +177,7 @@ def report(hold: Hold, plan: Plan, commitments: Commitments, clock_of: Callable[
         if not short
         else f"Not ready: {', '.join(short)} ({'; '.join(reasons) or otherwise})"
     )
-    return Report(kept=not short, ready=tuple(node.name for node in ready), missing=tuple(reasons), reason=sentence)
+    return Kept(kept=not short, ready=tuple(node.name for node in ready), missing=tuple(reasons), reason=sentence)
 
 
 def _failed(node: NodeSummary, hold: Hold, commitments: Commitments) -> datetime | None:

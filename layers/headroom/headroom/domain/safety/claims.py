@@ -3,12 +3,13 @@
 Each condition is data, so that the ledger writes under exactly what the model of docs/safety.md is explored with.
 """
 
+import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-from headroom.domain.fleet.lifecycle import Wanted
+from headroom.domain.fleet.lifecycle import Action, Memory, Wanted
 
 LEASE = timedelta(minutes=5)  # a workflow renews its claim at every step, less than four minutes apart
 FIRST_LEASE = timedelta(minutes=3)  # a claim whose workflow never began is free again after this
@@ -34,8 +35,8 @@ class Comparison:
     compare: Compare
     value: Fact | None = None
 
-    def holds(self, facts: Mapping[str, Fact]) -> bool:
-        """Say whether it is so; a field that is absent only ever is absent."""
+    def is_met(self, facts: Mapping[str, Fact]) -> bool:
+        """Compare with an item; on a field that it lacks only ABSENT is true."""
         if self.compare is Compare.ABSENT or self.field not in facts:
             return self.compare is Compare.ABSENT and self.field not in facts
         there = facts[self.field]
@@ -51,9 +52,9 @@ class Comparison:
 type Condition = tuple[tuple[Comparison, ...], ...]  # every line, and of each line any comparison
 
 
-def holds(condition: Condition, facts: Mapping[str, Fact]) -> bool:
+def is_met(condition: Condition, facts: Mapping[str, Fact]) -> bool:
     """Say whether a write under this condition succeeds."""
-    return all(any(each.holds(facts) for each in line) for line in condition)
+    return all(any(each.is_met(facts) for each in line) for line in condition)
 
 
 def is_free(now: datetime) -> Condition:
@@ -66,14 +67,14 @@ def is_unclaimed() -> Condition:
     return ((Comparison("claim_token", Compare.ABSENT),),)
 
 
-def is_held_by(token: str) -> Condition:
+def is_claimed_by(token: str) -> Condition:
     """The claim is ours, even if its lease has just ended: nobody else has taken it."""
     return ((Comparison("claim_token", Compare.IS, token),),)
 
 
 def is_resting(token: str, now: datetime) -> Condition:
     """The workflow that has the claim only waits: whoever takes the claim now fences it off before its next step."""
-    return (*is_held_by(token), (Comparison("rests_until", Compare.AFTER, now),))
+    return (*is_claimed_by(token), (Comparison("rests_until", Compare.AFTER, now),))
 
 
 def is_unchanged(version: int) -> Condition:
@@ -84,8 +85,36 @@ def is_unchanged(version: int) -> Condition:
 def is_the_last_word(token: str, version: int, now: datetime) -> Condition:
     """The claim is ours and still runs, and the newest plan still wants the node off, as when the rules were asked."""
     return (
-        *is_held_by(token),
+        *is_claimed_by(token),
         (Comparison("claim_until", Compare.AFTER, now),),
         (Comparison("wanted", Compare.IS, Wanted.OFF),),
         *is_unchanged(version),
     )
+
+
+@dataclass(frozen=True, slots=True)
+class Taking:
+    """How a plan writes what it wants of a node: with a new claim or without one, and under which condition."""
+
+    claims: bool
+    condition: Condition
+
+
+def taking(memory: Memory, action: Action, now: datetime) -> Taking:
+    """Return how a plan takes a node: it claims one that is free, or whose workflow may be relieved.
+
+    A workflow that is at work keeps its claim: it sees what is wanted now at its next step, and turns round by itself.
+    """
+    unchanged = is_unchanged(memory.version)
+    if memory.claim and memory.is_relieved_by(action, now):
+        return Taking(claims=True, condition=unchanged + is_resting(memory.claim.token, now))
+    if memory.is_at_work(now):
+        return Taking(claims=False, condition=unchanged)
+    return Taking(claims=True, condition=unchanged + is_free(now))
+
+
+def token_for(node: str, action: Action, version: int, now: datetime) -> str:
+    """Name a claim, and the execution that will hold it, within Step Functions' rules for names."""
+    name = "".join(letter if letter.isascii() and letter.isalnum() else "-" for letter in node)
+    whole = hashlib.sha256(node.encode()).hexdigest()[:8]  # long names may begin alike
+    return f"{action}-{name[:24]}-{whole}-{now:%Y%m%dT%H%M%S}-{version}"

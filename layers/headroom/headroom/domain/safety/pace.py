@@ -7,6 +7,8 @@ StopInstances, as other mutating actions, one of 50 by 5; other users of the acc
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+A_MOMENT = timedelta(seconds=3)  # the longest a function waits for its turn; longer waits happen in the state machine
+
 
 @dataclass(frozen=True, slots=True)
 class Bucket:

@@ -8,22 +8,21 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from headroom.domain.fleet.fleet import OURS
+from headroom.domain.fleet.fleet import is_ours
 from headroom.domain.fleet.lifecycle import Claim, Hold, Wanted
-from headroom.domain.policy import Mode
+from headroom.domain.policy import FRESH, Mode
 
 GAP = timedelta(seconds=120)  # between the two looks that find a node empty, at the least
 SHOWN = timedelta(seconds=30)  # within which Pexip's status shows what was placed on a node
 LOOK_AGE = timedelta(seconds=60)  # of the second look, when the instance is stopped
-PLAN_AGE = timedelta(seconds=120)
 PERIOD = timedelta(minutes=5)  # of EC2's metrics with basic monitoring
 PUBLISHED = timedelta(minutes=2)  # after which a period mostly has its figure; one that comes later is waited for
 
 
 def gap(replication: timedelta) -> timedelta:
-    """Return how far two looks must be apart.
+    """Return the least time between two looks that find a node empty.
 
-    What a node placed that had not heard of the closing at the first look shows at the second, whenever it was closed.
+    Calls placed by nodes that had not yet learned of the closing at the first look are visible at the second.
     """
     return max(GAP, replication + SHOWN)
 
@@ -81,8 +80,8 @@ class Evidence:
     mode: Mode
     paused: str
     upgrading: bool
-    bursting_enabled: bool
-    meddled_with: tuple[str, ...]
+    conflict: str  # why the mode does not go with Pexip's own settings, empty if it does
+    switched_by_others: tuple[str, ...]
     tagged: bool
     launched_at: datetime
     minimum_lifetime: timedelta
@@ -124,9 +123,9 @@ def _only_in_control(e: Evidence) -> str:
 
 
 def _only_one_controller(e: Evidence) -> str:
-    if e.bursting_enabled:
-        return "Pexip's own bursting is enabled: two controllers"
-    others = ", ".join(e.meddled_with)
+    if e.conflict:
+        return e.conflict
+    others = ", ".join(e.switched_by_others)
     return f"Somebody else starts and stops nodes, too ({others}): two controllers" if others else ""
 
 
@@ -150,14 +149,14 @@ def _not_before_its_lifetime(e: Evidence) -> str:
 def _only_with_the_claim(e: Evidence) -> str:
     if e.claim is None or e.claim.token != e.token:
         return "Another workflow has the claim on this node"
-    return "The claim on this node has expired" if e.claim.until <= e.now else ""
+    return "The claim on this node has expired" if not e.claim.runs(e.now) else ""
 
 
 def _only_what_the_newest_plan_wants(e: Evidence) -> str:
     if e.wanted is not Wanted.OFF:
         return f"The newest plan wants it {e.wanted or 'as it is'}"
-    if e.planned_at is None or e.now - e.planned_at > PLAN_AGE:
-        return f"There is no plan newer than {PLAN_AGE.seconds} s"
+    if e.planned_at is None or e.now - e.planned_at > FRESH:
+        return f"There is no plan newer than {FRESH.seconds} s"
     return ""
 
 
@@ -170,7 +169,7 @@ def _only_long_closed(e: Evidence) -> str:
         return "Headroom did not close it"
     if e.reading_says_open:
         return "Its configuration says that it is open"
-    if not all(look.closed and look.closed_reason.startswith(OURS) for look in e.checks):
+    if not all(look.closed and is_ours(look.closed_reason) for look in e.checks):
         return "Pexip's status does not say that Headroom closed it"
     first = min((look.at for look in e.checks), default=e.now)
     return "It was looked at before its closing had reached every node" if first < e.closed_at + e.replication else ""
@@ -197,7 +196,7 @@ def _only_on_good_sight(e: Evidence) -> str:
         return alarm
     if e.reading_shows:
         return f"The newest reading of Pexip shows something on it ({e.reading_shows})"
-    return "The newest reading of Pexip is too old" if e.reading_age > PLAN_AGE else ""
+    return "The newest reading of Pexip is too old" if e.reading_age > FRESH else ""
 
 
 def _alarm(e: Evidence) -> str:

@@ -5,6 +5,7 @@ from typing import Any
 from aws_lambda_powertools.metrics import MetricUnit
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
+from headroom.adapters.ledger.codec import built
 from headroom.adapters.parts import parts
 from headroom.observability import logger, metrics
 from headroom.usecases.prewarm import Promiser
@@ -13,8 +14,8 @@ from headroom.usecases.prewarm import Promiser
 @logger.inject_lambda_context(correlation_id_path="execution")
 @metrics.log_metrics
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
-    """Return the report, and whether the promise is due."""
-    found = Promiser.of(parts()).report(event["hold"])
-    metrics.add_metric("PromisesMissed", MetricUnit.Count, int(found["due"] and not found["kept"]))
-    logger.info("reported", hold=event["hold"], kept=found["kept"], due=found["due"])
-    return found
+    """Return what is ready, and whether the promise is due."""
+    found = Promiser.of(parts()).check(event["hold"])
+    metrics.add_metric("PromisesMissed", MetricUnit.Count, int(found.due and not found.kept))
+    logger.info("looked", hold=event["hold"], kept=found.kept, due=found.due)
+    return built(found)

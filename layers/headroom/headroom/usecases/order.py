@@ -4,38 +4,28 @@ import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Self
 
 import msgspec
 
 from headroom import clock
-from headroom.adapters.ledger import Event, Ledger
+from headroom.adapters.ledger import Ledger
 from headroom.adapters.parts import Parts
-from headroom.domain.fleet.fleet import NodeState, Reading
+from headroom.domain.fleet.fleet import Reading
 from headroom.domain.fleet.lifecycle import Action, Pause, Pausing
-from headroom.domain.planning.planning import NodeSummary, Plan
+from headroom.domain.history.events import Event, Kind
+from headroom.domain.people.orders import FITS, Do
+from headroom.domain.planning.plans import NodeSummary, Plan
 from headroom.domain.planning.promises import BadRequestError, Request, promise
 from headroom.domain.policy import Policy
+from headroom.domain.safety.permission import NotNowError, check
+from headroom.usecases.claim import BY_HAND
 from headroom.usecases.prewarm import terms_of
-from headroom.usecases.start_node import NotNowError, check_mode, check_pause
 
 if TYPE_CHECKING:
     from mypy_boto3_stepfunctions import SFNClient
 
 LONGEST = 200  # characters of a reason or a name
-
-
-class Do(StrEnum):
-    """What can be asked for."""
-
-    START = "start"
-    HOLD = "hold"
-    RELEASE = "release"
-    OPEN = "open"
-    CLOSE = "close"
-    PAUSE = "pause"
-    RESUME = "resume"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,29 +84,23 @@ class Operator:
                 done = self._resume()
         named = order.nodes if order.nodes and order.do not in {Do.PAUSE, Do.RESUME} else ("",)
         for node in named:
-            self.ledger.tell(Event(at=now, kind=f"asked to {order.do}", node=node, reason=done.sentence, by=by))
+            self.ledger.write(Event(at=now, kind=Kind(f"asked to {order.do}"), node=node, reason=done.sentence, by=by))
         return done
 
     def _plan(self) -> Plan:
-        planned = self.ledger.last_plan()
-        if planned is None:
-            raise BadRequestError("Headroom has not planned yet: wait a minute, and look at the log of observe.")
-        return planned.plan
-
-    def _reading(self) -> Reading:
-        reading = self.ledger.last_reading()
-        if reading is None:
-            raise BadRequestError("Pexip has not been read yet: wait a minute, and look at the log of observe.")
-        return reading
-
-    def _check(self, reading: Reading, action: Action) -> None:
-        """What the workflow would refuse, as whoever asks does not see the workflow."""
         try:
-            check_mode(self.policy, reading, action)
-            if action is not Action.OPEN:
-                check_pause(self.ledger, action)
+            return self.ledger.plan()
         except NotNowError as error:
             raise BadRequestError(str(error)) from error
+
+    def _allowed(self, action: Action) -> Reading:
+        """Refuse what the workflow would refuse, as whoever asks does not see the workflow; return the newest reading."""
+        try:
+            reading = self.ledger.reading()
+            check(action, self.policy.mode, reading.settings, self.ledger.pause())
+        except NotNowError as error:
+            raise BadRequestError(str(error)) from error
+        return reading
 
     def _promise(self, order: Order, by: str, now: datetime) -> Done:
         request = Request(
@@ -128,8 +112,7 @@ class Operator:
             reason=order.reason or f"asked for by {by}",
             by=by,
         )
-        reading = self._reading()
-        self._check(reading, Action.START)
+        reading = self._allowed(Action.START)
         name = f"by-hand-{now:%Y%m%dT%H%M%S}-{uuid.uuid4().hex[:8]}"
         terms = terms_of(self.policy, reading)
         hold = promise(request, self._plan().nodes, terms, name=name, now=now)  # what cannot be is refused here
@@ -153,13 +136,12 @@ class Operator:
         nodes = [_find(plan, name) for name in order.nodes]
         if not nodes:
             raise BadRequestError("Name a node.")
-        wanted = NodeState.CLOSED if order.do is Do.OPEN else NodeState.SERVING
-        unfit = [f"{node.name} is {node.state}" for node in nodes if node.state is not wanted]
+        unfit = [f"{node.name} is {node.state}" for node in nodes if node.state not in FITS[order.do]]
         if unfit:
             can = "closed by Headroom can be opened" if order.do is Do.OPEN else "that serves can be closed"
             raise BadRequestError(f"Only a node {can}: {'; '.join(unfit)}.")
-        self._check(self._reading(), Action.OPEN if order.do is Do.OPEN else Action.CLOSE)
-        reason = order.reason or "by hand"
+        self._allowed(Action.OPEN if order.do is Do.OPEN else Action.CLOSE)
+        reason = order.reason or BY_HAND
         executions = []
         for node in nodes:
             given = {"node": node.name, "open": order.do is Do.OPEN, "reason": reason}
@@ -174,7 +156,7 @@ class Operator:
         if not order.reason:
             raise BadRequestError("Say why: others will read it.")
         holding = Pausing.STOPS_ONLY if order.stops_only else Pausing.EVERYTHING
-        self.ledger.hold_still(Pause(reason=order.reason, by=by, since=now, holding=holding), now)
+        self.ledger.keep_pause(Pause(reason=order.reason, by=by, since=now, holding=holding), now)
         rest = "starts and opens as before, and stops nothing" if order.stops_only else "changes nothing"
         return Done(
             sentence="Paused. Within a minute Headroom opens what it has closed; after that it "
@@ -183,7 +165,7 @@ class Operator:
 
     def _resume(self) -> Done:
         was = self.ledger.pause()
-        self.ledger.go_on()
+        self.ledger.end_pause()
         return Done(sentence=f"Resumed; it was paused for: {was.reason}" if was else "It was not paused")
 
     def _begin(self, machine: str, name: str, given: dict[str, Any]) -> str:

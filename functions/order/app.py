@@ -8,7 +8,7 @@ from headroom import clock
 from headroom.adapters.parts import parts
 from headroom.domain.planning.promises import BadRequestError
 from headroom.observability import logger
-from headroom.usecases.orders import Operator
+from headroom.usecases.order import Operator
 from headroom.widgets import answer
 from headroom.widgets.pressed import order_of, signed
 

@@ -1,0 +1,80 @@
+"""How values are written in the table, and read again."""
+
+import zlib
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from functools import reduce
+from operator import and_, or_
+from typing import Any
+
+import msgspec
+from boto3.dynamodb.conditions import Attr, ConditionBase
+
+from headroom.domain.safety.claims import Compare, Comparison, Condition, Fact
+
+RENAMED = {b'"meddled_at":': b'"switched_by_others_at":'}  # fields of what is packed: as they were, and as they are
+
+
+def stamp(moment: datetime) -> str:
+    """Write a time so that text order is time order."""
+    return moment.astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
+
+
+def moment(text: str | None) -> datetime | None:
+    """Read a time that `stamp` wrote."""
+    return datetime.fromisoformat(text) if text else None
+
+
+def pack(value: object) -> bytes:
+    """Encode and compress a value of ours."""
+    return zlib.compress(msgspec.json.encode(value), level=9)
+
+
+def unpack[T](body: Any, kind: type[T]) -> T:
+    """Read what `pack` wrote, here or in an earlier version."""
+    text = zlib.decompress(bytes(body))
+    for then, now in RENAMED.items():
+        text = text.replace(then, now)  # a key: inside a string its quotes would be escaped
+    return msgspec.json.decode(text, type=kind)
+
+
+def built(result: object) -> dict[str, Any]:
+    """Write what a step of a workflow returns as Lambda takes it."""
+    made: dict[str, Any] = msgspec.to_builtins(result)
+    return made
+
+
+def millis(time: datetime | timedelta) -> int:
+    """Write a time, or a stretch of it, as a number that DynamoDB can add to."""
+    seconds = time.timestamp() if isinstance(time, datetime) else time.total_seconds()
+    return round(1000 * seconds)
+
+
+def decimal(number: float) -> Decimal:
+    """Write a number as DynamoDB takes it, to one place."""
+    return Decimal(str(round(number, 1)))
+
+
+def as_condition(condition: Condition) -> ConditionBase:
+    """Write a condition of the domain in DynamoDB's terms."""
+    return reduce(and_, (reduce(or_, map(_compared, line)) for line in condition))
+
+
+def _compared(one: Comparison) -> ConditionBase:
+    field = Attr(one.field)
+    match one.compare:
+        case Compare.ABSENT:
+            return field.not_exists()
+        case Compare.IS:
+            return field.eq(written(one.value))
+        case Compare.AT_MOST:
+            return field.lte(written(one.value))
+        case Compare.AFTER:
+            return field.gt(written(one.value))
+
+
+def written(fact: Fact | None) -> str | int | None:
+    """Write one fact of a condition."""
+    if isinstance(fact, datetime):
+        return stamp(fact)
+    return str(fact) if isinstance(fact, str) else fact  # boto3 takes no enumeration for a string

@@ -1,0 +1,128 @@
+"""Events, lifetimes, and what people were told of them."""
+
+import uuid
+from collections.abc import Iterator
+from datetime import date, datetime, timedelta
+from typing import Any
+
+from boto3.dynamodb.conditions import Key
+
+from headroom.adapters.ledger.codec import moment, pack, stamp, unpack
+from headroom.adapters.ledger.table import Rows
+from headroom.domain.history import kept
+from headroom.domain.history.events import Event, Kind
+from headroom.domain.history.lifetimes import Lifetime
+from headroom.domain.people.telling import Memo
+
+
+class History(Rows):
+    """Events, lifetimes, and what people were told of them."""
+
+    def write(self, event: Event) -> None:
+        """Keep an event."""
+        at = stamp(event.at)
+        self._put(
+            f"events#{self.platform}#{at[:10]}",
+            f"{at}#{uuid.uuid4().hex[:8]}",
+            {
+                "kind": event.kind,
+                "reason": event.reason,
+                "by": event.by,
+                "expires_at": self._expiry(event.at, kept.HISTORY),
+            }
+            | ({"topic": event.topic} if event.topic else {})
+            | ({"about": event.about} if event.about else {})
+            | ({"node": event.node, "node_key": f"{self.platform}#{event.node}"} if event.node else {}),
+        )
+
+    def event(self, pk: str, sk: str) -> Event | None:
+        """Return one event by its key, as the table's stream names it."""
+        item = self._get(pk, sk)
+        return _event(item) if item else None
+
+    def events(self, day: str, newest: int | None = None) -> list[Event]:
+        """Return a day's events (`2026-03-02`), newest first, all or the newest few."""
+        return [_event(item) for item in self._query(f"events#{self.platform}#{day}", newest)]
+
+    def history(self, last: date, days: int, *, node: str = "", kind: str = "") -> Iterator[Event]:
+        """Yield the events of so many days, the newest first; of one node, of kinds that begin so."""
+        for number in range(days):
+            for event in self.events(f"{last - timedelta(days=number):%Y-%m-%d}"):
+                if node in {"", event.node} and event.kind.startswith(kind):
+                    yield event
+
+    def happened(self, since: datetime, now: datetime) -> Iterator[Event]:
+        """Yield every event after a time, the oldest first."""
+        day = since.date()
+        while day <= now.date():
+            key = Key("pk").eq(f"events#{self.platform}#{day:%Y-%m-%d}") & Key("sk").gt(stamp(since))
+            for item in self._pages(key, ScanIndexForward=True):
+                yield _event(item)
+            day += timedelta(days=1)
+
+    def memo(self) -> Memo:
+        """Return what people were told of, and what they are still to be told."""
+        item = self._get(f"now#{self.platform}", "told")
+        return unpack(item["body"], Memo) if item else Memo()
+
+    def keep_memo(self, memo: Memo) -> None:
+        """Remember it for the next look."""
+        self._put(f"now#{self.platform}", "told", {"body": pack(memo)})
+
+    def events_of(self, node: str, newest: int) -> list[Event]:
+        """Return a node's newest events, the newest first."""
+        page = self.table.query(
+            IndexName="by_node",
+            KeyConditionExpression=Key("node_key").eq(f"{self.platform}#{node}"),
+            ScanIndexForward=False,
+            Limit=newest,
+        )
+        return [_event(item) for item in page["Items"]]
+
+    def lifetime_began(self, node: str, launched_at: datetime, by: str, reason: str) -> bool:
+        """Open a lifetime, once; say False if it was known."""
+        begun = {"started_by": by, "start_reason": reason, "expires_at": self._expiry(launched_at, kept.HISTORY)}
+        return self._put_new(f"lifetimes#{self.platform}#{node}", stamp(launched_at), begun)
+
+    def lifetime_note(self, node: str, launched_at: datetime, **facts: str | int | datetime) -> None:
+        """Add to a lifetime what has become known of it."""
+        values = {name: stamp(fact) if isinstance(fact, datetime) else fact for name, fact in facts.items()}
+        self.table.update_item(
+            Key={"pk": f"lifetimes#{self.platform}#{node}", "sk": stamp(launched_at)},
+            UpdateExpression="SET " + ", ".join(f"#{name} = if_not_exists(#{name}, :{name})" for name in values),
+            ExpressionAttributeNames={f"#{name}": name for name in values},
+            ExpressionAttributeValues={f":{name}": value for name, value in values.items()},
+        )
+
+    def lifetimes(self, node: str) -> list[Lifetime]:
+        """Return a node's lifetimes, newest first."""
+        return [_lifetime(node, item) for item in self._query(f"lifetimes#{self.platform}#{node}")]
+
+
+def _event(item: dict[str, Any]) -> Event:
+    at = datetime.fromisoformat(item["sk"].partition("#")[0])
+    return Event(
+        at=at,
+        kind=Kind.read(item["kind"]),
+        reason=item["reason"],
+        by=item["by"],
+        node=item.get("node", ""),
+        topic=item.get("topic", ""),
+        about=item.get("about", ""),
+        id=item["sk"],
+    )
+
+
+def _lifetime(node: str, item: dict[str, Any]) -> Lifetime:
+    return Lifetime(
+        node=node,
+        launched_at=datetime.fromisoformat(item["sk"]),
+        started_by=item.get("started_by", ""),
+        start_reason=item.get("start_reason", ""),
+        serving_at=moment(item.get("serving_at")),
+        boot_seconds=int(item["boot_seconds"]) if "boot_seconds" in item else None,
+        hd=int(item["hd"]) if item.get("hd") else None,
+        stopped_at=moment(item.get("stopped_at")),
+        stopped_by=item.get("stopped_by", ""),
+        stop_reason=item.get("stop_reason", ""),
+    )

@@ -1,0 +1,52 @@
+"""Promises of capacity, and what holds Headroom still."""
+
+from datetime import datetime
+
+from headroom.adapters.ledger.codec import moment, pack, stamp, unpack
+from headroom.adapters.ledger.table import Rows
+from headroom.domain.fleet.lifecycle import Hold, Pause, Pausing
+from headroom.domain.history import kept
+
+
+class Holds(Rows):
+    """Promises of capacity, and what holds Headroom still."""
+
+    def promise(self, hold: Hold) -> bool:
+        """Keep a hold; say False if it is there already."""
+        promised = {"body": pack(hold), "expires_at": self._expiry(hold.until, kept.HOLDS)}
+        return self._put_new(f"holds#{self.platform}", hold.id, promised)
+
+    def hold(self, hold_id: str) -> Hold | None:
+        """Return one hold."""
+        item = self._get(f"holds#{self.platform}", hold_id)
+        return unpack(item["body"], Hold) if item else None
+
+    def release_hold(self, hold_id: str) -> None:
+        """End a promise before its time; what it held is no longer kept for it."""
+        self.table.delete_item(Key={"pk": f"holds#{self.platform}", "sk": hold_id})
+
+    def holds(self, now: datetime) -> list[Hold]:
+        """Return the holds that are not over."""
+        held = [unpack(item["body"], Hold) for item in self._query(f"holds#{self.platform}")]
+        return [hold for hold in held if hold.until > now]
+
+    def pause(self) -> Pause | None:
+        """Return what holds Headroom still, None if nothing does; `{"reason": …}` alone holds everything."""
+        item = self._get(f"now#{self.platform}", "pause")
+        if item is None:
+            return None
+        return Pause(
+            reason=str(item.get("reason") or "no reason given"),
+            by=str(item.get("by", "")),
+            since=moment(item.get("since")),
+            holding=Pausing(item.get("holding", Pausing.EVERYTHING)),
+        )
+
+    def keep_pause(self, pause: Pause, now: datetime) -> None:
+        """Pause: the next plan, and every step of a workflow, obeys."""
+        facts = {"reason": pause.reason, "by": pause.by, "since": stamp(pause.since or now)}
+        self._put(f"now#{self.platform}", "pause", facts | {"holding": str(pause.holding)})
+
+    def end_pause(self) -> None:
+        """End a pause."""
+        self.table.delete_item(Key={"pk": f"now#{self.platform}", "sk": "pause"})

@@ -1,0 +1,136 @@
+"""What is known of the load: samples, past days, outlooks, booked meetings, calls turned away."""
+
+from collections.abc import Iterable, Iterator
+from datetime import datetime
+from itertools import batched
+from typing import Any
+
+from boto3.dynamodb.conditions import Key
+
+from headroom.adapters.ledger.codec import decimal, moment, pack, stamp, unpack
+from headroom.adapters.ledger.table import Rows
+from headroom.domain.demand.bookings import Series
+from headroom.domain.demand.forecasting import Booking, Outlook, Profile
+from headroom.domain.demand.turned_away import Sample, TurnedAway
+from headroom.domain.history import kept
+
+BATCH = 100  # items that one BatchGetItem returns
+
+
+class Load(Rows):
+    """What is known of the load: samples, past days, outlooks, booked meetings, calls turned away."""
+
+    _known_outlooks: tuple[datetime | None, list[Outlook]] = (None, [])  # once complete they never change
+
+    def keep_samples(self, samples: Iterable[Sample]) -> None:
+        """Keep load samples."""
+        with self.table.batch_writer() as batch:
+            for sample in samples:
+                facts = {"used": decimal(sample.used), "booked": decimal(sample.booked), "hd": sample.hd}
+                facts |= {"full": True} if sample.full else {}
+                expires = self._expiry(sample.at, kept.HISTORY)
+                key = {"pk": f"samples#{self.platform}#{sample.location}", "sk": stamp(sample.at)}
+                batch.put_item(Item=key | facts | {"expires_at": expires})
+
+    def samples(self, location: str, since: datetime, until: datetime) -> Iterator[Sample]:
+        """Yield the load samples of a principal location over a stretch of time, the oldest first."""
+        key = Key("pk").eq(f"samples#{self.platform}#{location}") & Key("sk").between(stamp(since), stamp(until))
+        for item in self._pages(key, ScanIndexForward=True):
+            yield Sample(
+                at=datetime.fromisoformat(item["sk"]),
+                location=location,
+                used=float(item["used"]),
+                booked=float(item.get("booked", 0)),
+                hd=int(item.get("hd", 0)),
+                full=bool(item.get("full")),
+            )
+
+    def keep_turned_away(self, counted: TurnedAway) -> None:
+        """Keep how many calls Pexip recorded as turned away."""
+        facts = {"since": stamp(counted.since), "capacity": counted.capacity, "licences": counted.licences}
+        expires = self._expiry(counted.until, kept.HISTORY)
+        self._put(f"refused#{self.platform}", stamp(counted.until), facts | {"expires_at": expires})
+
+    def turned_away(self, since: datetime, until: datetime) -> Iterator[TurnedAway]:
+        """Yield how many calls Pexip recorded as turned away over a stretch of time, the oldest first."""
+        key = Key("pk").eq(f"refused#{self.platform}") & Key("sk").between(stamp(since), stamp(until))
+        for item in self._pages(key, ScanIndexForward=True):
+            yield TurnedAway(
+                since=datetime.fromisoformat(item["since"]),
+                until=datetime.fromisoformat(item["sk"]),
+                capacity=int(item["capacity"]),
+                licences=int(item["licences"]),
+            )
+
+    def turned_away_until(self) -> datetime | None:
+        """Return until when they have been counted."""
+        newest = self._query(f"refused#{self.platform}", 1)
+        return moment(newest[0]["sk"]) if newest else None
+
+    def keep_profile(self, profile: Profile) -> None:
+        """Keep what was learned of a location."""
+        self._put(f"profiles#{self.platform}", profile.location, {"body": pack(profile)})
+
+    def profile(self, location: str) -> Profile | None:
+        """Return what was learned of a location."""
+        item = self._get(f"profiles#{self.platform}", location)
+        return unpack(item["body"], Profile) if item else None
+
+    def profiles(self) -> list[Profile]:
+        """Return what was learned of every location."""
+        return [unpack(item["body"], Profile) for item in self._query(f"profiles#{self.platform}")]
+
+    def outlooks(self, quarter: datetime) -> list[Outlook]:
+        """Return the outlooks that were cut for a quarter of an hour, nothing while not all of them are."""
+        if self._known_outlooks[0] == quarter:
+            return self._known_outlooks[1]
+        key = Key("pk").eq(f"outlooks#{self.platform}") & Key("sk").begins_with(f"{stamp(quarter)}#")
+        items = list(self._pages(key, ScanIndexForward=True))
+        if not any(item.get("complete") for item in items):
+            return []
+        self._known_outlooks = (quarter, [unpack(item["body"], Outlook) for item in items if "body" in item])
+        return self._known_outlooks[1]
+
+    def keep_outlooks(self, quarter: datetime, cut: Iterable[Outlook]) -> list[Outlook]:
+        """Keep the outlooks of a quarter of an hour, once, as long as its plans, and return those that are kept.
+
+        Two may do so at once: the first write of each is kept, and the mark that they are complete comes last.
+        """
+        expires = {"expires_at": self._expiry(quarter, kept.PLANS)}
+        made = list(cut)
+        for each in made:
+            key = f"{stamp(quarter)}#{each.location}"
+            self._put_new(f"outlooks#{self.platform}", key, {"body": pack(each), **expires})
+        if made:
+            self._put_new(f"outlooks#{self.platform}", f"{stamp(quarter)}#", {"complete": True, **expires})
+        return self.outlooks(quarter)
+
+    def keep_bookings(self, bookings: Iterable[Booking], now: datetime) -> None:
+        """Keep the meetings known beforehand, in place of those known before."""
+        self._put(f"now#{self.platform}", "bookings", {"body": pack(tuple(bookings)), "at": stamp(now)})
+
+    def bookings(self) -> tuple[tuple[Booking, ...], datetime | None]:
+        """Return the meetings known beforehand, and since when."""
+        item = self._get(f"now#{self.platform}", "bookings")
+        return (unpack(item["body"], tuple[Booking, ...]), moment(item["at"])) if item else ((), None)
+
+    def keep_series(self, changed: Iterable[Series], now: datetime) -> None:
+        """Keep how large meetings were; a room made for one meeting is forgotten sooner than a recurrence."""
+        with self.table.batch_writer() as batch:
+            for series in changed:
+                facts = {"body": pack(series), "expires_at": self._expiry(now, kept.sizes_of(series.id))}
+                batch.put_item(Item={"pk": f"series#{self.platform}", "sk": series.id, **facts})
+
+    def series(self, ids: Iterable[str]) -> dict[str, Series]:
+        """Return how large past instances of these series were."""
+        found: dict[str, Series] = {}
+        for chunk in batched(sorted({each for each in ids if each}), BATCH, strict=False):
+            keys: Any = {"Keys": [{"pk": f"series#{self.platform}", "sk": each} for each in chunk]}
+            wanted: Any = {self.table_name: keys}
+            while wanted:
+                answer = self.table.meta.client.batch_get_item(RequestItems=wanted)
+                for item in answer["Responses"].get(self.table_name, ()):
+                    series = unpack(item["body"], Series)
+                    found[series.id] = series
+                wanted = answer.get("UnprocessedKeys")
+        return found

@@ -1,0 +1,206 @@
+"""Plans in their chain, each with what it was made from, and what it wants of the nodes."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from datetime import date, datetime
+from typing import Any
+
+import msgspec
+from boto3.dynamodb.conditions import ConditionExpressionBuilder, Key
+from botocore.exceptions import ClientError
+
+from headroom.adapters.ledger.codec import as_condition, moment, pack, stamp, unpack
+from headroom.adapters.ledger.errors import SupersededError
+from headroom.adapters.ledger.load import Load
+from headroom.domain.demand.forecasting import quarter_of
+from headroom.domain.fleet.fleet import Source
+from headroom.domain.history import kept
+from headroom.domain.history.chain import Head, Kept, Link, after, digest_of
+from headroom.domain.history.record import Decision, Planned
+from headroom.domain.planning.plans import Change, Plan
+from headroom.domain.safety.claims import FIRST_LEASE, taking
+from headroom.domain.safety.permission import NOT_PLANNED_YET, NotNowError
+
+EC2_BEFORE = "EC2 cannot be read"  # how a decision of 0.1 says that it was EC2 that could not be read
+TRANSACTION = 100  # items that one DynamoDB transaction holds
+
+
+def _without_outlooks(decision: Decision) -> Decision:
+    seen = decision.observation
+    foreseen = digest_of(msgspec.json.encode(seen.outlooks)) if seen.outlooks else ""
+    return replace(decision, observation=replace(seen, outlooks=()), foreseen=foreseen)
+
+
+class Plans(Load):
+    """Plans in their chain, each with what it was made from, and what it wants of the nodes."""
+
+    def last_plan(self) -> Planned | None:
+        """Return the newest plan."""
+        item = self._get(f"now#{self.platform}", "plan")
+        if item is None:
+            return None
+        return Planned(number=int(item["number"]), plan=unpack(item["body"], Plan), digest=str(item.get("digest", "")))
+
+    def plan(self) -> Plan:
+        """Return the newest plan; raise NotNowError while there is none."""
+        if planned := self.last_plan():
+            return planned.plan
+        raise NotNowError(NOT_PLANNED_YET)
+
+    def keep_plan(
+        self, decision: Decision, last: Planned | None, changes: Sequence[tuple[Change, str]]
+    ) -> list[tuple[Change, str]]:
+        """Keep a plan, what it wants and its claims; return the changes whose claim was written, with their tokens.
+
+        Raise SupersededError if another plan was made since the `last`. A node that someone claimed meanwhile is left
+        out. More changes than a transaction holds are written in further ones; a crash between them leaves nodes as
+        they are, for the next plan.
+        """
+        at, body = decision.plan.at, pack(_without_outlooks(decision))
+        link = after(last.head if last else None, at, body)
+        chained = {
+            "number": link.number,
+            "digest": link.digest,
+            "previous": link.previous,
+            "previous_at": stamp(link.previous_at) if link.previous_at else "",
+        }
+        more = {"expires_at": self._expiry(at, kept.PLANS), "reason": decision.plan.reason}
+        planned: list[Any] = [
+            self._put_request(f"plan#{self.platform}", stamp(at), {"body": body, **chained, **more}),
+            self._put_request(
+                f"now#{self.platform}",
+                "plan",
+                {"body": pack(decision.plan), "at": stamp(at), "number": link.number, "digest": link.digest},
+                Condition="attribute_not_exists(pk) OR #n = :after",
+                Names={"#n": "number"},
+                Values={":after": last.number if last else 0},
+            ),
+        ]
+        if last and last.plan.at.date() != at.date():
+            facts = {"number": last.number, "digest": last.digest, "at": stamp(last.plan.at)}
+            planned.append(self._put_request(f"heads#{self.platform}", f"{last.plan.at:%Y-%m-%d}", facts))
+        written: list[tuple[Change, str]] = []
+        waiting = list(changes)
+        while planned or waiting:
+            chunk = waiting[: TRANSACTION - len(planned)]
+            waiting = waiting[len(chunk) :]
+            lost = self._transact(planned, chunk, decision)
+            written += [pair for pair in chunk if pair not in lost]
+            planned = []
+        return written
+
+    def _transact(
+        self, planned: list[Any], chunk: list[tuple[Change, str]], decision: Decision
+    ) -> list[tuple[Change, str]]:
+        """Write one chunk, without the changes whose claim is refused, which it returns."""
+        lost: list[tuple[Change, str]] = []
+        while True:
+            left = [pair for pair in chunk if pair not in lost]
+            requests = planned + [self._want_request(change, token, decision) for change, token in left]
+            if not requests:
+                return lost
+            try:
+                self.table.meta.client.transact_write_items(TransactItems=requests)
+            except ClientError as error:
+                reasons = error.response.get("CancellationReasons", [])
+                refused = [
+                    index for index, reason in enumerate(reasons) if reason.get("Code") == "ConditionalCheckFailed"
+                ]
+                if not refused:
+                    raise
+                if refused[0] < len(planned):
+                    raise SupersededError("Another plan was made meanwhile") from error
+                lost += [left[index - len(planned)] for index in refused]
+            else:
+                return lost
+
+    def _want_request(self, change: Change, token: str, decision: Decision) -> Any:
+        """One node's new wanted state; with a claim, unless a workflow is at work on it and will turn round by itself."""
+        memory = decision.commitments.memory(change.node)
+        now = decision.plan.at
+        taken = taking(memory, change.action, now)
+        sets = {
+            "node": change.node,
+            "wanted": str(change.action.wanted),
+            "version": memory.version + 1,
+            "wanted_at": stamp(now),
+            "reason": change.reason,
+        }
+        if taken.claims:
+            sets |= {
+                "claim_token": token,
+                "claim_action": str(change.action),
+                "claim_until": stamp(now + FIRST_LEASE),
+            }
+        condition = ConditionExpressionBuilder().build_expression(as_condition(taken.condition))
+        return {
+            "Update": {
+                "TableName": self.table_name,
+                "Key": {"pk": f"nodes#{self.platform}", "sk": change.node},
+                "UpdateExpression": "SET "
+                + ", ".join(f"#{name} = :{name}" for name in sets)
+                + (" REMOVE #rests_until" if taken.claims else ""),
+                "ExpressionAttributeNames": {
+                    **{f"#{name}": name for name in ([*sets, "rests_until"] if taken.claims else sets)},
+                    **condition.attribute_name_placeholders,
+                },
+                "ExpressionAttributeValues": {
+                    **{f":{name}": value for name, value in sets.items()},
+                    **condition.attribute_value_placeholders,
+                },
+                "ConditionExpression": condition.condition_expression,
+            }
+        }
+
+    def decisions(self, since: datetime, until: datetime) -> Iterator[Decision]:
+        """Yield what every plan of a stretch of time was made from, the oldest first."""
+        between = Key("sk").between(stamp(since), stamp(until))
+        for item in self._pages(Key("pk").eq(f"plan#{self.platform}") & between, ScanIndexForward=True):
+            yield self._complete(unpack(item["body"], Decision))
+
+    def _complete(self, decision: Decision) -> Decision:
+        """Put the outlooks back that are kept beside the plans."""
+        outlooks = tuple(self.outlooks(quarter_of(decision.plan.at))) if decision.foreseen else ()
+        seen = decision.observation
+        silent = Source.EC2 if seen.unreachable.startswith(EC2_BEFORE) else seen.silent
+        return replace(decision, observation=replace(seen, outlooks=outlooks, silent=silent))
+
+    def decision_at(self, time: datetime) -> Decision | None:
+        """Return what the plan in force at a time was made from, None if there is none that old any more."""
+        until = Key("pk").eq(f"plan#{self.platform}") & Key("sk").lte(stamp(time))
+        for item in self._pages(until, ScanIndexForward=False, Limit=1):
+            return self._complete(unpack(item["body"], Decision))
+        return None
+
+    def chain(self) -> Iterator[Kept]:
+        """Yield every plan in the chain that is still there, the oldest first."""
+        for item in self._pages(Key("pk").eq(f"plan#{self.platform}"), ScanIndexForward=True):
+            link = Link(
+                number=int(item.get("number", 0)),
+                at=datetime.fromisoformat(item["sk"]),
+                content=digest_of(bytes(item["body"])),
+                previous=str(item.get("previous", "")),
+                previous_at=moment(item.get("previous_at")),
+            )
+            yield Kept(link=link, digest=str(item.get("digest", "")))
+
+    def foreseen(self, since: datetime, until: datetime) -> Iterator[tuple[datetime, bool]]:
+        """Yield every plan that had a forecast, and whether that is still the one it was made with."""
+        digests: dict[datetime, str] = {}
+        between = Key("pk").eq(f"plan#{self.platform}") & Key("sk").between(stamp(since), stamp(until))
+        for item in self._pages(between, ScanIndexForward=True):
+            decision = unpack(item["body"], Decision)
+            quarter = quarter_of(decision.plan.at)
+            if decision.foreseen and quarter not in digests:
+                digests[quarter] = digest_of(msgspec.json.encode(tuple(self.outlooks(quarter))))
+            if decision.foreseen:
+                yield decision.plan.at, digests[quarter] == decision.foreseen
+
+    def heads(self) -> dict[date, Head]:
+        """Return the last plan of each day that there ever was."""
+        return {
+            date.fromisoformat(item["sk"]): Head(
+                number=int(item["number"]), digest=str(item["digest"]), at=datetime.fromisoformat(item["at"])
+            )
+            for item in self._query(f"heads#{self.platform}")
+        }

@@ -1,0 +1,67 @@
+"""Turns to ask EC2 to start or stop an instance."""
+
+from datetime import UTC, datetime, timedelta
+
+from boto3.dynamodb.conditions import Attr
+from botocore.exceptions import ClientError
+
+from headroom.adapters.ledger.codec import millis
+from headroom.adapters.ledger.errors import is_condition_failed
+from headroom.adapters.ledger.table import Rows
+from headroom.domain.safety.pace import OURS, due_after, turn_at
+
+
+class Turns(Rows):
+    """Turns to ask EC2 to start or stop an instance."""
+
+    def turn(self, now: datetime) -> datetime:
+        """Take a turn to ask EC2 to start or stop an instance, and return when it is.
+
+        Whoever takes turns at the same moment gets different ones: the table adds them up.
+        """
+        while True:
+            if due := self._add_a_turn(now):
+                return turn_at(due, now)
+            if self._first_turn(now):
+                return now
+
+    def turn_within(self, patience: timedelta, now: datetime) -> datetime | None:
+        """The same, but take no turn and return None where it would be later than that."""
+        while True:
+            if due := self._add_a_turn(now, last=now + patience + OURS.burst):
+                return turn_at(due, now)
+            if self._first_turn(now):
+                return now
+            if (busy := self._turns_due()) and turn_at(busy, now) > now + patience:
+                return None
+
+    def _add_a_turn(self, now: datetime, last: datetime | None = None) -> datetime | None:
+        """Take the next turn while others wait for theirs; return when it was due, None if nobody waits, or too many."""
+        condition = Attr("due").gte(millis(now))
+        try:
+            item = self.table.update_item(
+                Key=self._turns,
+                UpdateExpression="SET #due = #due + :one",
+                ExpressionAttributeNames={"#due": "due"},
+                ExpressionAttributeValues={":one": millis(OURS.interval)},
+                ConditionExpression=condition & Attr("due").lte(millis(last)) if last else condition,
+                ReturnValues="ALL_NEW",
+            )["Attributes"]
+        except ClientError as error:
+            if is_condition_failed(error):
+                return None
+            raise
+        return datetime.fromtimestamp(int(str(item["due"])) / 1000, UTC) - OURS.interval
+
+    def _first_turn(self, now: datetime) -> bool:
+        """Take a turn at once, if nobody waits."""
+        due = {"due": millis(due_after(None, now))}
+        return self._put_new(self._turns["pk"], self._turns["sk"], due, or_if=Attr("due").lt(millis(now)))
+
+    def _turns_due(self) -> datetime | None:
+        item = self._get(self._turns["pk"], self._turns["sk"])
+        return datetime.fromtimestamp(int(item["due"]) / 1000, UTC) if item else None
+
+    @property
+    def _turns(self) -> dict[str, str]:
+        return {"pk": f"now#{self.platform}", "sk": "turns"}

@@ -1,0 +1,211 @@
+"""What the Management API's answers look like, as far as Headroom reads them, and how they become the domain's own."""
+
+import re
+from datetime import UTC, datetime
+from typing import Any
+
+import msgspec
+
+from headroom.domain.fleet.fleet import Worker
+from headroom.domain.safety.safety import EmptyCheck
+
+# Alarm names are not documented; this is what a lost node's alarm is taken to look like.
+CONNECTIVITY = re.compile(r"connectivity|unreachable", re.IGNORECASE)
+
+
+class WorkerStatus(msgspec.Struct):
+    """status/v1/worker_vm, as far as Headroom reads it."""
+
+    id: int
+    name: str
+    configuration_id: int
+    system_location: str
+    node_type: str = "CONFERENCING"
+    boot_time: str | None = None
+    sync_status: str | None = None
+    upgrade_status: str | None = None
+    maintenance_mode: bool = False
+    maintenance_mode_reason: str | None = ""
+    max_hd_calls: int | None = None
+    media_load: float | None = None
+    max_media_tokens: int | None = None
+    media_tokens_used: int | None = None
+    signaling_count: int | None = 0
+
+
+class WorkerConfiguration(msgspec.Struct):
+    """configuration/v1/worker_vm, as far as Headroom reads it."""
+
+    id: int
+    name: str
+    address: str
+    maintenance_mode: bool = False
+    maintenance_mode_reason: str | None = ""
+    static_nat_address: str | None = None
+    enable_distributed_database: bool = False
+
+
+class SystemLocation(msgspec.Struct):
+    """configuration/v1/system_location."""
+
+    name: str
+    resource_uri: str
+    overflow_location1: str | None = None
+
+
+class Shard(msgspec.Struct):
+    """status/v1/conference_shard: only where it is, never its name."""
+
+    node: str
+
+
+class Alarm(msgspec.Struct):
+    """status/v1/alarm."""
+
+    name: str | None = ""
+    details: str | None = ""
+    node: str | None = ""
+    instance: str | None = ""
+
+
+class ManagementVm(msgspec.Struct):
+    """status/v1/management_vm."""
+
+    upgrade_status: str | None = None
+
+
+class GlobalSettings(msgspec.Struct):
+    """configuration/v1/global, as far as it concerns bursting."""
+
+    bursting_enabled: bool = False
+    bursting_threshold: int = 5
+    bursting_min_lifetime: int = 50
+    cloud_provider: str | None = "AWS"
+
+
+class ScheduledConference(msgspec.Struct):
+    """configuration/v1/scheduled_conference: a meeting booked through Exchange; never its subject."""
+
+    start_time: str
+    end_time: str
+    conference: str | None = None
+    recurring_conference: str | None = None
+
+
+class MjxMeeting(msgspec.Struct):
+    """status/v1/mjx_meeting: one room system's part in a meeting (One-Touch Join); never an address."""
+
+    meeting_id: str | int
+    start_time: str
+    end_time: str
+
+
+class ConferenceConfiguration(msgspec.Struct):
+    """configuration/v1/conference; its name only joins it to its participants, and is not kept."""
+
+    resource_uri: str
+    name: str
+
+
+class Present(msgspec.Struct):
+    """status/v1/participant: only which conference."""
+
+    conference: str
+
+
+class Meta(msgspec.Struct):
+    """The envelope's head; `next` is a relative address or nothing."""
+
+    next: str | None = None
+    total_count: int | None = None
+
+
+class Page(msgspec.Struct):
+    """Tastypie's envelope."""
+
+    meta: Meta
+    objects: list[Any]
+
+
+def utc(text: str | None) -> datetime | None:
+    """Read one of Pexip's times, which are UTC and carry no zone."""
+    if not text:
+        return None
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        return None
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+
+
+def naive(moment: datetime) -> str:
+    """Write a time as Pexip's filters take it: UTC, without a zone."""
+    return f"{moment.astimezone(UTC):%Y-%m-%dT%H:%M:%S}"
+
+
+def series_of(uri: str | None) -> str:
+    """Return the last two parts of an object's address: `recurring_conference/12`."""
+    return "/".join((uri or "").strip("/").split("/")[-2:])
+
+
+def worker_of(status: WorkerStatus, configuration: WorkerConfiguration, shards: int, alarms: list[Alarm]) -> Worker:
+    """Join the two rows of a node; `shards` are the conferences on it."""
+    return Worker(
+        id=configuration.id,
+        status_id=status.id,
+        name=status.name,
+        address=configuration.address,
+        location=status.system_location,
+        node_type=status.node_type,
+        boot_time=utc(status.boot_time),
+        sync_status=status.sync_status,
+        upgrade_status=status.upgrade_status,
+        maintenance_mode=status.maintenance_mode,
+        maintenance_mode_configured=configuration.maintenance_mode,
+        maintenance_mode_reason=configuration.maintenance_mode_reason or status.maintenance_mode_reason or "",
+        static_nat_address=configuration.static_nat_address or None,
+        enable_distributed_database=configuration.enable_distributed_database,
+        max_hd_calls=status.max_hd_calls,
+        media_load=status.media_load,
+        max_media_tokens=status.max_media_tokens,
+        media_tokens_used=status.media_tokens_used,
+        signaling_count=status.signaling_count or 0,
+        shards=shards,
+        alarm=_alarm_for({configuration.address, configuration.name}, alarms),
+    )
+
+
+def _alarm_for(names: set[str], alarms: list[Alarm]) -> str:
+    """Return what the connectivity alarm for a node says, empty if there is none."""
+    about = (alarm for alarm in alarms if names & {alarm.node, alarm.instance})
+    lost = (alarm for alarm in about if CONNECTIVITY.search(f"{alarm.name} {alarm.details}"))
+    return next((alarm.details or alarm.name or "connectivity lost" for alarm in lost), "")
+
+
+def any_alarm_about(names: set[str], alarms: list[Alarm]) -> str:
+    """Return what any alarm says that mentions a node anywhere: whether it means a lost node is not for us to guess."""
+    any_name = "|".join(map(re.escape, sorted(names)))
+    mentioned = re.compile(rf"(?<![\w.-])(?:{any_name})(?![\w-]|\.\w)", re.IGNORECASE)
+    about = (
+        alarm for alarm in alarms if mentioned.search(f"{alarm.node} {alarm.instance} {alarm.name} {alarm.details}")
+    )
+    return next((alarm.details or alarm.name or "without words" for alarm in about), "")
+
+
+def blind_look(now: datetime, trouble: str) -> EmptyCheck:
+    """Return a look that saw nothing, and why."""
+    return EmptyCheck(
+        at=now,
+        complete=False,
+        synced=False,
+        boot_time=None,
+        closed=False,
+        closed_reason="",
+        shards=0,
+        media=0,
+        signalling=0,
+        proxied=0,
+        backplanes=0,
+        signaling_count=0,
+        trouble=trouble,
+    )

@@ -1,0 +1,233 @@
+"""What Headroom asks of the Management Node: one tick's reading, the final look at a node, and the changes it makes."""
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime, timedelta
+from itertools import batched
+from typing import Any
+
+from headroom.adapters.pexip.answers import (
+    Alarm,
+    ConferenceConfiguration,
+    GlobalSettings,
+    ManagementVm,
+    MjxMeeting,
+    Present,
+    ScheduledConference,
+    Shard,
+    SystemLocation,
+    WorkerConfiguration,
+    WorkerStatus,
+    any_alarm_about,
+    blind_look,
+    naive,
+    series_of,
+    utc,
+    worker_of,
+)
+from headroom.adapters.pexip.errors import (
+    PexipAnswerError,
+    PexipDeniedError,
+    PexipError,
+    PexipUnknownError,
+)
+from headroom.adapters.pexip.fetching import Client
+from headroom.domain.demand.bookings import Meeting
+from headroom.domain.demand.forecasting import JUST_OVER
+from headroom.domain.demand.turned_away import TurnedAway
+from headroom.domain.fleet.fleet import Location, PexipSettings, Reading, Worker, is_in_step, is_upgrading
+from headroom.domain.safety.safety import EmptyCheck
+
+NAMED_AT_ONCE = 100  # conferences in one address
+
+
+class ManagementNode(Client):
+    """Asks what Headroom needs to know; one method a question."""
+
+    def read(self, platform: str, now: datetime) -> Reading:
+        """Return what the platform looks like now: seven requests, however many nodes there are."""
+        problems: list[str] = []
+        statuses = self._all("status/v1/worker_vm", WorkerStatus, problems)
+        configurations = self._all("configuration/v1/worker_vm", WorkerConfiguration, problems)
+        locations = self._all("configuration/v1/system_location", SystemLocation, problems)
+        shards = Counter(shard.node for shard in self._every("status/v1/conference_shard", Shard))
+        alarms = self._every("status/v1/alarm", Alarm)
+        managers = self._every("status/v1/management_vm", ManagementVm)
+        shown = self._every("configuration/v1/global", GlobalSettings)
+        if len(shown) != 1:
+            raise PexipAnswerError(f"Pexip shows {len(shown)} global settings: whether it bursts by itself is unknown")
+        [settings] = shown
+        configured = {configuration.id: configuration for configuration in configurations}
+        workers = []
+        for status in statuses:
+            configuration = configured.get(status.configuration_id)
+            if configuration is None:
+                problems.append(f"Pexip shows the status of {status.name} but not its configuration")
+            else:
+                workers.append(worker_of(status, configuration, shards[configuration.address], alarms))
+        names = {location.resource_uri: location.name for location in locations}
+        return Reading(
+            platform=platform,
+            read_at=now,
+            workers=tuple(sorted(workers, key=lambda worker: worker.name)),
+            locations=tuple(
+                Location(name=location.name, overflow_location=names.get(location.overflow_location1 or ""))
+                for location in sorted(locations, key=lambda location: location.name)
+            ),
+            settings=PexipSettings(
+                bursting_enabled=settings.bursting_enabled,
+                bursting_threshold=settings.bursting_threshold,
+                bursting_min_lifetime=settings.bursting_min_lifetime,
+                cloud_provider=settings.cloud_provider or "AWS",
+            ),
+            upgrading=any(is_upgrading(manager.upgrade_status) for manager in managers),
+            problems=tuple(problems),
+        )
+
+    def meetings(self, now: datetime, ahead: timedelta) -> tuple[list[Meeting], list[str]]:
+        """Return the meetings that are booked from now on, those in progress with who is there, and what was missing.
+
+        Two requests, and two more while a meeting is in progress. A Pexip without one of the lists, or that will not
+        filter it, has none of that kind, or sends all; a list that the account may not read costs its own meetings only.
+        Raise any other error, and that one if the account may read neither: what was known is better than half of it.
+        """
+        problems: list[str] = []
+        errors: list[PexipDeniedError] = []
+        booked = self._between(
+            "configuration/v1/scheduled_conference", ScheduledConference, now, ahead, problems, errors
+        )
+        joins = self._between("status/v1/mjx_meeting", MjxMeeting, now, ahead, problems, errors)
+        if len(errors) > 1:
+            raise errors[0]
+        present = self._present(_in_progress(booked, now), problems)
+        meetings = [
+            Meeting(
+                begins=begins,
+                ends=ends,
+                series=series_of(one.recurring_conference or one.conference),
+                present=present.get((one.conference or "", begins)),
+            )
+            for one, begins, ends in booked
+        ]
+        rooms = Counter((join.meeting_id, begins, ends) for join, begins, ends in joins)
+        meetings += [Meeting(begins=begins, ends=ends, hd=number) for (_, begins, ends), number in rooms.items()]
+        return meetings, problems
+
+    def _between[T: (ScheduledConference, MjxMeeting)](
+        self,
+        path: str,
+        kind: type[T],
+        now: datetime,
+        ahead: timedelta,
+        problems: list[str],
+        errors: list[PexipDeniedError],
+    ) -> list[tuple[T, datetime, datetime]]:
+        """Return the meetings of a list that are not over and begin within `ahead`."""
+        until = now + ahead
+        where = f"&end_time__gte={naive(now - JUST_OVER)}&start_time__lt={naive(until)}"
+        try:
+            try:
+                found = self._all(path, kind, problems, where, named=False)
+            except PexipUnknownError:  # no such filter, or no such list
+                found = self._all(path, kind, problems, named=False)
+        except (PexipUnknownError, PexipDeniedError) as error:
+            problems.append(str(error))
+            errors += [error] if isinstance(error, PexipDeniedError) else []
+            return []
+        timed = [(one, utc(one.start_time), utc(one.end_time)) for one in found]
+        return [
+            (one, begins, ends)
+            for one, begins, ends in timed
+            if begins and ends and begins < until and ends > now - JUST_OVER
+        ]
+
+    def _present(self, running: Mapping[str, datetime], problems: list[str]) -> dict[tuple[str, datetime], int]:
+        """Return how many participants each of these conferences has, by its address and the begin of its meeting."""
+        try:
+            names = self._named(list(running), problems) if running else {}
+            there = self._all("status/v1/participant", Present, problems, named=False) if names else []
+        except PexipError as error:
+            problems.append(str(error))
+            return {}
+        counted = Counter(one.conference for one in there)
+        return {(uri, running[uri]): counted[name] for uri, name in names.items() if uri in running}
+
+    def _named(self, uris: Sequence[str], problems: list[str]) -> dict[str, str]:
+        """Return the names of these conferences; a platform may have thousands of others."""
+        path = "configuration/v1/conference"
+        found: list[ConferenceConfiguration] = []
+        for chunk in batched(sorted(uris), NAMED_AT_ONCE, strict=False):
+            ids = ",".join(uri.strip("/").rpartition("/")[2] for uri in chunk)
+            try:
+                found += self._all(path, ConferenceConfiguration, problems, f"&id__in={ids}", named=False)
+            except PexipUnknownError:  # no such filter
+                found = self._all(path, ConferenceConfiguration, problems, named=False)
+                break
+        return {conference.resource_uri: conference.name for conference in found}
+
+    def turned_away(self, since: datetime, until: datetime, *, capacity: str, licences: str) -> TurnedAway:
+        """Count the calls that ended turned away between two moments, by what their disconnect reason says: two requests.
+
+        Pexip may keep no record of such a call at all: none counted does not say that none was turned away.
+        """
+        when = {"end_time__gte": naive(since), "end_time__lt": naive(until)}
+        for_capacity, for_licences = (
+            self._count("participant", kind="history", **when, disconnect_reason__iregex=words)
+            for words in (capacity, licences)
+        )
+        return TurnedAway(since=since, until=until, capacity=for_capacity, licences=for_licences)
+
+    def look_at(self, worker: Worker, *, registrations: bool, now: datetime) -> EmptyCheck:
+        """Look live whether anything is on a node, and whether Pexip reaches it.
+
+        Six requests, all but the one for alarms filtered by the node; one more for a Proxying Edge Node, the only one that
+        proxies calls, and one more with registrations.
+        """
+        try:
+            status = self._one(f"status/v1/worker_vm/{worker.status_id}", WorkerStatus)
+            carried: dict[str, Any] = {
+                "shards": self._count("conference_shard", node=worker.address),
+                "media": self._count("participant", media_node=worker.address),
+                "signalling": self._count("participant", signalling_node=worker.address),
+                "proxied": self._count("participant", proxy_node=worker.address) if worker.proxies else 0,
+                "backplanes": self._count("backplane", media_node=worker.address),
+            }
+            alarm = any_alarm_about({worker.address, worker.name}, self._every("status/v1/alarm", Alarm))
+            registered = self._count("registration_alias", node=worker.address) if registrations else None
+        except PexipError as error:
+            return blind_look(now, str(error))
+        return EmptyCheck(
+            at=now,
+            complete=status.name == worker.name and status.signaling_count is not None,
+            synced=is_in_step(status.sync_status),
+            boot_time=utc(status.boot_time),
+            closed=status.maintenance_mode,
+            closed_reason=status.maintenance_mode_reason or "",
+            signaling_count=status.signaling_count or 0,
+            registrations=registered,
+            alarm=alarm,
+            **carried,
+        )
+
+    def configuration(self, worker_id: int) -> WorkerConfiguration:
+        """Return a node's configuration as it is now."""
+        return self._one(f"configuration/v1/worker_vm/{worker_id}", WorkerConfiguration)
+
+    def configure(self, worker_id: int, **changes: object) -> None:
+        """Change a node's configuration; it reaches every node after the replication time."""
+        self._request("PATCH", f"configuration/v1/worker_vm/{worker_id}", json=changes)
+
+    def start_cloudnode(self, instance_id: str) -> None:
+        """Have Pexip start a node itself, as its Start button does."""
+        self._request("POST", "command/v1/platform/start_cloudnode", json={"instance_id": instance_id})
+
+
+def _in_progress(
+    booked: Iterable[tuple[ScheduledConference, datetime, datetime]], now: datetime
+) -> dict[str, datetime]:
+    """Return the rooms with a meeting in progress, and when its newest one began: whoever is there is there for that."""
+    running: dict[str, datetime] = {}
+    for one, begins, ends in booked:
+        if one.conference and begins <= now < ends:
+            running[one.conference] = max(begins, running.get(one.conference, begins))
+    return running

@@ -1,0 +1,19 @@
+"""The limits that apply: the operator's own settings, else Pexip's."""
+
+from datetime import timedelta
+
+from headroom.domain.fleet.fleet import Reading
+from headroom.domain.policy import Policy
+
+
+def threshold(policy: Policy, reading: Reading, location: str) -> int:
+    """Return how few HD connections may be free: the location's own, else everywhere's, else Pexip's."""
+    everywhere = reading.settings.bursting_threshold if policy.threshold is None else policy.threshold
+    return policy.thresholds.get(location, everywhere)
+
+
+def minimum_lifetime(policy: Policy, reading: Reading) -> timedelta:
+    """Return how long a node stays on at the least."""
+    if policy.minimum_lifetime is None:
+        return timedelta(minutes=reading.settings.bursting_min_lifetime)
+    return policy.minimum_lifetime

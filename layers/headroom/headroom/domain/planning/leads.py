@@ -1,0 +1,63 @@
+"""How long ahead a plan must look: how long a start takes here, as measured, and an opening."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from functools import cached_property
+from statistics import quantiles
+
+from headroom.domain.fleet.fleet import Node
+from headroom.domain.fleet.lifecycle import Memory
+from headroom.domain.policy import Policy
+
+LATER = timedelta(minutes=8)  # a node needed again this soon after a boot is cheaper left on than started anew
+OVERDUE = timedelta(minutes=2)  # a start that takes this much longer than the 95th percentile is no longer counted on
+ENOUGH_BOOTS = 5  # measured boot times, before they say more than the policy's own figure
+
+
+@dataclass
+class Leads:
+    """Lead times by overflow location; `nodes` are the nodes of each, `memories` what is remembered of every node."""
+
+    nodes: Mapping[str, Sequence[Node]]
+    memories: Mapping[str, Memory]
+    policy: Policy
+    now: datetime
+    _measured: dict[str, timedelta | None] = field(default_factory=dict)
+
+    @cached_property
+    def _all_boots(self) -> list[float]:
+        return _seconds(self.memories.values())
+
+    def measured_boot_time(self, location: str) -> timedelta | None:
+        """Return the 95th percentile of the boot times measured here; None until enough were measured."""
+        if location not in self._measured:
+            here = (self.memories[node.name] for node in self.nodes[location] if node.name in self.memories)
+            measured = _seconds(here)
+            if len(measured) < ENOUGH_BOOTS:
+                measured = self._all_boots
+            p95 = quantiles(measured, n=20, method="inclusive")[-1] if len(measured) >= ENOUGH_BOOTS else None
+            self._measured[location] = None if p95 is None else min(timedelta(seconds=p95), self.policy.boot_limit)
+        return self._measured[location]
+
+    def boot_time(self, location: str) -> timedelta:
+        """Return the same; policy.boot_time until enough were measured."""
+        return self.measured_boot_time(location) or self.policy.boot_time
+
+    def is_overdue(self, node: Node) -> bool:
+        """A node that boots longer than is usual here: it may come up yet, but another takes its place."""
+        usual = self.measured_boot_time(node.location)
+        return usual is not None and self.now - node.instance.launched_at > usual + OVERDUE
+
+    def to_boot(self, location: str) -> timedelta:
+        """Return how long until a node serves that the next plan starts."""
+        return self.boot_time(location) + self.policy.tick
+
+    @property
+    def to_open(self) -> timedelta:
+        """How long until a closed node takes calls that the next plan opens."""
+        return self.policy.replication + self.policy.tick
+
+
+def _seconds(memories: Iterable[Memory]) -> list[float]:
+    return [seconds for memory in memories for seconds in memory.boots if seconds is not None]

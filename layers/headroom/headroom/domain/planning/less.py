@@ -1,0 +1,159 @@
+"""Where less is needed: stop what is closed and looks empty, close what is not needed, and say why the others stay on."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from math import ceil
+
+from headroom.domain.fleet.fleet import ON, Node, NodeState
+from headroom.domain.fleet.lifecycle import Action
+from headroom.domain.fleet.limits import minimum_lifetime
+from headroom.domain.planning.needs import Need
+from headroom.domain.planning.plans import Change, Left
+from headroom.domain.planning.situation import Situation
+from headroom.domain.safety.safety import gap, witnessed_at
+
+
+def less(situation: Situation, need: Need) -> Iterator[Change | Left]:
+    """Yield what may go of a location's nodes, and why each other one may not."""
+    yield from _stops(situation, need)
+    yield from _closes(situation, need)
+
+
+def _stops(situation: Situation, need: Need) -> Iterator[Change | Left]:
+    """Stop closed nodes that look empty, as long as what is left covers keep_hd; `retire_node` proves them empty."""
+    load = situation.overflows[need.location]
+    left = load.free + load.coming + load.reserve
+    for node in situation.nodes[need.location]:
+        if node.state is not NodeState.CLOSED:
+            continue
+        if why := _why_not_stopped(situation, need, node, left - node.room):
+            yield Left(node=node.name, reason=why)
+            continue
+        left -= node.room
+        yield Change(
+            node=node.name,
+            action=Action.STOP,
+            reason=f"It is closed and looks empty; {left} HD connections stay in {need.location}, "
+            + (f"{need.keep_hd} are needed ({need.reason})" if need.keep_hd else "nothing asks for any"),
+        )
+
+
+def _why_not_stopped(situation: Situation, need: Need, node: Node, without: int) -> str:
+    """Say why a closed node is not stopped; `without` is what would be left of its location without it."""
+    if situation.is_coming(node):
+        return "It is being opened"
+    if why := _why_kept(situation, need, node):
+        return why
+    if not node.looks_empty:
+        return f"It is closed, and still carries {node.worker.carries}"
+    if without < need.keep_hd:
+        return (
+            f"It is a reserve: without it {without} HD connections would stay in {need.location}, {need.keep_hd} are "
+            f"needed ({need.reason})"
+        )
+    return _why_too_young(situation, node) or _why_not_witnessed(situation, node)
+
+
+def _why_kept(situation: Situation, need: Need, node: Node) -> str:
+    if node.name in need.names:
+        return f"It is held: {situation.held.reason(node.name)}"
+    claim = situation.claims.get(node.name)
+    return f"The workflow {claim.token} is at work on it" if claim else ""
+
+
+def _why_too_young(situation: Situation, node: Node) -> str:
+    until = node.instance.launched_at + minimum_lifetime(situation.policy, situation.reading)
+    clock_of = situation.policy.on_the_clock
+    return f"Its minimum lifetime lasts until {clock_of(until)}" if situation.now < until else ""
+
+
+def _why_not_witnessed(situation: Situation, node: Node) -> str:
+    """A retirement does not begin until EC2's NetworkOut figure can be there by its second look."""
+    closed_at, replication = situation.memory(node).closed_at, situation.policy.replication
+    if closed_at is None:
+        return ""
+    witnessed = witnessed_at(closed_at, replication)
+    if situation.now + gap(replication) >= witnessed:
+        return ""
+    return f"It is closed and looks empty; EC2's figure of what it sends comes by {situation.policy.on_the_clock(witnessed)}"
+
+
+def _closes(situation: Situation, need: Need) -> Iterator[Change | Left]:
+    """Close the emptiest nodes first, as long as what stays open is enough and a little more."""
+    open_nodes = [node for node in situation.nodes[need.location] if node.state is NodeState.SERVING]
+    if situation.wanted_more_lately(need.location):
+        minutes = f"{situation.policy.calm_before_closing.total_seconds() / 60:g} min"
+        yield from (
+            Left(node=node.name, reason=f"More was needed in {need.location} within the last {minutes}")
+            for node in open_nodes
+        )
+        return
+    free = sum(node.free for node in open_nodes)
+    left, closed, first, why_first = len(open_nodes), 0, "", ""
+    for node in sorted(open_nodes, key=lambda node: (node.used, node.hd, node.name)):
+        if first:  # a fuller one would take longer to become empty
+            yield Left(
+                node=node.name, reason=f"{first}, which carries no more than it, would be closed first: {why_first}"
+            )
+        elif why := _why_enough_only_with(situation, need, node, free, left, closed):
+            first, why_first = node.name, why
+            yield Left(node=node.name, reason=why)
+        elif why := _why_kept(situation, need, node) or _why_too_young(situation, node):
+            yield Left(node=node.name, reason=why)
+        else:
+            free, left, closed = free - node.free, left - 1, closed + 1
+            wanted = f"{need.keep_open_hd} are needed" if need.keep_open_hd else "none are needed"
+            yield Change(
+                node=node.name,
+                action=Action.CLOSE,
+                reason=f"Without it {free} HD connections stay free in {node.location}, {wanted} ({need.reason})",
+            )
+
+
+def _why_enough_only_with(situation: Situation, need: Need, node: Node, free: int, left: int, closed: int) -> str:
+    """Say why neither this open node nor a fuller one can be closed; `free`, `left` and `closed` count so far."""
+    policy = situation.policy
+    margin = policy.hysteresis + situation.prospects.leavers_of(node)
+    keep = need.keep_open_hd + margin if need.keep_open_hd else 0
+    if free - node.free < keep:
+        return (
+            f"Without it {free - node.free} HD connections would stay free in {node.location}, {ceil(keep)} are needed "
+            f"({need.reason})"
+        )
+    if left <= need.nodes:
+        return f"{left} nodes serve in {node.location}, and as many are held ({need.reason})"
+    return f"One plan closes {closed} nodes at the most" if closed >= policy.max_closes_per_plan else ""
+
+
+def left_as_they_are(
+    situation: Situation, needs: Sequence[Need], changed: set[str], wanted: set[str], why: Mapping[str, str]
+) -> Iterator[Left]:
+    """Yield every node that is on and not changed, with the reason.
+
+    `wanted` names those whose change is put off, `why` holds what was found while changes were looked for.
+    """
+    short = {need.location: need for need in needs}
+    for node in situation.fleet.nodes:
+        if node.state in ON and node.name not in changed:
+            reason = _why_by_its_state(situation, node) or situation.may.why_not_taken_away
+            if not reason and node.name in wanted:
+                reason = "One plan changes only so many nodes: the next one goes on"
+            reason = reason or why.get(node.name) or f"More is needed in {node.location}: {short[node.location].reason}"
+            yield Left(node=node.name, reason=reason)
+
+
+def _why_by_its_state(situation: Situation, node: Node) -> str:
+    match node.state:
+        case NodeState.STARTING:
+            return f"It boots, since {situation.policy.on_the_clock(node.instance.launched_at)}"
+        case NodeState.LATE:
+            return "It is on but does not serve, so that Pexip cannot say that it is empty"
+        case NodeState.OPENING:
+            return "It is being opened"
+        case NodeState.CLOSED_BY_OTHERS:
+            return (
+                f"It is in maintenance mode, but not by Headroom ({node.worker.maintenance_mode_reason or 'no reason'})"
+            )
+        case NodeState.UPGRADING:
+            return f"Pexip upgrades it ({node.worker.upgrade_status})"
+        case _:
+            return ""

@@ -1,0 +1,170 @@
+"""Where more is needed: open what is closed, start what is off."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+from headroom.domain.fleet.fleet import Node, NodeState, needs_its_address
+from headroom.domain.fleet.lifecycle import Action, Wanted
+from headroom.domain.fleet.load import Load
+from headroom.domain.planning.needs import Need
+from headroom.domain.planning.plans import Change
+from headroom.domain.planning.situation import Situation
+
+FAILED_LATELY = timedelta(hours=1)
+
+
+@dataclass(slots=True)
+class _Shortage:
+    """What a location still lacks while nodes are chosen: HD connections open soon and in all, and nodes held."""
+
+    open_hd: int
+    hd: int
+    nodes: int
+
+    @property
+    def now(self) -> bool:
+        """Whether a node must be open, not only on its way."""
+        return self.open_hd > 0 or self.nodes > 0
+
+    def opened(self, node: Node) -> None:
+        """One more node is open, or will be."""
+        self.open_hd -= node.room
+        self.nodes -= 1
+
+
+def more(situation: Situation, need: Need) -> Iterator[Change]:
+    """Open what is closed, as far as it is needed that soon; start as much as will be short even so.
+
+    What is started for later comes up closed: calls that others can take do not spread to it, so that it can be stopped
+    soon if it was not needed.
+    """
+    here = situation.nodes[need.location]
+    load = situation.overflows[need.location]
+    coming = [node for node in here if situation.is_coming(node)]
+    ready = sum(node.state is NodeState.SERVING for node in here)
+    ready += sum(not situation.is_reserve(node) for node in coming)
+    opening = sum(node.room for node in coming if node.state is not NodeState.STARTING)
+    short = _Shortage(
+        open_hd=need.open_hd - load.free - opening, hd=need.hd - load.free - load.coming, nodes=need.nodes - ready
+    )
+    yield from _open_closed(situation, need, short)
+    yield from _open_booting(situation, need, short)
+    yield from _start(situation, need, short)
+
+
+def _open_closed(situation: Situation, need: Need, short: _Shortage) -> Iterator[Change]:
+    """Open closed nodes; those that need not open yet are a reserve that needs no boot."""
+    load = situation.overflows[need.location]
+    closed = [node for node in situation.nodes[need.location] if _can_open(situation, node)]
+    for node in _fullest_that_suffice(closed, short.open_hd):
+        if short.now or node.name in need.names:
+            yield Change(node=node.name, action=_way_open(node), reason=_reason(need, load))
+            short.opened(node)
+        elif short.hd > 0 and situation.memory(node).wanted is Wanted.OFF:
+            yield Change(node=node.name, action=Action.CLOSE, reason=f"{_reason(need, load)}; it stays as a reserve")
+        short.hd -= node.room
+
+
+def _way_open(node: Node) -> Action:
+    """A node whose public address changed is opened by `start_node`, which corrects the address first."""
+    return Action.START if needs_its_address(node.worker, node.instance) else Action.OPEN
+
+
+def _open_booting(situation: Situation, need: Need, short: _Shortage) -> Iterator[Change]:
+    """Let nodes that were to come up closed come up open, the one that will be ready first at the head."""
+    booting = [
+        node
+        for node in situation.nodes[need.location]
+        if node.state is NodeState.STARTING and situation.is_coming(node)
+    ]
+    for node in sorted(booting, key=lambda node: (node.instance.launched_at, node.name)):
+        if not situation.is_reserve(node):
+            short.open_hd -= node.room  # among the nodes it was counted already
+        elif situation.may.open and (short.now or node.name in need.names):
+            reason = _reason(need, situation.overflows[need.location])
+            yield Change(node=node.name, action=Action.OPEN, reason=reason)
+            short.opened(node)
+
+
+def _start(situation: Situation, need: Need, short: _Shortage) -> Iterator[Change]:
+    """Start the nodes that are held by name, and others as far as capacity or nodes are short."""
+    reason = _reason(need, situation.overflows[need.location])
+    candidates = [node for node in situation.nodes[need.location] if _can_start(situation, node)]
+    for node in sorted(candidates, key=lambda node: node.name):
+        if node.name in need.names:
+            yield Change(node=node.name, action=Action.START, reason=reason)
+            short.opened(node)
+            short.hd -= node.room
+    others = [node for node in candidates if node.name not in need.names]
+    for node in _sufficient(others, short.hd, short.nodes, situation):
+        if short.now or not situation.may.take_away or not situation.policy.reserve:
+            yield Change(node=node.name, action=Action.START, reason=reason)
+        else:
+            yield Change(node=node.name, action=Action.RESERVE, reason=f"{reason}; it comes up closed, as a reserve")
+        short.opened(node)
+
+
+def _fullest_that_suffice(nodes: Sequence[Node], hd: int) -> list[Node]:
+    """Sort nodes for opening: the fullest that still covers the shortage first; emptier ones are closer to being stopped."""
+    ordered, left = [], sorted(nodes, key=lambda node: (node.room, node.name))
+    while left:
+        node = next((node for node in left if node.room >= hd), left[-1])
+        left.remove(node)
+        ordered.append(node)
+        hd -= node.room
+    return ordered
+
+
+def _sufficient(candidates: Sequence[Node], hd: int, nodes: int, situation: Situation) -> list[Node]:
+    """Choose the cheapest nodes that have so many HD connections, and at least so many nodes.
+
+    Nodes whose start failed lately come last; then as little capacity beyond what is short as can be, then the zone
+    with the fewest nodes on, as a zone that has no room refuses all of its nodes.
+    """
+    chosen: list[Node] = []
+    left = list(candidates)
+    in_zone = situation.on_by_zone.copy()
+    while left and (hd > 0 or nodes > 0):
+        node = min(left, key=lambda node: _preference(situation, node, hd, in_zone[node.instance.zone]))
+        left.remove(node)
+        chosen.append(node)
+        in_zone[node.instance.zone] += 1
+        hd, nodes = hd - node.room, nodes - 1
+    return chosen
+
+
+def _preference(situation: Situation, node: Node, hd: int, in_zone: int) -> tuple[datetime, int, int, int, str]:
+    failed_at = situation.memory(node).failed_at
+    never = datetime.min.replace(tzinfo=UTC)
+    lately = failed_at is not None and situation.now - failed_at < FAILED_LATELY
+    spare = max(0, node.room - hd) if hd > 0 else 0
+    return (failed_at if lately and failed_at else never, spare, -node.room, in_zone, node.name)
+
+
+def _reason(need: Need, load: Load) -> str:
+    coming = f" and {load.coming} coming" if load.coming else ""
+    return f"{need.reason}; {load.free} of {load.hd} HD connections free in {load.location}{coming}"
+
+
+def _can_start(situation: Situation, node: Node) -> bool:
+    claimed = node.name in situation.claims
+    if node.state is not NodeState.STOPPED or claimed or node.closed_by_others:
+        return False
+    failed_at = situation.memory(node).failed_at
+    return failed_at is None or situation.now - failed_at >= situation.policy.failure_cooldown
+
+
+def _can_open(situation: Situation, node: Node) -> bool:
+    """A closed node, or one on its way to be closed or stopped, which turns round."""
+    if not situation.may.open:
+        return False
+    claim, wanted = situation.claims.get(node.name), situation.memory(node).wanted
+    leaving = claim is not None and claim.action in {Action.STOP, Action.CLOSE}
+    match node.state:
+        case NodeState.CLOSED:
+            return not situation.is_coming(node)
+        case NodeState.SERVING:
+            return leaving and wanted is not Wanted.OPEN
+        case _:
+            return False

@@ -1,0 +1,76 @@
+"""What a plan says: what to change now and why, what it leaves as it is and why, and what it saw."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+
+from headroom.domain.demand.forecasting import Demand
+from headroom.domain.demand.turned_away import Sample
+from headroom.domain.fleet.fleet import NodeState
+from headroom.domain.fleet.lifecycle import Action
+from headroom.domain.fleet.load import Load
+from headroom.domain.planning.issues import Issue
+from headroom.domain.planning.needs import Need
+from headroom.domain.policy import Mode
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Change:
+    """One thing to do to one node, and the reason in an operator's words."""
+
+    node: str
+    action: Action
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Left:
+    """A node that is on and that the plan leaves as it is, and why it is neither closed nor stopped."""
+
+    node: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NodeSummary:
+    """A node as the plan saw it."""
+
+    name: str
+    instance: str
+    location: str
+    state: NodeState
+    hd: int
+    used: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """What to change now, and why. `frozen` says why nothing may change, if so; `reason` sums it all up."""
+
+    at: datetime
+    read_at: datetime
+    mode: Mode
+    changes: tuple[Change, ...]
+    needs: tuple[Need, ...]
+    issues: tuple[Issue, ...]
+    frozen: str
+    reason: str
+    nodes: tuple[NodeSummary, ...]
+    principals: tuple[Load, ...]
+    overflows: tuple[Load, ...]
+    trail: tuple[Demand, ...] = ()  # how the load went lately: the next observation's `trail`
+    left: tuple[Left, ...] = ()  # of every node that is on and not changed
+
+    def samples(self) -> Iterator[Sample]:
+        """Yield the load of each principal location as this plan saw it: what `learn` learns from."""
+        for demand in self.trail:
+            if demand.at == self.at:
+                hd = next((load.hd for load in self.principals if load.location == demand.location), 0)
+                yield Sample(
+                    at=self.read_at,
+                    location=demand.location,
+                    used=demand.used,
+                    booked=demand.booked,
+                    hd=hd,
+                    full=demand.full,
+                )

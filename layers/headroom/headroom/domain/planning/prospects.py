@@ -1,0 +1,70 @@
+"""How the load may go on: what is booked, what past days did, and who is expected to leave."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from headroom.domain.demand.forecasting import Booking, Demand, Foresight, Outlook
+from headroom.domain.fleet.fleet import Node
+from headroom.domain.fleet.load import Load
+from headroom.domain.planning.leads import LATER, Leads
+
+
+@dataclass
+class Prospects:
+    """Asked by principal location; `overflow_of` names the overflow location of each."""
+
+    outlooks: Mapping[str, Outlook]
+    bookings: Sequence[Booking]
+    principals: Mapping[str, Load]
+    overflows: Mapping[str, Load]
+    overflow_of: Mapping[str, str | None]
+    leads: Leads
+    now: datetime
+    trails: Mapping[str, Sequence[Demand]] = field(default_factory=dict)  # how the load of each went lately
+    _foresights: dict[str, Foresight] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        """Sort the locations by where they overflow into, and the bookings by where they are from."""
+        self._sources: dict[str, list[str]] = {}
+        for name in self.principals:
+            self._sources.setdefault(self.overflow_of.get(name) or "", []).append(name)
+        self._capacity = sum(load.hd for load in self.principals.values())
+        self._booked: dict[str, list[Booking]] = {}
+        for booking in sorted(self.bookings, key=lambda each: (each.begins, each.ends, each.hd)):
+            self._booked.setdefault(booking.location, []).append(booking)
+
+    def sources_of(self, overflow: str) -> list[str]:
+        """Return the principal locations that overflow into this one and say something."""
+        return self._sources.get(overflow, [])
+
+    def bookings_of(self, name: str) -> list[Booking]:
+        """Return the meetings known for a principal location, and its share of those that name none."""
+        part = self.principals[name].hd / self._capacity
+        anywhere = self._booked.get("", [])
+        return [*self._booked.get(name, []), *(anywhere if part == 1 else (each.share(part) for each in anywhere))]
+
+    def foresight(self, name: str) -> Foresight:
+        """Return how the load of a principal location may go on; made once a plan."""
+        if name not in self._foresights:
+            level = self.trails[name][-1].used
+            furthest = self.leads.to_boot(self.overflow_of[name] or "") + LATER
+            outlook, bookings = self.outlooks.get(name), self.bookings_of(name)
+            self._foresights[name] = Foresight(outlook, level, bookings, self.now, furthest)
+        return self._foresights[name]
+
+    def carried_of(self, name: str) -> float:
+        """Return how many calls from this location the closed nodes carry: when they leave, nothing becomes free."""
+        overflow = self.overflow_of[name] or ""
+        others = self.sources_of(overflow)
+        overflowed = {other: self.trails[other][-1].overflowed for other in others if other in self.trails}
+        total = sum(overflowed.values())
+        share = overflowed.get(name, 0.0) / total if total else 1 / len(others)
+        return self.overflows[overflow].carried * share
+
+    def leavers_of(self, node: Node) -> float:
+        """Return how many calls may be expected to leave a node while a closed one is opened."""
+        carried = {name: self.principals[name].hd for name in self.sources_of(node.location)}
+        total = sum(carried.values())
+        leaving = sum(hd * self.foresight(name).leavers(self.leads.to_open) for name, hd in carried.items())
+        return node.used * (leaving / total if total else 0)

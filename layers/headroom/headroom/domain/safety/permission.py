@@ -1,0 +1,48 @@
+"""What the mode, Pexip's own settings and a pause allow: who may start, open, close and stop."""
+
+from headroom.domain.fleet.fleet import PexipSettings
+from headroom.domain.fleet.lifecycle import Action, Pause
+from headroom.domain.policy import Mode
+
+NOT_READ_YET = "Pexip has not been read yet: wait a minute, and look at the log of observe."
+NOT_PLANNED_YET = "Headroom has not planned yet: wait a minute, and look at the log of observe."
+
+
+class NotNowError(Exception):
+    """This may not be done as things are; the message says what stands against it. Nothing was touched."""
+
+
+def conflict(mode: Mode, settings: PexipSettings) -> str:
+    """Say why a mode does not go with Pexip's own settings; empty if it does."""
+    if mode is Mode.CONTROL and settings.bursting_enabled:
+        return (
+            "Control mode is refused while Pexip's own bursting is enabled: two controllers would fight. "
+            "Disable it under Platform > Global settings > Cloud bursting, or use assist mode."
+        )
+    if mode is Mode.ASSIST and not settings.bursting_enabled:
+        return (
+            "Assist mode is refused while Pexip's own bursting is disabled: nobody would stop the nodes. "
+            "Enable it under Platform > Global settings > Cloud bursting, or use control mode."
+        )
+    if settings.cloud_provider != "AWS" and settings.bursting_enabled:
+        return f"Pexip bursts into {settings.cloud_provider}, not AWS: Headroom has nothing to do here."
+    return ""
+
+
+def check(action: Action, mode: Mode, settings: PexipSettings, pause: Pause | None) -> None:
+    """Raise NotNowError where mode, settings or a pause forbid an action; opening what Headroom closed is right always."""
+    if action is Action.OPEN:
+        return
+    if mode is Mode.OBSERVE:
+        raise NotNowError("Headroom is in observe mode and touches nothing: deploy with Mode=assist or Mode=control.")
+    if mode is Mode.ASSIST and not action.starts:
+        raise NotNowError(f"In assist mode Headroom only starts nodes; to {action} one is Pexip's, or yours.")
+    if mode is Mode.CONTROL and (against := conflict(mode, settings)):
+        raise NotNowError(against)
+    check_pause(action, pause)
+
+
+def check_pause(action: Action, pause: Pause | None) -> None:
+    """Raise NotNowError while a pause forbids an action."""
+    if pause and pause.forbids(action):
+        raise NotNowError(f"Headroom is paused: {pause.reason}")

@@ -1,0 +1,49 @@
+"""Count the calls that Pexip recorded as turned away, for want of capacity or of licences."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Self
+
+from aws_lambda_powertools.metrics import MetricUnit
+
+from headroom.adapters.ledger import Ledger
+from headroom.adapters.parts import Parts
+from headroom.adapters.pexip.errors import PexipError
+from headroom.domain.demand.turned_away import TurnedAway
+from headroom.observability import logger, metrics
+from headroom.settings import Settings
+
+if TYPE_CHECKING:
+    from headroom.adapters.pexip.connection import Connection
+
+LAG = timedelta(minutes=15)  # until then a call that ended is taken to be in Pexip's history
+FIRST, FARTHEST = LAG + timedelta(minutes=5), timedelta(days=1)  # Pexip keeps about 10,000 conferences
+
+
+@dataclass
+class Counter:
+    """The ledger, the connection to the Management Node, and the settings with the words that tell calls apart."""
+
+    ledger: Ledger
+    connection: "Connection"
+    settings: Settings
+
+    @classmethod
+    def of(cls, parts: Parts) -> Self:
+        """Take what it needs from the parts there are."""
+        return cls(parts.ledger, parts.pexip, parts.settings)
+
+    def count(self, now: datetime) -> TurnedAway | None:
+        """Count from where the last count ended, so that an hour without Pexip is made good; None if Pexip is silent."""
+        since, until = max(self.ledger.turned_away_until() or now - FIRST, now - FARTHEST), now - LAG
+        words = {"capacity": self.settings.capacity_reasons, "licences": self.settings.licence_reasons}
+        try:
+            counted = self.connection.ask(lambda pexip: pexip.turned_away(since, until, **words))
+        except PexipError as error:
+            logger.error("could not count calls turned away", reason=str(error))
+            metrics.add_metric("TurnedAwayUncounted", MetricUnit.Count, 1)
+            return None
+        self.ledger.keep_turned_away(counted)
+        metrics.add_metric("CallsTurnedAway", MetricUnit.Count, counted.capacity)
+        metrics.add_metric("CallsOutOfLicence", MetricUnit.Count, counted.licences)
+        return counted

@@ -1,0 +1,66 @@
+"""Send people the notifications that are due, batched: as few messages as can be, and none lost."""
+
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import Self
+
+from botocore.exceptions import ClientError
+
+from headroom.adapters.ledger import Ledger
+from headroom.adapters.notify import Notify
+from headroom.adapters.parts import Parts
+from headroom.domain.people.telling import Message, tell
+from headroom.observability import logger
+from headroom.settings import Settings
+
+KEEP = timedelta(minutes=10)  # how late an event may be written down
+OLDEST = timedelta(days=1)  # after a long rest nobody is told of what is longer ago: it is in the history
+MOST_UNSENT = 20
+
+
+@dataclass
+class Notifier:
+    """The ledger, the topics of people and of chats, and the settings."""
+
+    ledger: Ledger
+    people: Notify
+    chats: Notify
+    settings: Settings
+
+    @classmethod
+    def of(cls, parts: Parts) -> Self:
+        """Take what it needs from the parts there are."""
+        return cls(parts.ledger, parts.people, parts.chats, parts.settings)
+
+    def notify(self, now: datetime) -> int:
+        """Send what is due, remember what was sent, and return how many messages: a crash in between says something twice.
+
+        What people are spared in a flood or after a long rest (`telling.KEPT`, OLDEST, MOST_UNSENT) is in the history.
+        """
+        if not self.ledger.take_lease("tell", now + timedelta(seconds=50), now):
+            return 0
+        memo = self.ledger.memo()
+        since = max((memo.looked or now) - KEEP, now - OLDEST)
+        clock_of = self.settings.policy.on_the_clock
+        messages, memo = tell(self.ledger.happened(since, now), memo, now, KEEP, clock_of)
+        waiting = [*memo.unsent, *messages]
+        unsent = tuple(message for message in waiting if not self.send(message))
+        self.ledger.keep_memo(replace(memo, unsent=unsent[-MOST_UNSENT:]))
+        return len(waiting) - len(unsent)
+
+    def send(self, message: Message) -> bool:
+        """Tell people, and chats if they can be told; say whether people were."""
+        stack = self.settings.bus_name  # they share a name
+        where = f"This is {self.settings.platform}. The commands are for its stack: `headroom … --stack {stack}`."
+        body = f"{message.body}\n\n{where}"
+        try:
+            self.people.people(message.subject, body)
+        except ClientError:
+            logger.exception("people were not told", subject=message.subject)
+            return False
+        try:
+            self.chats.chat(replace(message, body=body))
+        except ClientError:  # people know; a chat is not worth telling them again
+            logger.exception("chats were not told", subject=message.subject)
+        logger.info("told", subject=message.subject, urgent=message.urgent)
+        return True

@@ -1,0 +1,62 @@
+"""Read Pexip's load and remember it; near a threshold again within the minute."""
+
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import TYPE_CHECKING, Self
+
+from aws_lambda_powertools.metrics import MetricUnit
+
+from headroom import clock
+from headroom.adapters.ledger import Ledger
+from headroom.adapters.parts import Parts
+from headroom.adapters.pexip.errors import PexipError
+from headroom.domain.fleet.load import is_near_threshold, principal_loads
+from headroom.domain.policy import Policy
+from headroom.observability import logger, metrics
+
+if TYPE_CHECKING:
+    from headroom.adapters.pexip.connection import Connection
+
+LOOKS, PAUSE = 4, timedelta(seconds=15)
+
+
+@dataclass
+class Observer:
+    """The ledger, the connection to the Management Node and the operator's policy."""
+
+    ledger: Ledger
+    connection: "Connection"
+    policy: Policy
+
+    @classmethod
+    def of(cls, parts: Parts) -> Self:
+        """Take what it needs from the parts there are."""
+        return cls(parts.ledger, parts.pexip, parts.policy)
+
+    def observe(self) -> None:
+        """Keep one reading, or up to four while a location is near its threshold, and end before the next minute."""
+        began = clock.now()
+        if not self.ledger.take_lease("observe", began + LOOKS * PAUSE - timedelta(seconds=5), began):
+            metrics.add_metric("Readings", MetricUnit.Count, 0)
+            logger.info("left alone", because="another observe is at work")
+            return
+        for look in range(LOOKS):
+            if not self.read_once() or clock.now() + PAUSE > began + (LOOKS - 1) * PAUSE + timedelta(seconds=2):
+                return
+            logger.debug("looks again", look=look)
+            clock.sleep(PAUSE.total_seconds())
+
+    def read_once(self) -> bool:
+        """Keep one reading, or that there was none; say whether it is worth looking again soon."""
+        try:
+            reading = self.connection.ask(lambda pexip: pexip.read(self.ledger.platform, clock.now()))
+        except PexipError as error:
+            logger.error("could not read Pexip", reason=str(error))
+            metrics.add_metric("ReadingsFailed", MetricUnit.Count, 1)
+            self.ledger.keep_failure(str(error), clock.now())
+            return False
+        loads = principal_loads(reading)
+        self.ledger.keep_reading(reading)
+        metrics.add_metric("Readings", MetricUnit.Count, 1)
+        logger.info("observed", free={load.location: load.free for load in loads.values()}, problems=reading.problems)
+        return is_near_threshold(reading, self.policy)
