@@ -9,6 +9,7 @@ import pytest
 
 from headroom.domain.safety.claims import LONGEST_STEP
 from headroom.settings import Settings
+from headroom_lab.proof.environment import ENVIRONMENT
 from tests.support import template as stack
 from tests.support.alarms import matches
 
@@ -20,6 +21,20 @@ def test_the_template_sets_every_variable_that_settings_reads_and_no_other() -> 
     assert variables - {"POWERTOOLS_LOG_LEVEL", "POWERTOOLS_METRICS_NAMESPACE"} == {
         field.name.upper() for field in fields(Settings)
     }
+
+
+def test_the_lab_sets_every_variable_that_settings_reads_and_no_other() -> None:
+    given = {name for name in ENVIRONMENT if not name.startswith(("AWS_", "POWERTOOLS_"))}
+    assert given == {field.name.upper() for field in fields(Settings)}
+
+
+def test_every_parameter_reaches_a_function_or_says_what_else_it_is_for() -> None:
+    """A parameter that is in the template alone would change nothing; README names those there are, and no other."""
+    text = (stack.ROOT / "template.yaml").read_text()
+    rows = re.findall(r"^\| (`\w+`(?:, `\w+`)*) \|.*\|.*\|$", (stack.ROOT / "README.md").read_text(), re.MULTILINE)
+    named = {name for row in rows for name in re.findall(r"`(\w+)`", row) if name[0].isupper()}
+    assert named == set(stack.template()["Parameters"])
+    assert all(text.count(name) > 1 for name in named)
 
 
 def test_every_folder_is_a_function_and_every_function_a_folder() -> None:

@@ -1,7 +1,9 @@
 """`sam validate --lint` never opens statemachines/*; these tests do, and check what the embedded engine cannot."""
 
 import json
+import re
 from collections.abc import Iterator
+from dataclasses import fields
 from typing import Any
 
 import boto3
@@ -9,11 +11,45 @@ import pytest
 import yaml
 from cfnlint.api import lint
 
+from headroom.usecases.claim import Claimed
+from headroom.usecases.finish import Finished
+from headroom.usecases.prewarm import PromiseChecked, Promised
+from headroom.usecases.retire_node import Looked, StopChecked
+from headroom.usecases.set_open import Changed
+from headroom.usecases.start_node import Asked, Progressed
 from tests.support import template as stack
 
 AWS_ERRORS = {  # that pass by themselves, in DynamoDB's words, and the class of those that no model names
     *("ClientError", "InternalServerError", "ProvisionedThroughputExceededException", "RequestLimitExceeded"),
     "ThrottlingException",
+}
+LAMBDA_ERRORS = {
+    *("Lambda.ServiceException", "Lambda.AWSLambdaException", "Lambda.SdkClientException"),
+    *("Lambda.TooManyRequestsException", "Lambda.Unknown", "Runtime.ExitError"),
+}
+OF_PEXIP, OF_EC2 = [["PexipUnreachableError", "PexipBusyError"]], ["Ec2Error", "ThrottledError"]
+PASSING: dict[str, list[list[str]]] = {  # by function: what it tries again besides, in this order
+    "Claim": [OF_EC2],
+    "StartInstance": [["InsufficientCapacityError", "NotStartableError"], ["Ec2Error"]],
+    "StartCloudnode": OF_PEXIP,
+    "SetMaintenance": OF_PEXIP,
+    "CheckEmpty": OF_PEXIP,
+    "CheckStart": [[*OF_EC2, "NotNowError"]],
+    "CheckStop": [[*OF_EC2, "NotNowError"]],
+    "StopInstance": [["ThrottledError", "Ec2Error"]],
+    "Hold": [["NotReadyError"]],
+}
+RETURNS: dict[str, Any] = {
+    "Claim": Claimed,
+    "StartInstance": Asked,
+    "StartCloudnode": Asked,
+    "CheckStart": Progressed,
+    "SetMaintenance": Changed,
+    "CheckEmpty": Looked,
+    "CheckStop": StopChecked,
+    "Finish": Finished,
+    "Hold": Promised,
+    "CheckPromise": PromiseChecked,
 }
 HISTORY_LIMIT = 2000  # events, at any number of nodes
 EVENTS_PER_TASK, EVENTS_PER_STATE = 5, 2
@@ -104,13 +140,45 @@ def test_errors_caught_by_name_are_errors_that_exist(name: str) -> None:
     assert missing == []
 
 
-def test_what_dynamodb_says_for_a_moment_is_tried_again_by_the_names_that_boto3_raises(name: str) -> None:
-    """Where DynamoDB's model names an error, boto3 raises a class of that name, and Lambda reports it."""
+def test_every_task_is_tried_again_after_exactly_the_errors_that_pass_by_themselves(name: str) -> None:
+    """Lambda's own, those of DynamoDB by the names that boto3 raises, and those of what the step asks besides."""
     named = boto3.client("dynamodb", region_name="eu-central-1").exceptions
     assert all(hasattr(named, error) for error in AWS_ERRORS)
     for title, state in tasks(name):
-        retried = {error for rule in state["Retry"] for error in rule["ErrorEquals"]}
-        assert retried >= AWS_ERRORS, title
+        function = state["Arguments"]["FunctionName"].rpartition(":")[2]
+        first, *others = (rule["ErrorEquals"] for rule in state["Retry"])
+        assert set(first) == LAMBDA_ERRORS | AWS_ERRORS, title
+        assert others == PASSING.get(function, []), title
+
+
+def test_a_workflow_reads_only_what_its_steps_return(name: str) -> None:
+    """A step's result is a dataclass: whatever a state reads of it is one of its fields."""
+    for title, state in tasks(name):
+        function = state["Arguments"]["FunctionName"].rpartition(":")[2]
+        known = {field.name for field in fields(RETURNS[function])} if function in RETURNS else set()
+        read = set(re.findall(r"\$states\.result\.Payload\.(\w+)", json.dumps(state)))
+        assert read <= known, title
+        for variable in re.findall(
+            r'"(\w+)": "\{% \$states\.result\.Payload %\}"', json.dumps(state.get("Assign", {}))
+        ):
+            assert set(re.findall(rf"\${variable}\.(\w+)", stack.text_of(name))) <= known, variable
+
+
+def test_a_workflow_remembers_only_what_it_reads(name: str) -> None:
+    states = stack.definition(name)["States"].values()
+    rules = [rule for state in states for rule in [state, *state.get("Catch", [])]]
+    assigned = {variable for rule in rules for variable in rule.get("Assign", {})}
+    assert {variable for variable in assigned if not re.search(rf"\${variable}\b", stack.text_of(name))} == set()
+
+
+def test_every_step_s_handler_returns_what_its_case_does() -> None:
+    """The table of what steps return is that of the handlers: each builds its answer from that class."""
+    for function, result in RETURNS.items():
+        folder = re.sub(r"(?<!^)([A-Z])", r"_\1", function).lower()
+        handler = (stack.ROOT / f"functions/{folder}/app.py").read_text()
+        [case] = re.findall(r"from headroom\.usecases\.(\w+) import", handler)
+        assert result.__module__ == f"headroom.usecases.{case}", function
+        assert "return built(" in handler, function
 
 
 def test_prewarm_knows_no_node_by_node_so_its_history_stays_short_at_any_size() -> None:

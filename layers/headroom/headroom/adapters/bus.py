@@ -9,12 +9,14 @@ from typing import TYPE_CHECKING
 import boto3
 import msgspec
 
-from headroom.domain.history.events import Event
+from headroom.domain.history.events import Event, Kind
 
 if TYPE_CHECKING:
     from mypy_boto3_events import EventBridgeClient
 
 SOURCE, VERSION = "headroom", "1"
+PROMISES = {Kind.HOLD, Kind.PROMISE_KEPT, Kind.PROMISE_MISSED, Kind.PROMISE_REFUSED}
+ISSUES = {Kind.ISSUE, Kind.ISSUE_OVER}
 
 
 class BusError(Exception):
@@ -42,9 +44,9 @@ class Announced:
 
 def detail_type(event: Event) -> str:
     """Name what a rule may match on."""
-    if event.kind.startswith(("promise", "hold")):
+    if event.kind in PROMISES:
         return "Headroom Promise"
-    if event.kind.startswith("issue") or event.topic:
+    if event.kind in ISSUES or event.topic:
         return "Headroom Issue"
     return "Headroom Node Changed" if event.node else "Headroom Event"
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-from headroom.domain.history.events import Event
+from headroom.domain.history.events import Event, Kind
 from headroom.domain.planning.issues import Trouble
 
 AGAIN = timedelta(minutes=15)  # the same problem is told no sooner
@@ -29,59 +29,78 @@ class Weight(StrEnum):
     PROBLEM = "problem"
     OVER = "over"
     NEWS = "news"
+    SILENT = "silent"  # it is in the history
 
 
-WEIGHTS = {
-    "promise missed": Weight.URGENT,
-    "promise refused": Weight.URGENT,
-    "control refused": Weight.URGENT,
-    "issue": Weight.PROBLEM,
-    "issue over": Weight.OVER,
-    "given up": Weight.PROBLEM,
-    "serving": Weight.NEWS,
-    "in reserve": Weight.NEWS,
-    "stopped": Weight.NEWS,
-    "hold": Weight.NEWS,
-    "promise kept": Weight.NEWS,
-    "held still": Weight.NEWS,
+WEIGHTS = {  # of every kind of event
+    Kind.PROMISE_MISSED: Weight.URGENT,
+    Kind.PROMISE_REFUSED: Weight.URGENT,
+    Kind.CONTROL_REFUSED: Weight.URGENT,
+    Kind.ISSUE: Weight.PROBLEM,
+    Kind.ISSUE_OVER: Weight.OVER,
+    Kind.GIVEN_UP: Weight.PROBLEM,
+    Kind.SERVING: Weight.NEWS,
+    Kind.IN_RESERVE: Weight.NEWS,
+    Kind.STOPPED: Weight.NEWS,
+    Kind.HOLD: Weight.NEWS,
+    Kind.PROMISE_KEPT: Weight.NEWS,
+    Kind.HELD_STILL: Weight.NEWS,
+    **dict.fromkeys(
+        (
+            *(Kind.START_WANTED, Kind.RESERVE_WANTED, Kind.OPEN_WANTED, Kind.CLOSE_WANTED, Kind.STOP_WANTED),
+            *(Kind.TAKEN_OVER, Kind.START_ASKED, Kind.START_REFUSED, Kind.CLOSED, Kind.OPENED, Kind.ADDRESS_CORRECTED),
+            *(Kind.NO_LONGER_WANTED, Kind.STOP_REFUSED, Kind.REOPENED, Kind.NOT_SET),
+            *(Kind.INSTANCE_PENDING, Kind.INSTANCE_RUNNING, Kind.INSTANCE_STOPPING, Kind.INSTANCE_STOPPED),
+            *(Kind.INSTANCE_SHUTTING_DOWN, Kind.INSTANCE_TERMINATED),
+            *(Kind.ASKED_TO_START, Kind.ASKED_TO_HOLD, Kind.ASKED_TO_RELEASE, Kind.ASKED_TO_OPEN, Kind.ASKED_TO_CLOSE),
+            *(Kind.ASKED_TO_PAUSE, Kind.ASKED_TO_RESUME, Kind.ASKED_TO_HAND_OVER, Kind.ASKED_TO_HAND_BACK),
+            Kind.UNKNOWN,
+        ),
+        Weight.SILENT,
+    ),
 }
-TITLES = {
-    "promise missed": "promise missed",
-    "promise refused": "promise refused",
-    "control refused": "control refused",
-    "held still": "holds still",
-    "given up": "starts given up",
-    "serving": "started",
-    "in reserve": "started as a reserve",
-    "stopped": "stopped",
-    "hold": "promised",
-    "promise kept": "promise kept",
+TITLES: dict[str, str] = {  # of every kind of event that is told, and of every kind of issue
+    Kind.PROMISE_MISSED: "promise missed",
+    Kind.PROMISE_REFUSED: "promise refused",
+    Kind.CONTROL_REFUSED: "control refused",
+    Kind.HELD_STILL: "holds still",
+    Kind.GIVEN_UP: "starts given up",
+    Kind.SERVING: "started",
+    Kind.IN_RESERVE: "started as a reserve",
+    Kind.STOPPED: "stopped",
+    Kind.HOLD: "promised",
+    Kind.PROMISE_KEPT: "promise kept",
     Trouble.NO_NEWS: "Pexip or EC2 cannot be read",
+    Trouble.PAUSED: "paused",
     Trouble.TWO_CONTROLLERS: "control refused",
     Trouble.INCOMPLETE: "Pexip's answer is incomplete",
     Trouble.MISFIT: "nodes and instances do not fit",
     Trouble.NO_NODES: "there are no overflow nodes",
+    Trouble.NOT_ENOUGH: "not enough nodes",
     Trouble.NOT_WRITTEN_DOWN: "switched by somebody else",
     Trouble.DOES_NOT_SERVE: "on but not serving",
+    Trouble.CLOSED_BY_OTHERS: "closed by others",
+    Trouble.LEFT_CLOSED: "left closed",
+    Trouble.UPGRADED: "being upgraded",
     Trouble.MOVED: "public address has changed",
     Trouble.STUCK: "cannot be stopped, or hangs",
     Trouble.DATABASE: "takes part in the distributed database",
     Trouble.OTHER: "something else is amiss",
 }
-DOES = {
-    "promise missed": "It goes on trying until the promise ends; where it was for a number of nodes, with others where one "
+DOES: dict[str, str] = {
+    Kind.PROMISE_MISSED: "It goes on trying until the promise ends; where it was for a number of nodes, with others where one "
     "fails.",
-    "promise refused": "Nothing: no node was started for it.",
-    "control refused": "It closes and stops nothing until that is over; whether it still starts, the sentence above says. "
+    Kind.PROMISE_REFUSED: "Nothing: no node was started for it.",
+    Kind.CONTROL_REFUSED: "It closes and stops nothing until that is over; whether it still starts, the sentence above says. "
     "What is on stays on, what is open stays open.",
-    "given up": "It starts the next candidate where capacity is needed, and tries this node again later. Should it come up "
+    Kind.GIVEN_UP: "It starts the next candidate where capacity is needed, and tries this node again later. Should it come up "
     "after all it comes up closed, is proved empty and stopped.",
 }
-SHOULD = {
-    "promise missed": "Look at the nodes named above with `headroom why`; docs/operating.md, «Promise missed».",
-    "promise refused": "Correct the schedule's parameters, or begin it by hand with `headroom start`.",
-    "control refused": "See `headroom issues`; docs/operating.md, «Control refused».",
-    "given up": "Where EC2 refuses, its words are above; where a node did not serve, look at its console in EC2. "
+SHOULD: dict[str, str] = {
+    Kind.PROMISE_MISSED: "Look at the nodes named above with `headroom why`; docs/operating.md, «Promise missed».",
+    Kind.PROMISE_REFUSED: "Correct the schedule's parameters, or begin it by hand with `headroom start`.",
+    Kind.CONTROL_REFUSED: "See `headroom issues`; docs/operating.md, «Control refused».",
+    Kind.GIVEN_UP: "Where EC2 refuses, its words are above; where a node did not serve, look at its console in EC2. "
     "docs/operating.md, «Start failures».",
 }
 
@@ -126,11 +145,11 @@ def tell(
 ) -> tuple[list[Message], Memo]:
     """Return what people are to be told now, and what to remember; what was taken within `keep` is not taken again."""
     known = {seen for seen, _ in memo.seen}
-    worth = (one for one in happened if one.kind in WEIGHTS and one.id not in known)
+    worth = (one for one in happened if WEIGHTS[one.kind] is not Weight.SILENT and one.id not in known)
     fresh = sorted(worth, key=lambda one: (one.at, one.id))
     seen = (*((each, at) for each, at in memo.seen if now - at < 2 * keep), *((one.id, now) for one in fresh))
     memo = replace(memo, looked=now, seen=seen, sent=tuple(at for at in memo.sent if now - at < AGAIN))
-    urgent = [one for one in fresh if WEIGHTS.get(one.kind) is Weight.URGENT]
+    urgent = [one for one in fresh if WEIGHTS[one.kind] is Weight.URGENT]
     messages = [
         _urgent(kind, [one for one in urgent if one.kind == kind], clock_of)
         for kind in dict.fromkeys(one.kind for one in urgent)
@@ -153,7 +172,7 @@ def tell(
 
 def _taken(memo: Memo, one: Event) -> Memo:
     """Add what happened to what people are still to be told."""
-    match WEIGHTS.get(one.kind):
+    match WEIGHTS[one.kind]:
         case Weight.NEWS:
             return replace(memo, news=(*memo.news, one)[-KEPT:])
         case Weight.PROBLEM | Weight.OVER:
