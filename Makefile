@@ -23,9 +23,16 @@ setup: .venv/.ready  ## Make .venv from the locks (every other target does it by
 demo: .venv/.ready  ## A weekday morning, end to end (SPEED=40, UNTIL=09:15, TRACE=file DAY=2003-10-20)
 	@$(RUN) headroom demo $(if $(SPEED),--speed $(SPEED)) $(if $(TRACE),--trace '$(TRACE)') $(if $(DAY),--day '$(DAY)') $(if $(UNTIL),--until '$(UNTIL)')
 
-test: .venv/.ready  ## All tests: the deployed stack by itself, as it lives by the clock, the others on every processor
+test: .venv/.ready  ## All tests: the deployed stack, which lives by the clock, and beside it, as far as it leaves time, the others
+	@echo "All tests, about eight minutes on two processors; what they say comes as each half ends"
+	@$(MAKE) --no-print-directory --jobs 2 --output-sync=target deployed-stack all-the-others
+
+.PHONY: deployed-stack all-the-others
+deployed-stack:
 	@$(RUN) pytest tests/e2e
-	@$(RUN) pytest --numprocesses auto --maxprocesses 4 --dist loadfile tests/unit tests/integration tests/simulation
+
+all-the-others:
+	@$(RUN) nice -n 19 pytest --numprocesses auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder tests/simulation tests/integration tests/unit
 
 test-browser: .venv/.ready  ## The page in the system's Chromium while the demo plays; screenshots in demo/screens
 	@$(RUN) pytest -q tests/browser

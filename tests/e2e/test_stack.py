@@ -449,7 +449,9 @@ SELDOM = {  # what is granted for what does not happen here
     "ReadBookings": {"dynamodb:BatchGetItem", "dynamodb:BatchWriteItem"},  # no meeting is booked
     "Claim": {"ec2:DescribeInstances"},  # for a node that no plan has seen
     "StartInstance": {"kms:CreateGrant"},  # by EC2 in its name, where volumes have a key of one's own
-    "StartCloudnode": {"dynamodb:GetItem", "dynamodb:UpdateItem", "secretsmanager:GetSecretValue"},  # in assist mode
+    "StartCloudnode": {  # in assist mode
+        *("dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:UpdateItem", "secretsmanager:GetSecretValue")
+    },
 }
 BY_LAMBDA = {"sqs:SendMessage"}  # for a dead letter, in the function's name
 

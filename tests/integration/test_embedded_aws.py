@@ -285,7 +285,7 @@ def test_every_change_of_an_instance_is_an_event(aws: EmbeddedAws) -> None:
         seen.extend(json.loads(message["Body"])["detail"]["state"] for message in received(aws, url))
         return {"stopping", "stopped"} <= set(seen)
 
-    eventually(both)
+    assert eventually(both)
     events.remove_targets(Rule="changes", Ids=["1"])
 
 

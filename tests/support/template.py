@@ -1,6 +1,7 @@
 """Read template.yaml and the state machines as CloudFormation will."""
 
 import re
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,7 @@ def _tagged(loader: yaml.SafeLoader, suffix: str, node: yaml.Node) -> Any:
 Loader.add_multi_constructor("!", _tagged)
 
 
+@cache
 def template() -> dict[str, Any]:
     loaded: dict[str, Any] = yaml.load((ROOT / "template.yaml").read_text(), Loader=Loader)
     return loaded
@@ -50,6 +52,7 @@ def machine_properties(name: str) -> dict[str, Any]:
     return found
 
 
+@cache
 def text_of(name: str) -> str:
     return (ROOT / "statemachines" / f"{name}.asl.yaml").read_text()
 

@@ -235,7 +235,7 @@ def test_schedules_keep_to_their_retries_and_have_dead_letters() -> None:
     assert prewarm["RetryPolicy"]["MaximumEventAgeInSeconds"] == 600
     assert "DeadLetterConfig" in prewarm
     assert "<aws.scheduler.scheduled-time>" in prewarm["Input"]["Sub"]
-    stream = stack.functions()["decide"]["Events"]["NewSnapshot"]["Properties"]
+    stream = stack.functions()["decide"]["Events"]["NewReading"]["Properties"]
     assert (stream["BatchSize"], stream["MaximumRetryAttempts"], stream["MaximumRecordAgeInSeconds"]) == (1, 2, 60)
 
 

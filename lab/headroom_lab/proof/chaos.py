@@ -57,6 +57,7 @@ class PlayedAll:
     stops: int = 0
     happened: Counter[str] = field(default_factory=Counter)
     answered: Counter[str] = field(default_factory=Counter)
+    asked: Counter[tuple[str, str]] = field(default_factory=Counter)
     wrong: list[Played] = field(default_factory=list)
 
     def add(self, played: Played) -> None:
@@ -67,6 +68,7 @@ class PlayedAll:
         self.stops += played.stops
         self.happened += played.happened
         self.answered += played.answered
+        self.asked += played.asked
         if played.wrong:
             self.wrong.append(played)
 

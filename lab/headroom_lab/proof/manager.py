@@ -78,6 +78,7 @@ class Direct:
         access = node.access
         self.client = Client(URL, Credentials(client_id=access.client_id, private_key=access.private_key))
         self.client.session.mount("https://", Directly(node, trouble))
+        self.client.session.trust_env = False  # whoever runs the lab may have a proxy
 
     def node(self) -> Client:
         """Return the shipped client."""

@@ -39,6 +39,7 @@ class Played:
     starts: int = 0
     executions: int = 0
     answered: Counter[str] = field(default_factory=Counter)  # by function
+    asked: Counter[tuple[str, str]] = field(default_factory=Counter)  # by function and request
     script: list[str] = field(default_factory=list)  # of a schedule that went wrong: the incidents it takes
 
 
@@ -327,7 +328,7 @@ class Play:
         played = Played(seed=self.seed, happened=self.hazards.happened, executions=len(stage.executions))
         played.stops = sum(request == "StopInstances" for _, request in stage.cloud.requests)
         played.starts = sum(request == "StartInstances" for _, request in stage.cloud.requests)
-        played.answered = stage.answered
+        played.answered, played.asked = stage.answered, stage.asked
         played.wrong = [
             *stage.cloud.cut,
             *dict.fromkeys(stage.findings),

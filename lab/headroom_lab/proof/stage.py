@@ -185,6 +185,7 @@ class Stage:
         self.journal: list[tuple[float, str, str, Any]] = []  # what workflows did: when, which, function, answer
         self.findings: list[str] = []  # errors that no hazard has injected: mistakes, whatever came of them
         self.answered: Counter[str] = Counter()  # by function: how often it had an answer
+        self.asked: Counter[tuple[str, str]] = Counter()  # by function and request
         self.announced: list[dict[str, Any]] = []  # what is on the event bus
         self._unannounced: list[tuple[str, str]] = []
         self._ids = Random(f"ids {seed}")
@@ -349,6 +350,7 @@ class Stage:
         """A function makes a request: it may die here, be slow, or be throttled."""
         if self.running is None:
             return
+        self.asked[self.running.function, request] += 1
         hazards = self.hazards
         if hazards.strikes(hazards.dies, "a function dies between two requests"):
             raise KilledError
@@ -472,7 +474,7 @@ class Stage:
         if not pk.startswith("snapshot#"):
             return
         event = {"Records": [{"dynamodb": {"Keys": {"sk": {"S": sk}}}}]}
-        self.message(self.dice.uniform(0.05, 0.5), self._tries("decide", event, (1.0, 1.0)), "a snapshot's message")
+        self.message(self.dice.uniform(0.05, 0.5), self._tries("decide", event, (1.0, 1.0)), "a reading's message")
 
     def _announce(self) -> None:
         """The table's stream brings its new events in batches, and again those that failed."""

@@ -164,6 +164,7 @@ class MemoryTable:
     @contextmanager
     def batch_writer(self) -> Iterator[Self]:
         """Put items one by one."""
+        self.touched("BatchWriteItem")
         yield self
 
     def transact(self, *, TransactItems: list[Item]) -> Item:

@@ -173,8 +173,8 @@ class Headroom:
         self._remember(change.node, wanted=change.action.wanted, wanted_at=now, version=memory.version + 1, claim=claim)
         node = self.nodes[change.node]
         match change.action:
-            case Action.START | Action.RESERVE:
-                self._start(node, reserve=change.action is Action.RESERVE)
+            case Action.START | Action.START_CLOSED:
+                self._start(node, reserve=change.action is Action.START_CLOSED)
             case Action.OPEN | Action.CLOSE if not (held and held.action.starts):
                 self._set_open(node, is_open=change.action is Action.OPEN)
             case Action.STOP:

@@ -31,7 +31,7 @@ class Workflows:
         """Start one workflow, named by its claim's token; one that was started already is left alone."""
         machine = {
             Action.START: self.settings.start_node_arn,
-            Action.RESERVE: self.settings.start_node_arn,
+            Action.START_CLOSED: self.settings.start_node_arn,
             Action.OPEN: self.settings.set_open_arn,
             Action.CLOSE: self.settings.set_open_arn,
             Action.STOP: self.settings.retire_node_arn,
@@ -39,7 +39,7 @@ class Workflows:
         given: dict[str, object] = {"node": change.node, "reason": change.reason}
         if machine == self.settings.set_open_arn:
             given["open"] = change.action is Action.OPEN
-        if change.action is Action.RESERVE:
+        if change.action is Action.START_CLOSED:
             given["reserve"] = True
         try:
             self.client.start_execution(stateMachineArn=machine, name=token, input=msgspec.json.encode(given).decode())

@@ -18,7 +18,7 @@ from headroom.domain.safety import permission
 BY_HAND = "by hand"
 DONE = {
     Action.START: "started",
-    Action.RESERVE: "started",
+    Action.START_CLOSED: "started",
     Action.OPEN: "opened",
     Action.CLOSE: "closed",
     Action.STOP: "stopped",

@@ -110,8 +110,9 @@ class Finisher:
             ):
                 memory = self.ledger.remember(node, token, refused_since=None)
             case Outcome.KEPT:
-                since = self.ledger.memory(node).refused_since or now
-                memory = self.ledger.remember(node, token, refused_since=since, refused_why=reason)
+                memory = self.ledger.remember(node, token, refused_why=reason)
+                if memory.refused_since is None:
+                    memory = self.ledger.remember(node, token, refused_since=now)
             case never:
                 assert_never(never)
         return memory

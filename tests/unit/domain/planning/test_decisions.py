@@ -247,7 +247,7 @@ def test_a_serving_node_turns_round(action: Action, wanted: Wanted, *, opens: bo
 
 def test_a_booting_reserve_opens_when_it_is_needed() -> None:
     booting = node(1, ON, launched_at=NOW - timedelta(minutes=1), boot_time=LONG_AGO)
-    reserve = claimed(1, Action.RESERVE)
+    reserve = claimed(1, Action.START_CLOSED)
     assert told(decide(booting, memories=(reserve,), free=0)) == [
         ("open", "burst-1", f"{FULL}; 0 of 0 HD connections free in AWS burst and 15 coming")
     ]

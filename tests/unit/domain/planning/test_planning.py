@@ -204,7 +204,7 @@ def reserve(number: int, **more: Any) -> tuple[Worker, Instance]:
 
 def test_what_is_started_for_later_comes_up_closed_as_a_reserve() -> None:
     decided = plan(observe(*map(node, range(1, 7)), free=40, bookings=(RUSH,)), promised(), CONTROL, NOW)
-    assert set(actions(decided).values()) == {Action.RESERVE}
+    assert set(actions(decided).values()) == {Action.START_CLOSED}
     assert decided.changes[0].reason.endswith("it comes up closed, as a reserve")
 
 
@@ -223,13 +223,13 @@ def test_without_reserves_or_without_closing_whatever_is_started_comes_up_open()
 
 
 def test_a_reserve_that_boots_counts_as_coming_and_opens_when_it_is_needed() -> None:
-    booting = promised(memories=(claimed(1, Action.RESERVE),))
+    booting = promised(memories=(claimed(1, Action.START_CLOSED),))
     later = observe(reserve(1), node(2), free=44, bookings=(RUSH,))
     assert plan(later, booting, CONTROL, NOW).changes == ()
     [load] = plan(later, booting, CONTROL, NOW).overflows
     assert load.coming == 15
     assert actions(plan(observe(reserve(1), free=3), booting, CONTROL, NOW)) == {"burst-1": Action.OPEN}
-    wanted = promised(hold(counts={"AWS burst": 1}), memories=(claimed(1, Action.RESERVE),))
+    wanted = promised(hold(counts={"AWS burst": 1}), memories=(claimed(1, Action.START_CLOSED),))
     assert actions(plan(observe(reserve(1)), wanted, CONTROL, NOW)) == {"burst-1": Action.OPEN}
 
 
@@ -382,7 +382,12 @@ def test_a_pause_opens_what_headroom_has_closed_and_then_changes_nothing() -> No
 @pytest.mark.parametrize("stale", [False, True])
 def test_a_pause_turns_round_what_is_to_be_closed_or_stopped(*, stale: bool) -> None:
     seen = observe(closed(1), node(2, Power.RUNNING), node(3), closed(4), read_at=NOW - timedelta(hours=stale))
-    memories = (claimed(1, Action.STOP), claimed(2, Action.CLOSE), claimed(3, Action.RESERVE), claimed(4, Action.OPEN))
+    memories = (
+        claimed(1, Action.STOP),
+        claimed(2, Action.CLOSE),
+        claimed(3, Action.START_CLOSED),
+        claimed(4, Action.OPEN),
+    )
     decided = plan(seen, promised(memories=memories, pause=Pause(reason="fire drill")), CONTROL, NOW)
     assert actions(decided) == dict.fromkeys(("burst-1", "burst-2", "burst-3"), Action.OPEN)
 
@@ -531,7 +536,7 @@ def test_a_higher_threshold_never_starts_less(kinds: list[tuple[str, int]], free
     less = plan(seen, promised(), replace(CONTROL, threshold=threshold), NOW)
     more = plan(seen, promised(), replace(CONTROL, threshold=threshold + 1), NOW)
     starts = [
-        sum(change.action in {Action.START, Action.RESERVE, Action.OPEN} for change in decided.changes)
+        sum(change.action in {Action.START, Action.START_CLOSED, Action.OPEN} for change in decided.changes)
         for decided in (less, more)
     ]
     assert starts[0] <= starts[1]

@@ -16,7 +16,7 @@ DRILL, STOPS_ONLY = Pause(reason="a drill"), Pause(reason="a drill", holding=Pau
     [
         pytest.param(Action.STOP, Mode.CONTROL, OFF, None, id="control stops"),
         pytest.param(Action.START, Mode.ASSIST, ON, None, id="assist starts"),
-        pytest.param(Action.RESERVE, Mode.ASSIST, ON, None, id="and closed, too"),
+        pytest.param(Action.START_CLOSED, Mode.ASSIST, ON, None, id="and closed, too"),
         pytest.param(Action.OPEN, Mode.OBSERVE, ON, DRILL, id="what Headroom closed may be opened at any time"),
         pytest.param(Action.START, Mode.CONTROL, OFF, STOPS_ONLY, id="a pause of stops alone still starts"),
     ],
@@ -33,7 +33,7 @@ def test_what_may_be_done(action: Action, mode: Mode, settings: PexipSettings, p
         pytest.param(Action.START, Mode.CONTROL, ON, None, "two controllers would fight", id="two controllers"),
         pytest.param(Action.START, Mode.CONTROL, OFF, DRILL, "Headroom is paused: a drill", id="paused"),
         pytest.param(Action.CLOSE, Mode.CONTROL, OFF, STOPS_ONLY, "Headroom is paused: a drill", id="stops only"),
-        pytest.param(Action.RESERVE, Mode.CONTROL, OFF, STOPS_ONLY, "Headroom is paused", id="nor closed starts"),
+        pytest.param(Action.START_CLOSED, Mode.CONTROL, OFF, STOPS_ONLY, "Headroom is paused", id="nor closed starts"),
     ],
 )
 def test_what_may_not_be_done_says_why(

@@ -1,8 +1,9 @@
 """Say how much the load may rise soon: from days like this one, from bookings, and from the last few minutes.
 
-`learn` turns a day's samples into a profile, once a night. `outlook` cuts the next hour out of it, once a tick.
-`rise` answers a plan: by how many HD connections the load of a location rises within a while, at most, and how sure
-that is. All loads are HD connections in use by the calls of one principal location, wherever their media is.
+`learn` adds a day's samples to a profile, once a night. `outlook` cuts the hour and a half around now out of it, once a
+quarter of an hour. `Foresight` answers a plan: how far the load of a location may rise within a while (`Rise`), and how
+many of those who are there will leave. All loads are HD connections in use by the calls of one principal location,
+wherever their media is.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -24,7 +25,9 @@ HALF_LIFE = 28.0  # days after which a past day counts half
 OTHER_WEEKDAY = 0.25  # what a day of another weekday counts, beside 1 for the same
 ALIKE = (0.6, 1.6)  # another weekday counts only if its load is so many times this weekday's
 ODD = 0.4  # a day with less than this share of its weekday's usual load was a holiday
-NEW_GROUND = 10.0  # HD connections added before two levels are compared, so that an empty morning has no say
+NEW_GROUND = (
+    10.0  # HD connections added to both levels before their ratio is taken, so that loads near zero do not dominate
+)
 RATIO = (0.25, 3.0)  # how far today's level may stretch a past day's rises
 MEAN_CALL = timedelta(minutes=45)
 PRIOR_DAYS = 3.0  # how many past days the noise of independent calls weighs as much as
@@ -97,7 +100,7 @@ class PastDay:
 class Profile:
     """What is known of a location's days: the newest first, in the local time of `zone`.
 
-    `attendance` is the share of booked HD connections that came to be used, `spread` how far that varies.
+    `attendance` is the share of booked HD connections that came to be used.
     """
 
     location: str

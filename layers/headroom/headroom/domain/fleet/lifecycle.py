@@ -31,7 +31,7 @@ class Action(StrEnum):
     """What a plan has done to a node."""
 
     START = "start"
-    RESERVE = "reserve"  # start it, so that it comes up closed: opened when it is needed, stopped if it never was
+    START_CLOSED = "reserve"  # it comes up closed, as a reserve: opened when it is needed, stopped if it never was
     OPEN = "open"
     CLOSE = "close"
     STOP = "stop"
@@ -41,7 +41,7 @@ class Action(StrEnum):
         """What the node is to become."""
         return {
             Action.START: Wanted.OPEN,
-            Action.RESERVE: Wanted.CLOSED,
+            Action.START_CLOSED: Wanted.CLOSED,
             Action.OPEN: Wanted.OPEN,
             Action.CLOSE: Wanted.CLOSED,
             Action.STOP: Wanted.OFF,
@@ -50,12 +50,12 @@ class Action(StrEnum):
     @property
     def starts(self) -> bool:
         """Whether it starts a node."""
-        return self in {Action.START, Action.RESERVE}
+        return self in {Action.START, Action.START_CLOSED}
 
     @property
     def takes_away(self) -> bool:
         """Whether it takes capacity away, or holds it back."""
-        return self in {Action.RESERVE, Action.CLOSE, Action.STOP}
+        return self in {Action.START_CLOSED, Action.CLOSE, Action.STOP}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -158,7 +158,7 @@ def _seen(node: NodeSummary, commitments: Commitments, stays: str, now: datetime
 
 _DOING = {
     Action.START: "is being started",
-    Action.RESERVE: "is being started as a reserve",
+    Action.START_CLOSED: "is being started as a reserve",
     Action.OPEN: "is being opened",
     Action.CLOSE: "is being closed",
     Action.STOP: "is being proved empty and stopped",

@@ -101,7 +101,9 @@ def _start(situation: Situation, need: Need, short: _Shortage) -> Iterator[Chang
         if short.now or not situation.may.take_away or not situation.policy.reserve:
             yield Change(node=node.name, action=Action.START, reason=reason)
         else:
-            yield Change(node=node.name, action=Action.RESERVE, reason=f"{reason}; it comes up closed, as a reserve")
+            yield Change(
+                node=node.name, action=Action.START_CLOSED, reason=f"{reason}; it comes up closed, as a reserve"
+            )
         short.opened(node)
 
 

@@ -75,7 +75,7 @@ def _not_enough(
     """Yield an issue for each location whose need exceeds what its nodes can give (MaxNodes reached, or none left to start)."""
     if situation.may.frozen or situation.may.stale:
         return
-    asked = {change.node for change in wanted if not change.action.takes_away or change.action is Action.RESERVE}
+    asked = {change.node for change in wanted if not change.action.takes_away or change.action is Action.START_CLOSED}
     starts = sum(_switches_on(change, situation) for change in changes)
     if starts < situation.policy.max_starts_per_plan:  # else the next plan goes on
         asked &= {change.node for change in changes}
