@@ -14,8 +14,11 @@ from pathlib import Path
 from headroom import clock
 
 ROOT = Path(__file__).parents[2]
-MODULES = ("safety/safety", "planning/planning")
-TESTS = ("safety/test_safety", "planning/test_planning", "planning/test_decisions", "fleet/test_reconciling")
+MODULES = ("safety/safety", "planning/planning", "planning/more", "planning/less")
+TESTS = (
+    *("safety/test_safety", "planning/test_planning", "planning/test_decisions", "planning/test_left"),
+    "fleet/test_reconciling",
+)
 LEAST = 90  # percent
 CONFIGURATION = """
 [tool.pytest.ini_options]

@@ -14,6 +14,7 @@ from headroom import clock
 from headroom.adapters.ledger import Ledger
 from headroom.domain.fleet.fleet import NodeState
 from headroom.domain.people.status import Seen, Status, status_of
+from headroom.domain.safety.permission import NOT_PLANNED_YET
 from headroom_lab import showing
 from headroom_lab.cli.stack import ledger_of, spoken, stack_option
 
@@ -29,9 +30,7 @@ def status_in(ledger: Ledger) -> Status:
     now = clock.now()
     record = ledger.decision_at(now)
     if record is None:
-        raise click.ClickException(
-            "Headroom has not planned yet: wait a minute after the deployment, then look at the log of observe."
-        )
+        raise click.ClickException(NOT_PLANNED_YET)
     return status_of(record.observation, record.policy, record.plan, ledger.commitments(now), now)
 
 
@@ -112,7 +111,7 @@ def issues(stack: str, *, watch: bool, wants_json: bool) -> None:
 @click.option("--kind", help="Only what is called so, or begins so: instance, issue, promise missed, …")
 @click.option("--day", type=click.DateTime(["%Y-%m-%d"]), help="The last day (UTC); today if left out.")
 @click.option("--days", default=1, show_default=True, type=click.IntRange(1, 400), help="So many days.")
-@click.option("--newest", default=50, show_default=True, type=click.IntRange(1), help="No more than so many.")
+@click.option("--newest", default=50, show_default=True, type=click.IntRange(1), help="At most this many events.")
 @json_option
 @stack_option
 def history(

@@ -31,6 +31,7 @@ from headroom_lab.proof.state import (
     UNSEEN,
     UNSYNCED,
     BrokenError,
+    Did,
     Flow,
     Look,
     Node,
@@ -343,7 +344,7 @@ class Model:
         return self._methods[step](s, number)
 
     def _leave(self, s: State, number: int) -> Iterator[Step]:
-        yield "leaves it to the other workflow", self._without(s, number)
+        yield Did.LEAVES_IT_TO_THE_OTHER_WORKFLOW, self._without(s, number)
 
     def _claim(self, s: State, number: int) -> Iterator[Step]:
         flow = s.flows[number]
@@ -351,14 +352,14 @@ class Model:
         first = {RETIRE: "close", START: "start", SET: "set"}[flow.kind]
         opens = flow.kind == SET and node.wanted is Wanted.OPEN  # right at any time
         if not opens and (s.paused or not s.control or s.read_bursting):
-            yield "is refused", self._without(s, number)
+            yield Did.REFUSED, self._without(s, number)
         elif (renewed := self._renewed(s, flow)) is not None:
-            yield "claims", self._at(renewed, number, first)
+            yield Did.CLAIMS, self._at(renewed, number, first)
         elif claims.is_met(claims.is_free(NOW), facts_of(node)):
             action = {RETIRE: Action.STOP, START: Action.START}.get(flow.kind, Action.OPEN)
             s = self._want(s, flow.node, action.wanted)
             s = self._node(s, flow.node, holder=flow.token, lease=self.lease, action=action, rests=0)
-            yield "claims by hand", self._at(s, number, first, stands=True)
+            yield Did.CLAIMS_BY_HAND, self._at(s, number, first, stands=True)
         else:
             yield from self._leave(s, number)
 
@@ -366,13 +367,13 @@ class Model:
         flow = s.flows[number]
         if self._ours(s, flow):
             s = self._node(s, flow.node, holder=0, lease=0, action=None, rests=0)
-        yield "ends", self._without(s, number)
+        yield Did.ENDS, self._without(s, number)
 
     def _give_up(self, s: State, number: int) -> Iterator[Step]:
         flow = s.flows[number]
         if self._ours(s, flow):
             s = self._node(s, flow.node, given_up=True)
-        yield "is given up", next(self._finish(s, number))[1]
+        yield Did.GIVEN_UP, next(self._finish(s, number))[1]
 
     # Closing and opening, as part of any workflow
 
@@ -387,13 +388,13 @@ class Model:
         if renewed is None:
             yield from self._leave(s, number)
         elif s.paused or node.door == THEIRS:
-            yield "may not close it", self._at(renewed, number, refused)
+            yield Did.MAY_NOT_CLOSE_IT, self._at(renewed, number, refused)
         elif node.door == OURS and node.closed is not None:
             waits = self._node(renewed, flow.node, rests=max(0, self.replication - node.closed))
-            yield "finds it closed", self._at(waits, number, self._after_closing(flow))
+            yield Did.FINDS_IT_CLOSED, self._at(waits, number, self._after_closing(flow))
         else:
             forgotten = self._node(renewed, flow.node, closed=None)
-            yield "is about to close it", self._at(forgotten, number, "close 2")
+            yield Did.ABOUT_TO_CLOSE_IT, self._at(forgotten, number, "close 2")
 
     def _close_2(self, s: State, number: int) -> Iterator[Step]:
         flow = s.flows[number]
@@ -401,7 +402,7 @@ class Model:
         if s.nodes[flow.node].door == THEIRS:
             raise BrokenError("closed in its own name what a person has closed")
         since = s.nodes[flow.node].since if s.nodes[flow.node].door == OURS else 0
-        yield "closes it", self._at(self._node(s, flow.node, door=OURS, since=since), number, "close 3")
+        yield Did.CLOSES_IT, self._at(self._node(s, flow.node, door=OURS, since=since), number, "close 3")
 
     def _close_3(self, s: State, number: int) -> Iterator[Step]:
         flow = s.flows[number]
@@ -409,7 +410,7 @@ class Model:
             yield from self._leave(s, number)
         else:
             noted = self._node(s, flow.node, closed=0, rests=self.replication)
-            yield "notes that it is closed", self._at(noted, number, self._after_closing(flow))
+            yield Did.NOTES_THAT_IT_IS_CLOSED, self._at(noted, number, self._after_closing(flow))
 
     def _open(self, s: State, number: int) -> Iterator[Step]:
         flow = s.flows[number]
@@ -419,12 +420,12 @@ class Model:
         if renewed is None:
             yield from self._leave(s, number)
         elif node.door == THEIRS:
-            yield "may not open it", self._at(renewed, number, "finish" if flow.kind != START else "give up")
+            yield Did.MAY_NOT_OPEN_IT, self._at(renewed, number, "finish" if flow.kind != START else "give up")
         elif node.door == OPEN:
-            yield "finds it open", self._at(self._node(renewed, flow.node, closed=None), number, after)
+            yield Did.FINDS_IT_OPEN, self._at(self._node(renewed, flow.node, closed=None), number, after)
         else:
             noted = self._node(renewed, flow.node, closed=None, opened=0)
-            yield "is about to open it", self._at(noted, number, "open 2")
+            yield Did.ABOUT_TO_OPEN_IT, self._at(noted, number, "open 2")
 
     def _open_2(self, s: State, number: int) -> Iterator[Step]:
         flow = s.flows[number]
@@ -433,7 +434,7 @@ class Model:
             raise BrokenError("opened what a person has closed")
         after = {RETIRE: "finish", START: "check", SET: "settle"}[flow.kind]
         since = s.nodes[flow.node].since if s.nodes[flow.node].door == OPEN else 0
-        yield "opens it", self._at(self._node(s, flow.node, door=OPEN, since=since), number, after)
+        yield Did.OPENS_IT, self._at(self._node(s, flow.node, door=OPEN, since=since), number, after)
 
     def _must_hold_the_claim(self, s: State, flow: Flow, doing: str) -> None:
         if s.nodes[flow.node].holder != flow.token:
@@ -445,9 +446,9 @@ class Model:
         if not self._ours(s, flow):
             yield from self._leave(s, number)
         elif s.nodes[flow.node].wanted is Wanted.OPEN:
-            yield "turns round", self._at(s, number, "open")
+            yield Did.TURNS_ROUND, self._at(s, number, "open")
         else:
-            yield "leaves it closed", self._at(s, number, "finish")
+            yield Did.LEAVES_IT_CLOSED, self._at(s, number, "finish")
 
     # set_open
 
@@ -466,9 +467,9 @@ class Model:
         if renewed is None:
             yield from self._leave(s, number)
         elif (node.wanted is Wanted.OPEN) != (node.door == OPEN):
-            yield "looks again", self._at(renewed, number, "set")
+            yield Did.LOOKS_AGAIN, self._at(renewed, number, "set")
         else:
-            yield "is done", self._at(renewed, number, "finish")
+            yield Did.DONE, self._at(renewed, number, "finish")
 
     # retire_node
 
@@ -493,14 +494,14 @@ class Model:
             yield from self._leave(s, number)
             return
         if node.wanted is not Wanted.OFF:
-            yield "is wanted otherwise", self._at(renewed, number, "turn")
+            yield Did.WANTED_OTHERWISE, self._at(renewed, number, "turn")
             return
         for shown in (False, True) if node.call == UNSEEN else (False,):
             look = self.see(node, shown=shown)
             ends = not (look.complete and look.empty)
             after = self._node(renewed, flow.node, rests=self.gap if which == "first" else 0)
             yield (
-                ("looks" if look.empty else "looks, and it is not empty"),
+                (Did.LOOKS if look.empty else Did.FINDS_IT_NOT_EMPTY),
                 self._at(after, number, "finish" if ends else then, **{which: look}),
             )
 
@@ -522,13 +523,13 @@ class Model:
         flow = s.flows[number]
         node = s.nodes[flow.node]
         if not node.on or node.stopping:
-            yield "finds it stopping", self._at(s, number, "gone")
+            yield Did.FINDS_IT_STOPPING, self._at(s, number, "gone")
         elif node.wanted is not Wanted.OFF and self._ours(s, flow):
-            yield "is wanted otherwise", self._at(s, number, "turn")
+            yield Did.WANTED_OTHERWISE, self._at(s, number, "turn")
         elif self.shipped.may_stop(s, flow):
-            yield "is allowed to stop it", self._at(s, number, "word", stands=True, wrong=self.objection(s, flow))
+            yield Did.ALLOWED_TO_STOP_IT, self._at(s, number, "word", stands=True, wrong=self.objection(s, flow))
         elif self._ours(s, flow):
-            yield "is refused to stop it", self._at(s, number, "finish")
+            yield Did.REFUSED_TO_STOP_IT, self._at(s, number, "finish")
         else:
             yield from self._leave(s, number)
 
@@ -555,9 +556,9 @@ class Model:
         if claims.is_met(claims.is_the_last_word(str(flow.token), 1, NOW), facts_of(node, stands=flow.stands)):
             spoken = self._node(s, flow.node, lease=self.lease, rests=0)
             wrong = flow.wrong or ("" if flow.stands else "stopped what the newest plan wants otherwise")
-            yield "has the last word", self._at(spoken, number, "stop", wrong=wrong)
+            yield Did.HAS_THE_LAST_WORD, self._at(spoken, number, "stop", wrong=wrong)
         elif self._ours(s, flow) and node.lease > 0:
-            yield "finds that the plan has changed", self._at(s, number, "turn", wrong="")
+            yield Did.FINDS_THAT_THE_PLAN_HAS_CHANGED, self._at(s, number, "turn", wrong="")
         else:
             yield from self._leave(s, number)
 
@@ -566,17 +567,17 @@ class Model:
         flow = s.flows[number]
         node = s.nodes[flow.node]
         if not node.on or node.stopping:
-            yield "finds it stopping", self._at(s, number, "gone", wrong="")
+            yield Did.FINDS_IT_STOPPING, self._at(s, number, "gone", wrong="")
             return
         if flow.second is not None and flow.second.age > self.look_age:
-            yield "finds its last look too old", self._at(s, number, "finish")
+            yield Did.FINDS_ITS_LAST_LOOK_TOO_OLD, self._at(s, number, "finish")
             return
         self._must_hold_the_claim(s, flow, "stopped a node")
         if flow.wrong:
             raise BrokenError(flow.wrong)
         if node.call:
             raise BrokenError("a call was cut")
-        yield "stops it", self._at(self._node(s, flow.node, stopping=True), number, "gone", wrong="")
+        yield Did.STOPS_IT, self._at(self._node(s, flow.node, stopping=True), number, "gone", wrong="")
 
     def _gone(self, s: State, number: int) -> Iterator[Step]:
         flow = s.flows[number]
@@ -585,9 +586,9 @@ class Model:
         if renewed is None:
             yield from self._leave(s, number)
         elif not node.on:
-            yield "sees that it is off", self._at(renewed, number, "open")
+            yield Did.SEES_THAT_IT_IS_OFF, self._at(renewed, number, "open")
         elif not node.stopping:
-            yield "sees that somebody started it again", self._at(renewed, number, "finish")
+            yield Did.SEES_THAT_SOMEBODY_STARTED_IT_AGAIN, self._at(renewed, number, "finish")
 
     # start_node
 
@@ -597,9 +598,9 @@ class Model:
         if renewed is None:
             yield from self._leave(s, number)
         elif s.paused:
-            yield "is refused to start it", self._at(renewed, number, "finish")
+            yield Did.REFUSED_TO_START_IT, self._at(renewed, number, "finish")
         else:
-            yield "is about to start it", self._at(renewed, number, "start 2")
+            yield Did.ABOUT_TO_START_IT, self._at(renewed, number, "start 2")
 
     def _start_2(self, s: State, number: int) -> Iterator[Step]:
         flow = s.flows[number]
@@ -607,11 +608,11 @@ class Model:
         self._must_hold_the_claim(s, flow, "started a node")
         reserve = node.wanted is Wanted.CLOSED
         if node.stopping:
-            yield "cannot start what is stopping", self._at(s, number, "give up")
+            yield Did.CANNOT_START_WHAT_IS_STOPPING, self._at(s, number, "give up")
             return
         after = self._at(s, number, "close" if reserve else "check", asked=0)
-        yield "starts it", self.switch_on(after, flow.node)
-        yield "is told that EC2 has no room", self._at(s, number, "give up")
+        yield Did.STARTS_IT, self.switch_on(after, flow.node)
+        yield Did.TOLD_THAT_EC2_HAS_NO_ROOM, self._at(s, number, "give up")
 
     def switch_on(self, s: State, n: int) -> State:
         """Whoever does it: the instance is launched, unless it runs."""
@@ -639,17 +640,17 @@ class Model:
         if renewed is None:
             yield from self._leave(s, number)
         elif node.wanted is Wanted.OFF:
-            yield "is no longer wanted", self._at(renewed, number, "finish")
+            yield Did.NO_LONGER_WANTED, self._at(renewed, number, "finish")
         else:
             match self.shipped.progress(s, flow):
                 case Progress.SERVING | Progress.IN_RESERVE:
-                    yield "serves", self._at(self._node(renewed, flow.node, given_up=False), number, "finish")
+                    yield Did.SERVES, self._at(self._node(renewed, flow.node, given_up=False), number, "finish")
                 case Progress.CLOSED:
-                    yield "is up, and closed", self._at(renewed, number, "open")
+                    yield Did.UP_AND_CLOSED, self._at(renewed, number, "open")
                 case Progress.FAILED:
-                    yield "did not serve in time", self._at(renewed, number, "give up")
+                    yield Did.DID_NOT_SERVE_IN_TIME, self._at(renewed, number, "give up")
                 case _ if node.lease < self.lease:
-                    yield "still boots", renewed
+                    yield Did.STILL_BOOTS, renewed
 
     # Everybody else
 

@@ -5,6 +5,7 @@ seconds, and stop growing where nothing asks for more.
 """
 
 from datetime import UTC, datetime, timedelta
+from enum import StrEnum
 from typing import NamedTuple
 
 from headroom.domain.fleet.lifecycle import Action, Wanted
@@ -18,6 +19,52 @@ OPEN, OURS, THEIRS = "open", "ours", "theirs"  # a node's door: its maintenance 
 UNSEEN, SEEN = 1, 2  # a call on a node, and whether Pexip's status shows it yet
 GOOD, ALARM, CUT_OFF, UNSYNCED, LIES = "good", "alarm", "cut off", "unsynced", "lies"  # how Pexip sees a node
 NONE, THIS, EARLIER = "", "this", "earlier"  # the lifetime that the ledger holds open
+
+
+class Did(StrEnum):
+    """What a step of a workflow in the model can do; the follower of the shipped workflows names them, too."""
+
+    LEAVES_IT_TO_THE_OTHER_WORKFLOW = "leaves it to the other workflow"
+    REFUSED = "is refused"
+    CLAIMS = "claims"
+    CLAIMS_BY_HAND = "claims by hand"
+    ENDS = "ends"
+    GIVEN_UP = "is given up"
+    MAY_NOT_CLOSE_IT = "may not close it"
+    FINDS_IT_CLOSED = "finds it closed"
+    ABOUT_TO_CLOSE_IT = "is about to close it"
+    CLOSES_IT = "closes it"
+    NOTES_THAT_IT_IS_CLOSED = "notes that it is closed"
+    MAY_NOT_OPEN_IT = "may not open it"
+    FINDS_IT_OPEN = "finds it open"
+    ABOUT_TO_OPEN_IT = "is about to open it"
+    OPENS_IT = "opens it"
+    TURNS_ROUND = "turns round"
+    LEAVES_IT_CLOSED = "leaves it closed"
+    LOOKS_AGAIN = "looks again"
+    LOOKS = "looks"
+    FINDS_IT_NOT_EMPTY = "looks, and it is not empty"
+    DONE = "is done"
+    WANTED_OTHERWISE = "is wanted otherwise"
+    FINDS_IT_STOPPING = "finds it stopping"
+    ALLOWED_TO_STOP_IT = "is allowed to stop it"
+    REFUSED_TO_STOP_IT = "is refused to stop it"
+    HAS_THE_LAST_WORD = "has the last word"
+    FINDS_THAT_THE_PLAN_HAS_CHANGED = "finds that the plan has changed"
+    FINDS_ITS_LAST_LOOK_TOO_OLD = "finds its last look too old"
+    STOPS_IT = "stops it"
+    SEES_THAT_IT_IS_OFF = "sees that it is off"
+    SEES_THAT_SOMEBODY_STARTED_IT_AGAIN = "sees that somebody started it again"
+    REFUSED_TO_START_IT = "is refused to start it"
+    ABOUT_TO_START_IT = "is about to start it"
+    CANNOT_START_WHAT_IS_STOPPING = "cannot start what is stopping"
+    STARTS_IT = "starts it"
+    TOLD_THAT_EC2_HAS_NO_ROOM = "is told that EC2 has no room"
+    NO_LONGER_WANTED = "is no longer wanted"
+    SERVES = "serves"
+    UP_AND_CLOSED = "is up, and closed"
+    DID_NOT_SERVE_IN_TIME = "did not serve in time"
+    STILL_BOOTS = "still boots"
 
 
 class Look(NamedTuple):

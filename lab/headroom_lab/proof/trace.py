@@ -32,14 +32,19 @@ from headroom_lab.proof.state import (
     THEIRS,
     UNSEEN,
     BrokenError,
+    Did,
     Flow,
     Node,
     State,
 )
 from headroom_lab.proof.table import MemoryTable
 
-CLOSES = [("close", "is about to close it"), ("close 2", "closes it"), ("close 3", "notes that it is closed")]
-OPENS = [("open", "is about to open it"), ("open 2", "opens it")]
+CLOSES: list[tuple[str, str]] = [
+    ("close", Did.ABOUT_TO_CLOSE_IT),
+    ("close 2", Did.CLOSES_IT),
+    ("close 3", Did.NOTES_THAT_IT_IS_CLOSED),
+]
+OPENS: list[tuple[str, str]] = [("open", Did.ABOUT_TO_OPEN_IT), ("open 2", Did.OPENS_IT)]
 KINDS = {"start_node": START, "set_open": SET, "retire_node": RETIRE}
 
 
@@ -249,11 +254,11 @@ class Follower:
         match name:
             case "claim":
                 mine = self.state.nodes[flow.node].holder == flow.token
-                return [("claim", "claims" if mine else "claims by hand")]
+                return [("claim", Did.CLAIMS if mine else Did.CLAIMS_BY_HAND)]
             case "set_maintenance":
                 return self._maintained(flow, event["do"], answer)
             case "start_instance":
-                return [("start", "is about to start it"), ("start 2", "starts it")] if answer["asked_at"] else []
+                return [("start", Did.ABOUT_TO_START_IT), ("start 2", Did.STARTS_IT)] if answer["asked_at"] else []
             case "finish":
                 return [("", "give up" if answer["outcome"] == "given up" else "finish")]
             case _:
@@ -264,42 +269,41 @@ class Follower:
         if name == "check_empty":
             where = "look 1" if event.get("rests") else "look 2"
             if answer["wanted"] != Wanted.OFF:
-                return [(where, "is wanted otherwise")]
-            return [(where, "looks")] if answer["empty"] else []
+                return [(where, Did.WANTED_OTHERWISE)]
+            return [(where, Did.LOOKS)] if answer["empty"] else []
         if name == "stop_instance":
-            if "already" in answer["reason"]:
-                return [("judge", "finds it stopping")]
+            if answer["again"]:
+                return [("judge", Did.FINDS_IT_STOPPING)]
             self.stops += 1
-            return [("judge", "is allowed to stop it"), ("word", "has the last word"), ("stop", "stops it")]
+            return [("judge", Did.ALLOWED_TO_STOP_IT), ("word", Did.HAS_THE_LAST_WORD), ("stop", Did.STOPS_IT)]
         if name == "check_stop" and (answer["stopped"] or answer["on_again"]):
-            seen = "sees that it is off" if answer["stopped"] else "sees that somebody started it again"
+            seen = Did.SEES_THAT_IT_IS_OFF if answer["stopped"] else Did.SEES_THAT_SOMEBODY_STARTED_IT_AGAIN
             return [("gone", seen)]
         return []
 
     def _maintained(self, flow: Flow, do: str, answer: Any) -> list[tuple[str, str]]:
         """What closes or opens a node."""
-        was = answer["reason"]
         if do == "close":
-            return [("close", "finds it closed")] if was == "It was closed already" else CLOSES
+            return CLOSES if answer["changed"] else [("close", Did.FINDS_IT_CLOSED)]
         if do == "open":
-            return [("open", "finds it open")] if was == "It was open already" else OPENS
+            return OPENS if answer["changed"] else [("open", Did.FINDS_IT_OPEN)]
         if flow.kind == SET:
             return self._as_wanted(flow, answer)
         if not answer["open"]:
-            return [("turn", "leaves it closed")]
-        return [("turn", "turns round"), *(OPENS if answer["changed"] else [("open", "finds it open")])]
+            return [("turn", Did.LEAVES_IT_CLOSED)]
+        return [("turn", Did.TURNS_ROUND), *(OPENS if answer["changed"] else [("open", Did.FINDS_IT_OPEN)])]
 
     def _as_wanted(self, flow: Flow, answer: Any) -> list[tuple[str, str]]:
         begins = flow.step == "settle"
         if begins and not answer["changed"]:
-            return [("settle", "is done")]
-        first = [("settle", "looks again")] if begins else []
+            return [("settle", Did.DONE)]
+        first = [("settle", Did.LOOKS_AGAIN)] if begins else []
         steps = OPENS if answer["open"] else CLOSES
         is_known = self.state.nodes[flow.node].closed is not None  # else a step that died half-way is made again
         if not answer["changed"] and answer["open"]:
-            steps = [("open", "finds it open")]
+            steps = [("open", Did.FINDS_IT_OPEN)]
         elif not answer["changed"] and is_known:
-            steps = [("close", "finds it closed")]
+            steps = [("close", Did.FINDS_IT_CLOSED)]
         return [*first, *(("set" if n == 0 else step, what) for n, (step, what) in enumerate(steps))]
 
     def _step(self, token: str, step: str, label: str) -> None:
@@ -323,7 +327,9 @@ class Follower:
             raise BrokenError(f"{label} at «{step}», where the model is at «{flow.step}»")
         options = dict(self.model._advance(self.state, number))
         if label not in options:
-            raise BrokenError(f"{label} at «{step}», where the model allows {sorted(options) or 'nothing yet'}")
+            raise BrokenError(
+                f"{label} at «{step}», where the model allows {sorted(map(str, options)) or 'nothing yet'}"
+            )
         self.state = options[label]
         self.steps += 1
 

@@ -111,7 +111,7 @@ class Headroom:
     def commitments(self, now: datetime) -> Commitments:
         """What this Headroom has promised and begun."""
         memories = (
-            replace(memory, claim=None) if memory.claim and memory.claim.until <= now else memory
+            replace(memory, claim=None) if memory.claim and not memory.claim.runs(now) else memory
             for memory in self.memories.values()
         )
         return Commitments(memories=tuple(memories), holds=tuple(hold for hold in self.holds if hold.until > now))
@@ -168,7 +168,7 @@ class Headroom:
     def begin(self, change: Change, now: datetime) -> None:
         """Remember what is wanted, and run the workflow unless one is at work on the node."""
         memory = self.memories[change.node]
-        held = memory.claim if memory.claim and memory.claim.until > now else None
+        held = memory.claim if memory.is_at_work(now) else None
         claim = held or Claim(token=f"{change.action}-{change.node}", action=change.action, until=now + LEASE)
         self._remember(change.node, wanted=change.action.wanted, wanted_at=now, version=memory.version + 1, claim=claim)
         node = self.nodes[change.node]

@@ -17,6 +17,7 @@ from headroom.usecases.prewarm import PromiseChecked, Promised
 from headroom.usecases.retire_node import Looked, StopChecked
 from headroom.usecases.set_open import Changed
 from headroom.usecases.start_node import Asked, Progressed
+from headroom.usecases.stop_instance import StopAsked
 from tests.support import template as stack
 
 AWS_ERRORS = {  # that pass by themselves, in DynamoDB's words, and the class of those that no model names
@@ -47,6 +48,7 @@ RETURNS: dict[str, Any] = {
     "SetMaintenance": Changed,
     "CheckEmpty": Looked,
     "CheckStop": StopChecked,
+    "StopInstance": StopAsked,
     "Finish": Finished,
     "Hold": Promised,
     "CheckPromise": PromiseChecked,

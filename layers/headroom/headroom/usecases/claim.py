@@ -9,13 +9,12 @@ from headroom.adapters.ec2 import Ec2
 from headroom.adapters.ledger import Ledger
 from headroom.adapters.parts import Parts
 from headroom.domain.fleet.fleet import Reading, Worker, find_worker
-from headroom.domain.fleet.lifecycle import Action, Hold, Wanted
+from headroom.domain.fleet.lifecycle import BY_HAND, Action, Hold, Wanted
 from headroom.domain.fleet.limits import minimum_lifetime
 from headroom.domain.history.events import Event, Kind
 from headroom.domain.policy import Mode, Policy
 from headroom.domain.safety import permission
 
-BY_HAND = "by hand"
 DONE = {
     Action.START: "started",
     Action.START_CLOSED: "started",

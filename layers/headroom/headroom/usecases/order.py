@@ -12,14 +12,13 @@ from headroom import clock
 from headroom.adapters.ledger import Ledger
 from headroom.adapters.parts import Parts
 from headroom.domain.fleet.fleet import Reading
-from headroom.domain.fleet.lifecycle import Action, Pause, Pausing
+from headroom.domain.fleet.lifecycle import BY_HAND, Action, Pause, Pausing
 from headroom.domain.history.events import Event, Kind
 from headroom.domain.people.orders import FITS, Do
 from headroom.domain.planning.plans import NodeSummary, Plan
 from headroom.domain.planning.promises import BadRequestError, Request, promise
 from headroom.domain.policy import Policy
 from headroom.domain.safety.permission import NotNowError, check
-from headroom.usecases.claim import BY_HAND
 from headroom.usecases.prewarm import terms_of
 
 if TYPE_CHECKING:

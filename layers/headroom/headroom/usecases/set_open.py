@@ -26,15 +26,15 @@ class NotOursError(Exception):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Changed:
-    """What was done: `closed_everywhere_at` is when every node knows of a closing, ISO 8601.
+    """What was done: `open` says what the node is now to be, `changed` whether anything had to change for it.
 
-    `open` is what the plan wants, `changed` whether anything had to change for it: of what is done as the plan wants.
+    `closed_everywhere_at` is when every node knows of a closing, ISO 8601.
     """
 
     reason: str
-    closed_everywhere_at: str = ""
+    changed: bool = True
     open: bool | None = None
-    changed: bool | None = None
+    closed_everywhere_at: str = ""
 
 
 @dataclass
@@ -62,18 +62,18 @@ class SetOpen:
         if there.maintenance_mode and not is_ours(there.maintenance_mode_reason):
             raise NotOursError(f"{node} is in maintenance mode already: {there.maintenance_mode_reason or 'no reason'}")
         if there.maintenance_mode and memory.closed_at:
-            return self._closed(node, token, memory.closed_at, "It was closed already")
+            return self._closed(node, token, memory.closed_at, "It was closed already", changed=False)
         self.ledger.remember(node, token, closed_at=None)  # if this step dies half-way, it counts from its repetition
         pexip.configure(worker.id, maintenance_mode=True, maintenance_mode_reason=f"{OURS} {reason}"[:REASON])
         now = clock.now()
         self.ledger.remember(node, token, closed_at=now)
         self.ledger.write(Event(at=now, kind=Kind.CLOSED, node=node, reason=reason, by=HEADROOM))
-        return self._closed(node, token, now, reason)
+        return self._closed(node, token, now, reason, changed=True)
 
-    def _closed(self, node: str, token: str, at: datetime, reason: str) -> Changed:
+    def _closed(self, node: str, token: str, at: datetime, reason: str, *, changed: bool) -> Changed:
         everywhere_at = at + self.policy.replication
         self.ledger.rest(node, token, everywhere_at)
-        return Changed(closed_everywhere_at=stamp(everywhere_at), reason=reason)
+        return Changed(reason=reason, changed=changed, open=False, closed_everywhere_at=stamp(everywhere_at))
 
     def open(self, node: str, token: str, reason: str) -> Changed:
         """Take the node out of maintenance mode; raise NotOursError if it was not Headroom that closed it."""
@@ -83,13 +83,13 @@ class SetOpen:
         there = pexip.configuration(worker.id)
         if not there.maintenance_mode:
             self.ledger.remember(node, token, closed_at=None)
-            return Changed(reason="It was open already")
+            return Changed(reason="It was open already", changed=False, open=True)
         if not is_ours(there.maintenance_mode_reason):
             raise NotOursError(f"{node} was not closed by Headroom: {there.maintenance_mode_reason or 'no reason'}")
         self.ledger.remember(node, token, closed_at=None, opened_at=clock.now())
         pexip.configure(worker.id, maintenance_mode=False, maintenance_mode_reason="")
         self.ledger.write(Event(at=clock.now(), kind=Kind.OPENED, node=node, reason=reason, by=HEADROOM))
-        return Changed(reason=reason)
+        return Changed(reason=reason, open=True)
 
     def as_wanted(self, node: str, token: str) -> Changed:
         """Close or open the node as the newest plan wants it; say whether anything had to change."""

@@ -24,6 +24,14 @@ class StopRefusedError(Exception):
     """A safety rule forbids this stop; the message says which. The node stays on."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StopAsked:
+    """That EC2 was asked to stop the instance; `again` where an earlier try had done so already."""
+
+    reason: str
+    again: bool = False
+
+
 @dataclass
 class Stopper:
     """The ledger, EC2 and the operator's policy."""
@@ -37,7 +45,7 @@ class Stopper:
         """Take what it needs from the parts there are."""
         return cls(parts.ledger, parts.ec2, parts.policy)
 
-    def stop(self, node: str, token: str, checks: list[dict[str, Any]]) -> Answer:
+    def stop(self, node: str, token: str, checks: list[dict[str, Any]]) -> StopAsked:
         """Stop the node's instance, or raise StopRefusedError with the first objection."""
         now = clock.now()
         looks = tuple(msgspec.convert(check, EmptyCheck) for check in checks)
@@ -46,7 +54,7 @@ class Stopper:
         commitments, memory = self.ledger.commitments(now), self.ledger.memory(node)
         instance = self.ec2.instance_of(worker)
         if instance.power in {Power.STOPPING, Power.STOPPED}:
-            return Answer(allowed=True, reason="it is stopping already")  # the answer to an earlier try got lost
+            return StopAsked(reason="it is stopping already", again=True)  # the answer to an earlier try got lost
         if instance.power is not Power.RUNNING:
             raise StopRefusedError(f"Its instance is {instance.power}")
         nodes = planned.plan.nodes if planned else ()
@@ -93,7 +101,7 @@ class Stopper:
         if clock.now() - max(look.at for look in looks) > LOOK_AGE:  # it took long to get here
             raise StopRefusedError("The last look at it is too old")
         self.ec2.stop(instance.id)
-        return answer
+        return StopAsked(reason=answer.reason)
 
     def _network_out(self, instance: Instance, memory: Memory, now: datetime) -> float | None:
         if memory.closed_at is None:

@@ -34,7 +34,7 @@ class Nodes(Rows):
         held = memory.claim
         if held and held.token == token:
             return self.renew(node, token, now)
-        if held and held.until > now:
+        if held and held.runs(now):
             raise ClaimLostError(f"{held.token} is at work on {node}; wait until it has ended.")
         self._update(
             node,
@@ -98,7 +98,7 @@ class Nodes(Rows):
             self._update(node, spoken, is_the_last_word(token, version, now))
         except ClaimLostError:
             claim = self.memory(node).claim
-            if claim and claim.token == token and claim.until > now:
+            if claim and claim.token == token and claim.runs(now):
                 raise PlanChangedError(f"The newest plan wants {node} otherwise") from None
             raise
 

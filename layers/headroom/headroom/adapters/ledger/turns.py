@@ -17,7 +17,7 @@ class Turns(Rows):
     def turn(self, now: datetime) -> datetime:
         """Take a turn to ask EC2 to start or stop an instance, and return when it is.
 
-        Whoever takes turns at the same moment gets different ones: the table adds them up.
+        Concurrent callers get different turns: one atomic increment each.
         """
         while True:
             if due := self._add_a_turn(now):

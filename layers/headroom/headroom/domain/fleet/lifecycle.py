@@ -15,6 +15,7 @@ from headroom.domain.fleet.fleet import (
 )
 
 OURS_FOR = timedelta(minutes=10)  # how long after Headroom asked a change of state is taken to be its own doing
+BY_HAND = "by hand"  # who asks, where nobody said
 SWITCHED_LATELY = timedelta(hours=1)
 SEVERAL = 2  # nodes that somebody else starts and stops: one may be a person's test, two are another controller
 

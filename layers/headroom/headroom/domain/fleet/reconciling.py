@@ -1,4 +1,4 @@
-"""EC2, Pexip and the ledger compared: what nobody wrote down, what everybody forgot, and how it is made good."""
+"""Compare EC2, Pexip and the ledger: what the ledger missed, and how it is corrected."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""Which of what happened people are told, and when: one message for a morning's starts, few in a storm, none forgotten.
+"""Decide which events are notified and when: starts are batched, storms are rate-limited, nothing is lost.
 
 What cannot wait passes at once. Everything else is gathered: a problem is told when it begins, at most once a quarter of
 an hour while it goes on, and once more when it has been over for a while.

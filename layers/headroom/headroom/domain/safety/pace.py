@@ -19,7 +19,7 @@ class Bucket:
 
     @property
     def burst(self) -> timedelta:
-        """How far the requests so far may be ahead of one every interval."""
+        """How far a burst may run ahead of the steady rate."""
         return (self.size - 1) * self.interval
 
 
