@@ -3,10 +3,12 @@
 from headroom_lab.mutants import count, page
 
 RESULTS = """
-    headroom.domain.safety.safety.safety.x_may_stop__mutmut_1: killed
-    headroom.domain.safety.safety.safety.x__only_tagged__mutmut_2: survived
-    headroom.domain.planning.planning.planning.xǁPlanǁsamples__mutmut_4: no tests
-    headroom.domain.planning.planning.planning.x_plan__mutmut_1: killed
+    headroom.domain.safety.safety.x_may_stop__mutmut_1: killed
+    headroom.domain.safety.safety.x__only_tagged__mutmut_2: survived
+    headroom.domain.planning.planning.xǁPlanǁsamples__mutmut_4: no tests
+    headroom.domain.planning.planning.x_plan__mutmut_1: killed
+    headroom.domain.planning.more.x_more__mutmut_1: killed
+    headroom.domain.planning.less.x_less__mutmut_1: killed
 """
 
 
