@@ -36,6 +36,8 @@ def why_at(record: Decision) -> Iterator[str]:
         yield f"  {_load(load)}"
     for need in made.needs:
         yield f"  {need.location} needs {need.hd} HD connections ({need.rule}): {need.reason}"
+    for left in made.left:
+        yield f"  {left.node} stays on: {left.reason}"
     for issue in made.issues:
         yield f"  issue: {issue.what}. {issue.advice}"
 
@@ -58,7 +60,7 @@ def why_node(ledger: Ledger, node: str, zone: str) -> Iterator[str]:
         yield f"{node} is {known.state}, with {known.used} of {known.hd} HD connections in use"
     left = next((each.reason for each in planned.plan.left if each.node == node), "") if planned else ""
     if left:
-        yield f"  it stays as it is: {left}"
+        yield f"  it stays on: {left}"
     memory = ledger.memory(node)
     if memory.wanted and memory.wanted_at:
         yield f"  wanted {memory.wanted} since {memory.wanted_at.astimezone(here):%Y-%m-%d %H:%M:%S}: {memory.reason}"

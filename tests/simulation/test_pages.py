@@ -151,6 +151,7 @@ def test_a_button_starts_a_node_and_the_history_says_who_pressed_it(
     assert f"CloudWatch dashboard (request {CONTEXT.aws_request_id}; typed name: Anna)" in history
     assert "held: all-hands" in dashboard(show, {"show": "nodes"}, like="burst-3")
     assert "● serving" in dashboard(show, {"show": "nodes"}, like="burst-3")
+    assert "stays on: It is held: all-hands" in dashboard(show, {"show": "nodes"}, like="burst-3")
 
 
 def test_everything_that_can_be_pressed_is_what_the_command_line_does(

@@ -52,6 +52,20 @@ def test_why_explains_a_node_and_how_it_came_about(morning: Stage) -> None:
     assert "lifetime from 2026-03-29T00:" in said
 
 
+def test_why_says_of_a_node_that_is_on_why_it_is_not_stopped(morning: Stage) -> None:
+    """By its name as it is now, and by the time at which it was so."""
+    on = next(
+        made for made in reversed(list(morning.ledger.decisions(morning.ago(60), morning.moment()))) if made.plan.left
+    )
+    left = on.plan.left[0]
+    at = f"{on.plan.at:%Y-%m-%dT%H:%M:%S}+00:00"
+    assert f"  {left.node} stays on: {left.reason}" in run("why", at).output
+    planned = morning.ledger.last_plan()
+    assert planned
+    for each in planned.plan.left:
+        assert f"  it stays on: {each.reason}" in run("why", each.node).output
+
+
 def test_why_names_the_nodes_there_are(morning: Stage) -> None:
     said = run("why", "burst-9")
     assert said.exit_code == 1
