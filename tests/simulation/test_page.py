@@ -11,6 +11,7 @@ import requests
 from click.testing import CliRunner
 
 from headroom.domain.demand.forecasting import PastDay
+from headroom.domain.history.events import Event, Kind
 from headroom.usecases.order import Operator
 from headroom_lab.cli.main import main
 from headroom_lab.page import charts
@@ -146,6 +147,18 @@ def test_the_lifetimes_on_the_chart_are_those_of_the_ledger(page: Page, stage: S
     assert known.serves_at(now)
     assert not known.serves_at(known.began)
     assert not replace(known, ended=now).serves_at(now)
+
+
+def test_a_reserve_is_no_capacity_until_it_is_opened_nor_a_closed_node_any_more(stage: Stage) -> None:
+    at = [stage.moment() + timedelta(minutes=minute) for minute in range(50)]
+    kinds = {5: Kind.IN_RESERVE, 20: Kind.OPENED, 40: Kind.CLOSED}
+    doors = [Event(at=at[minute], kind=kind, reason="") for minute, kind in kinds.items()]
+    reserve = charts.Bar(node="burst-2", began=at[0], up=at[5], ended=None, hd=5)
+    assert list(charts._open(reserve, doors)) == [(at[20], at[40])]
+    assert list(charts._open(reserve, doors[:2])) == [(at[20], None)]
+    assert list(charts._open(replace(reserve, up=None), doors)) == []
+    open_at_once = replace(reserve, open=tuple(charts._open(reserve, [])))
+    assert [open_at_once.serves_at(at[minute]) for minute in (4, 5, 49)] == [False, True, True]
 
 
 def test_the_week_is_drawn_from_the_days_that_were_learned(stage: Stage) -> None:

@@ -57,14 +57,14 @@ def lifetimes(ledger: Ledger, nodes: Iterable[NodeSummary], since: datetime, boo
     """
     found = []
     for node in nodes:
-        doors = [event for event in reversed(ledger.events_of(node.name, DOORS)) if event.kind in OPENED | SHUT]
-        for life in ledger.lifetimes(node.name):
+        lives = [life for life in ledger.lifetimes(node.name) if life.stopped_at is None or life.stopped_at > since]
+        doors = [event for event in ledger.events_of(node.name, DOORS) if event.kind in OPENED | SHUT] if lives else []
+        for life in lives:
             ended = life.stopped_at
-            if ended is None or ended > since:
-                unseen = node.state in UP if ended is None else ended - life.launched_at > boot_limit
-                up = life.serving_at or (life.launched_at if unseen else None)
-                bar = Bar(node=node.name, began=life.launched_at, up=up, ended=ended, hd=life.hd or node.hd)
-                found.append(replace(bar, open=tuple(_open(bar, doors))))
+            unseen = node.state in UP if ended is None else ended - life.launched_at > boot_limit
+            up = life.serving_at or (life.launched_at if unseen else None)
+            bar = Bar(node=node.name, began=life.launched_at, up=up, ended=ended, hd=life.hd or node.hd)
+            found.append(replace(bar, open=tuple(_open(bar, reversed(doors)))))
     return sorted(found, key=lambda one: (one.node, one.began))
 
 
