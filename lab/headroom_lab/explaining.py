@@ -25,11 +25,11 @@ class UnknownError(Exception):
     """The ledger knows nothing of what was asked for; the message says what it knows."""
 
 
-def why_at(record: Decision) -> Iterator[str]:
+def why_at(decision: Decision) -> Iterator[str]:
     """Explain the plan that was in force at a time."""
-    made, at = record.plan, record.policy.on_the_clock
+    made, at = decision.plan, decision.policy.on_the_clock
     yield f"{made.at:%Y-%m-%d} {at(made.at)}: {made.reason}"
-    yield f"  by {record.version} in {made.mode} mode, from Pexip's state of {at(made.read_at)}"
+    yield f"  by {decision.version} in {made.mode} mode, from Pexip's state of {at(made.read_at)}"
     for change in made.changes:
         yield f"  {change.action} {change.node}: {change.reason}"
     for load in (*made.principals, *made.overflows):
@@ -47,7 +47,7 @@ def _load(load: Load) -> str:
     return f"{load.location}: {load.free} of {load.hd} HD connections free" + "".join(f", {each}" for each in more)
 
 
-def why_node(ledger: Ledger, node: str, zone: str) -> Iterator[str]:
+def why_node(ledger: Ledger, node: str, zone: str, now: datetime) -> Iterator[str]:
     """Explain what a node is, what is wanted of it, and how it came about; raise UnknownError if there is no such node."""
     here, planned = ZoneInfo(zone), ledger.last_plan()
     nodes = planned.plan.nodes if planned else ()
@@ -64,7 +64,7 @@ def why_node(ledger: Ledger, node: str, zone: str) -> Iterator[str]:
     memory = ledger.memory(node)
     if memory.wanted and memory.wanted_at:
         yield f"  wanted {memory.wanted} since {memory.wanted_at.astimezone(here):%Y-%m-%d %H:%M:%S}: {memory.reason}"
-    if memory.claim:
+    if memory.claim and memory.is_at_work(now):
         yield f"  the workflow {memory.claim.token} is at work on it"
     for event in events:
         yield f"  {_told(event, here)}"
@@ -83,36 +83,36 @@ def _told(event: Event, here: ZoneInfo) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Remade:
-    """A plan made again from its record."""
+    """A plan made again from its decision."""
 
-    record: Decision
+    decision: Decision
     plan: Plan
 
     @property
     def is_same(self) -> bool:
         """Bit for bit."""
-        return msgspec.json.encode(self.plan) == msgspec.json.encode(self.record.plan)
+        return msgspec.json.encode(self.plan) == msgspec.json.encode(self.decision.plan)
 
     @property
     def sentences(self) -> Iterator[str]:
         """Say whether it is the same, and where it differs."""
-        then, now = self.record.version, code_version()
-        when = f"{self.record.plan.at:%Y-%m-%d %H:%M:%S} UTC"
+        then, now = self.decision.version, code_version()
+        when = f"{self.decision.plan.at:%Y-%m-%d %H:%M:%S} UTC"
         if self.is_same:
             yield f"The plan of {when} comes out the same again, bit for bit (made by {then}, made again by {now})."
             return
         yield f"The plan of {when} comes out otherwise (made by {then}, made again by {now})."
         if then != now:
             yield "The code is not the same: check out the release that made it."
-        before, after = asdict(self.record.plan), asdict(self.plan)
+        before, after = asdict(self.decision.plan), asdict(self.plan)
         for name in before:
             if before[name] != after[name]:
                 yield f"  {name}: {before[name]!r:.300} became {after[name]!r:.300}"
 
 
-def make_again(record: Decision) -> Remade:
+def make_again(decision: Decision) -> Remade:
     """Make a plan again from what it was made from."""
-    return Remade(record, plan(record.observation, record.commitments, record.policy, record.plan.at))
+    return Remade(decision, plan(decision.observation, decision.commitments, decision.policy, decision.plan.at))
 
 
 @dataclass(frozen=True, slots=True)

@@ -203,7 +203,8 @@ def test_an_answer_without_a_count_is_no_empty_node(desk: Desk, monkeypatch: pyt
         return found
 
     monkeypatch.setattr(ManagementNode, "_page", without)
-    look = desk.parts.pexip.node().look_at(reading.workers[0], registrations=False, now=reading.read_at)
+    with desk.parts.pexip.node() as pexip:
+        look = pexip.look_at(reading.workers[0], registrations=False, now=reading.read_at)
     assert not look.complete
     assert "does not say how many" in look.trouble
 

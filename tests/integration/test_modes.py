@@ -13,7 +13,7 @@ from headroom.domain.fleet.lifecycle import Action, Memory, Pause
 from headroom.domain.policy import Mode
 from headroom.domain.safety.permission import NotNowError
 from headroom.usecases.claim import Claim
-from headroom.usecases.decide import Decider
+from headroom.usecases.record import Recorder
 from headroom_lab.pexip.world import Call
 from tests.integration.conftest import Desk
 
@@ -171,7 +171,7 @@ def test_what_cannot_be_made_good_hinders_no_plan(desk: Desk, monkeypatch: pytes
     def fail(*_: object, **__: object) -> None:
         raise RuntimeError("a bug")
 
-    monkeypatch.setattr(Decider, "_make_good", fail)
+    monkeypatch.setattr(Recorder, "catch_up", fail)
     before = desk.ledger.last_plan()
     desk.tick()
     assert desk.ledger.last_plan() != before
@@ -213,11 +213,13 @@ def test_a_look_at_a_node_asks_pexip_six_times_and_sees_that_it_cannot_be_reache
     assert reading
     worker = next(worker for worker in reading.workers if worker.name == "burst-1")
     before = desk.node.served
-    look = desk.parts.pexip.node().look_at(worker, registrations=False, now=reading.read_at)
+    with desk.parts.pexip.node() as pexip:
+        look = pexip.look_at(worker, registrations=False, now=reading.read_at)
     assert desk.node.served - before <= CALLS_A_LOOK
     assert (look.complete, look.alarm) == (True, "")
     desk.world.nodes["burst-1"].unreachable = True
-    look = desk.parts.pexip.node().look_at(worker, registrations=False, now=reading.read_at)
+    with desk.parts.pexip.node() as pexip:
+        look = pexip.look_at(worker, registrations=False, now=reading.read_at)
     assert look.alarm == f"Node {worker.address} unreachable"
 
 

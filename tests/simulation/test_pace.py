@@ -5,7 +5,7 @@ from datetime import timedelta
 
 import pytest
 
-from headroom.domain.safety.pace import OURS
+from headroom.domain.safety.pace import RATE
 from headroom_lab.proof.stage import Stage
 
 NODES = 200  # beside the one that is on already
@@ -25,9 +25,9 @@ def acts(stage: Stage) -> list[float]:
 
 
 def fits_our_bucket(at: list[float]) -> bool:
-    seconds = OURS.interval.total_seconds()
-    return all(at[last] - at[last - OURS.size] >= seconds - 0.01 for last in range(OURS.size, len(at))) and all(
-        last - first + 1 <= OURS.size + (at[last] - at[first]) / seconds + 1 for first, last in _stretches(at)
+    seconds = RATE.interval.total_seconds()
+    return all(at[last] - at[last - RATE.size] >= seconds - 0.01 for last in range(RATE.size, len(at))) and all(
+        last - first + 1 <= RATE.size + (at[last] - at[first]) / seconds + 1 for first, last in _stretches(at)
     )
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from headroom.domain.history.events import Kind
-from headroom.domain.people.telling import TITLES, WEIGHTS, Weight
+from headroom.domain.people.telling import DOES, SHOULD, TITLES, WEIGHTS, Weight
 from headroom.domain.planning.issues import Trouble
 from tests.support import template as stack
 from tests.support.imports import imports_of, modules_of
@@ -94,6 +94,11 @@ def test_every_kind_of_event_has_its_weight_and_its_row_and_those_that_are_told_
     told = {kind for kind, weight in WEIGHTS.items() if weight is not Weight.SILENT}
     assert told - set(TITLES) <= {Kind.ISSUE, Kind.ISSUE_OVER}  # these are told by the kind of their issue
     assert set(TITLES) <= told | set(Trouble)
+
+
+def test_what_cannot_wait_says_what_headroom_does_and_what_to_do() -> None:
+    urgent = {kind for kind, weight in WEIGHTS.items() if weight is Weight.URGENT}
+    assert urgent <= set(DOES) == set(SHOULD) <= set(TITLES)
 
 
 def test_every_kind_of_issue_has_its_title_and_its_row_and_is_raised_somewhere() -> None:

@@ -31,8 +31,8 @@ def _when(ledger: Ledger, text: str | None) -> datetime | None:
     """Read a time of day in the site's zone, the next one of that name, or a whole time."""
     if text is None:
         return None
-    record = ledger.decision_at(clock.now())
-    when = next_time_of(text, record.policy.zone if record else "UTC", clock.now())
+    decision = ledger.decision_at(clock.now())
+    when = next_time_of(text, decision.policy.zone if decision else "UTC", clock.now())
     if when is None:
         raise click.UsageError(f"{text} is no time: write 14:00, or 2026-03-02T14:00.")
     return when

@@ -20,14 +20,14 @@ def _zone(ledger: Ledger) -> str:
     return newest.policy.zone if newest else "UTC"
 
 
-def _record(ledger: Ledger, text: str) -> Decision:
+def _decision(ledger: Ledger, text: str) -> Decision:
     when = time_of(text, _zone(ledger), clock.now())
     if when is None:
         raise click.UsageError(f"{text} is no time: write 8:55 for today, or 2026-03-02T08:55.")
-    record = ledger.decision_at(when)
-    if record is None:
+    decision = ledger.decision_at(when)
+    if decision is None:
         raise click.ClickException(f"There is no plan as old as {text}: plans are kept for {kept.PLANS.days} days.")
-    return record
+    return decision
 
 
 def _say(lines: Iterable[str]) -> None:
@@ -44,10 +44,10 @@ def why(what: str, stack: str) -> None:
     with spoken():
         zone = _zone(ledger)
         if time_of(what, zone, clock.now()) is not None:
-            _say(explaining.why_at(_record(ledger, what)))
+            _say(explaining.why_at(_decision(ledger, what)))
             return
         try:
-            _say(explaining.why_node(ledger, what, zone))
+            _say(explaining.why_node(ledger, what, zone, clock.now()))
         except explaining.UnknownError as error:
             raise click.ClickException(str(error)) from error
 
@@ -59,7 +59,7 @@ def replay_decision(time: str, stack: str) -> None:
     """Make the plan that was in force at TIME again, from what it was made from, and compare the two bit for bit."""
     ledger = ledger_of(stack)
     with spoken():
-        remade = explaining.make_again(_record(ledger, time))
+        remade = explaining.make_again(_decision(ledger, time))
     _say(remade.sentences)
     if not remade.is_same:
         sys.exit(1)

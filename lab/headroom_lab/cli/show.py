@@ -28,10 +28,10 @@ watch_option = click.option("--watch", is_flag=True, help="Show it anew every fi
 def status_in(ledger: Ledger) -> Status:
     """Return what there is to see now; raise ClickException if nothing was ever planned."""
     now = clock.now()
-    record = ledger.decision_at(now)
-    if record is None:
+    decision = ledger.decision_at(now)
+    if decision is None:
         raise click.ClickException(NOT_PLANNED_YET)
-    return status_of(record.observation, record.policy, record.plan, ledger.commitments(now), now)
+    return status_of(decision.observation, decision.policy, decision.plan, ledger.commitments(now), now)
 
 
 def as_json(value: object) -> str:
@@ -120,12 +120,12 @@ def history(
     """Show what happened, why, and who did it, the newest first."""
     ledger = ledger_of(stack)
     with spoken():
-        record = ledger.decision_at(clock.now())
+        decision = ledger.decision_at(clock.now())
         last = date(day.year, day.month, day.day) if day else clock.now().date()
         found = list(islice(ledger.history(last, days, node=node or "", kind=kind or ""), newest))
     if wants_json:
         click.echo(as_json(found))
     elif found:
-        Console().print(showing.history_of(found, record.policy.zone if record else "UTC"))
+        Console().print(showing.history_of(found, decision.policy.zone if decision else "UTC"))
     else:
         click.echo("Nothing happened that fits.")

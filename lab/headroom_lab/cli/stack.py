@@ -70,9 +70,9 @@ class Deployed:
 
     def operator(self) -> Operator:
         """Return what carries out what people ask for."""
-        record = self.ledger.decision_at(clock.now())
+        decision = self.ledger.decision_at(clock.now())
         machines = {"prewarm": self.outputs["Prewarm"], "set_open": self.outputs["SetOpen"]}
-        return Operator(self.ledger, boto3.client("stepfunctions"), machines, record.policy if record else Policy())
+        return Operator(self.ledger, boto3.client("stepfunctions"), machines, decision.policy if decision else Policy())
 
     @property
     def mode(self) -> Mode:

@@ -86,13 +86,13 @@ def _open(bar: Bar, doors: Iterable[Event]) -> Iterator[tuple[datetime, datetime
 
 def all_of(ledger: Ledger, now: datetime) -> Markup:
     """Draw every chart, each in a figure; what nobody knows yet is said instead."""
-    record = ledger.decision_at(now)
-    if record is None:
+    decision = ledger.decision_at(now)
+    if decision is None:
         return Markup("<p>Nothing to draw yet.</p>")
-    zone, since = ZoneInfo(record.policy.zone), now - WINDOW
-    principals = [load.location for load in record.plan.principals]
+    zone, since = ZoneInfo(decision.policy.zone), now - WINDOW
+    principals = [load.location for load in decision.plan.principals]
     samples = [list(ledger.samples(location, since, now)) for location in principals]
-    lives = lifetimes(ledger, record.plan.nodes, since, record.policy.boot_limit)
+    lives = lifetimes(ledger, decision.plan.nodes, since, decision.policy.boot_limit)
     events = [event for event in ledger.history(now.date(), 2) if event.at > since and event.kind in MARKS]
     profiles = [profile for location in principals if (profile := ledger.profile(location))]
     parts = [

@@ -1,6 +1,7 @@
 """The simulated Management Node without a network: requests go from the shipped client into its API, and back."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -80,10 +81,7 @@ class Direct:
         self.client.session.mount("https://", Directly(node, trouble))
         self.client.session.trust_env = False  # whoever runs the lab may have a proxy
 
-    def node(self) -> Client:
-        """Return the shipped client."""
-        return self.client
-
-    def ask[T](self, question: Callable[[Client], T]) -> T:
-        """Ask it; the secret does not change here."""
-        return question(self.client)
+    @contextmanager
+    def node(self) -> Iterator[Client]:
+        """Lend the shipped client; the secret does not change here."""
+        yield self.client

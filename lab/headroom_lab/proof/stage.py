@@ -17,6 +17,7 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
+from functools import cached_property
 from pathlib import Path
 from random import Random
 from types import SimpleNamespace
@@ -553,7 +554,10 @@ class Stage:
 
 
 def _with[T](adapter: T, **clients: object) -> T:
-    """Give an adapter the lab's clients in place of the SDK's."""
+    """Give an adapter the lab's clients in place of the SDK's: each of those that it makes, and no other."""
+    own = {name for name, part in vars(type(adapter)).items() if isinstance(part, cached_property)}
+    if set(clients) != own:
+        raise TypeError(f"{type(adapter).__name__} has other clients: {', '.join(sorted(own ^ set(clients)))}")
     vars(adapter).update(clients)
     return adapter
 

@@ -18,6 +18,7 @@ from headroom.domain.history.record import Decision
 from headroom.domain.planning.plans import Change
 from headroom.domain.policy import Mode
 from headroom.domain.safety import claims
+from headroom.usecases.finish import Outcome
 from headroom_lab.proof.asl import FailedError
 from headroom_lab.proof.model import RETIRE, SET, START, Model, facts_of
 from headroom_lab.proof.stage import HOSTNAME, Stage
@@ -260,7 +261,7 @@ class Follower:
             case "start_instance":
                 return [("start", Did.ABOUT_TO_START_IT), ("start 2", Did.STARTS_IT)] if answer["asked_at"] else []
             case "finish":
-                return [("", "give up" if answer["outcome"] == "given up" else "finish")]
+                return [("", "give up" if answer["outcome"] == Outcome.GIVEN_UP else "finish")]
             case _:
                 return self._retired(name, event, answer)
 

@@ -114,7 +114,7 @@ class Headroom:
             replace(memory, claim=None) if memory.claim and not memory.claim.runs(now) else memory
             for memory in self.memories.values()
         )
-        return Commitments(memories=tuple(memories), holds=tuple(hold for hold in self.holds if hold.until > now))
+        return Commitments(memories=tuple(memories), holds=tuple(hold for hold in self.holds if not hold.is_over(now)))
 
     def outlooks(self, now: datetime) -> tuple[Outlook, ...]:
         """What past days did around now; cut anew every quarter of an hour."""

@@ -12,7 +12,7 @@ import boto3
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
-from headroom.domain.fleet.fleet import Instance, Power, Worker
+from headroom.domain.fleet.fleet import Instance, Power, Worker, alive
 from headroom.domain.safety.permission import NotNowError
 
 if TYPE_CHECKING:
@@ -104,7 +104,7 @@ class Ec2:
 
     def instance_of(self, worker: Worker) -> Instance:
         """Return the one living instance of a node; raise NotNowError where there is none, or more than one."""
-        found = [one for one in self.instances(private_ip_address=worker.address) if one.power is not Power.TERMINATED]
+        found = alive(self.instances(private_ip_address=worker.address))
         if len(found) != 1:
             raise NotNowError(
                 f"{worker.name} ({worker.address}) has {len(found)} tagged instances instead of one: see the issues."

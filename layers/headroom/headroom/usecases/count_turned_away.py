@@ -38,7 +38,8 @@ class Counter:
         since, until = max(self.ledger.turned_away_until() or now - FIRST, now - FARTHEST), now - LAG
         words = {"capacity": self.settings.capacity_reasons, "licences": self.settings.licence_reasons}
         try:
-            counted = self.connection.ask(lambda pexip: pexip.turned_away(since, until, **words))
+            with self.connection.node() as pexip:
+                counted = pexip.turned_away(since, until, **words)
         except PexipError as error:
             logger.error("could not count calls turned away", reason=str(error))
             metrics.add_metric("TurnedAwayUncounted", MetricUnit.Count, 1)

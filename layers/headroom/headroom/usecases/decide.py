@@ -17,9 +17,8 @@ from headroom.adapters.notify import Notify
 from headroom.adapters.parts import Parts
 from headroom.adapters.workflows import Workflows
 from headroom.domain.demand.forecasting import Booking, gathered, near
-from headroom.domain.fleet.fleet import Observation, Source, match_up
+from headroom.domain.fleet.fleet import Observation, Source
 from headroom.domain.fleet.lifecycle import Commitments
-from headroom.domain.fleet.reconciling import reconcile
 from headroom.domain.history.events import HEADROOM, Event, Kind, news_of
 from headroom.domain.history.record import Decision, Planned
 from headroom.domain.planning.issues import Trouble
@@ -62,7 +61,8 @@ class Decider:
             logger.info("skipped", reading=str(since), because="no reading yet")
             return None
         commitments = self.ledger.commitments(now)
-        _try(lambda: self._make_good(observation, commitments, now), "NotMadeGood", "not made good")
+        recorder = Recorder(self.ledger, self.ec2)
+        _try(lambda: recorder.catch_up(observation, commitments, self.policy, now), "NotMadeGood", "not made good")
         made = plan(observation, commitments, self.policy, now)
         decision = Decision(
             version=code_version(), observation=observation, commitments=commitments, policy=self.policy, plan=made
@@ -148,20 +148,6 @@ class Decider:
         except ClientError:  # the others still begin; the claim expires and a later plan tries again
             logger.exception("not begun", node=change.node, action=str(change.action))
             metrics.add_metric("NotBegun", MetricUnit.Count, 1)
-
-    def _make_good(self, observation: Observation, commitments: Commitments, now: datetime) -> None:
-        """Bring what is remembered in step with what is there: before planning, as a node may be seen for one tick only."""
-        fleet = match_up(
-            observation,
-            expected_hd={},
-            default_hd=0,
-            boot_limit=self.policy.boot_limit,
-            just_opened=commitments.just_opened(self.policy.replication, now),
-            now=now,
-        )
-        recorder = Recorder(self.ledger, self.ec2)
-        for finding in reconcile(fleet.nodes, commitments, now, is_read=bool(observation.instances)):
-            recorder.make_good(finding, commitments.memory(finding.node), now)
 
     def _write_news(self, before: Plan | None, made: Plan, now: datetime) -> None:
         for event in news_of(before, made, now):

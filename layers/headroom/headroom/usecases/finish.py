@@ -76,16 +76,17 @@ class Finisher:
         """Write the end down and give the claim back; a claim that another has taken over is left to it."""
         now = clock.now()
         took = round((now - datetime.fromisoformat(asked_at)).total_seconds()) if asked_at else None
-        told = reason
+        told, counts = reason, False
         try:
             memory = self._remember(node, token, outcome, reason, took, now)
+            counts = outcome in IS_UP and memory.lifetime is not None
             if outcome in IS_UP and memory.reason:
                 told = f"{reason}, as {memory.reason[0].lower()}{memory.reason[1:]}"
         except ClaimLostError:
             told = f"{reason} (its claim had passed to another workflow)"
         self.ledger.write(Event(at=now, kind=Kind(outcome), node=node, reason=told, by=HEADROOM))
         self.ledger.release(node, token)
-        return Finished(node=node, outcome=outcome, reason=reason, boot_seconds=took if outcome in IS_UP else None)
+        return Finished(node=node, outcome=outcome, reason=reason, boot_seconds=took if counts else None)
 
     def _remember(
         self, node: str, token: str, outcome: Outcome, reason: str, took: int | None, now: datetime

@@ -49,7 +49,8 @@ class Observer:
     def read_once(self) -> bool:
         """Keep one reading, or that there was none; say whether it is worth looking again soon."""
         try:
-            reading = self.connection.ask(lambda pexip: pexip.read(self.ledger.platform, clock.now()))
+            with self.connection.node() as pexip:
+                reading = pexip.read(self.ledger.platform, clock.now())
         except PexipError as error:
             logger.error("could not read Pexip", reason=str(error))
             metrics.add_metric("ReadingsFailed", MetricUnit.Count, 1)

@@ -15,7 +15,7 @@ from headroom.domain.fleet.limits import minimum_lifetime
 from headroom.domain.history.events import HEADROOM, Event, Kind
 from headroom.domain.planning.promises import ENOUGH_STARTS, BadRequestError, Request, Terms, chance, kept, promise
 from headroom.domain.policy import OLD, Mode, Policy
-from headroom.domain.safety.permission import NOT_PLANNED_YET
+from headroom.domain.safety.permission import NotNowError
 
 LATE = timedelta(seconds=60)
 
@@ -104,15 +104,14 @@ class Promiser:
     def _promise(self, given: dict[str, Any], execution: str) -> Promised:
         now = clock.now()
         request = parse(given)
-        planned, reading = self.ledger.last_plan(), self.ledger.last_reading()
-        if planned is None or reading is None:
-            raise BadRequestError(NOT_PLANNED_YET)
-        if not planned.plan.nodes and any(worker.location in overflow_of(reading) for worker in reading.workers):
-            raise NotReadyError(
-                f"The last plan saw no instances ({planned.plan.reason}); the next one is a minute away."
-            )
+        try:
+            plan, reading = self.ledger.plan(), self.ledger.reading()
+        except NotNowError as error:
+            raise BadRequestError(str(error)) from error
+        if not plan.nodes and any(worker.location in overflow_of(reading) for worker in reading.workers):
+            raise NotReadyError(f"The last plan saw no instances ({plan.reason}); the next one is a minute away.")
         terms = terms_of(self.policy, reading)
-        hold = promise(request, planned.plan.nodes, terms, name=execution, now=now)
+        hold = promise(request, plan.nodes, terms, name=execution, now=now)
         sure = chance(hold, self.ledger.commitments(now).memories)
         is_new = self.ledger.promise(hold)
         there = hold if is_new else self.ledger.hold(hold.id)

@@ -34,7 +34,8 @@ class BookingsReader:
     def read(self, now: datetime) -> int:
         """Keep what is booked for the next hours, and return how many meetings; what was known stays if Pexip is silent."""
         try:
-            meetings, problems = self.connection.ask(lambda pexip: pexip.meetings(now, AHEAD))
+            with self.connection.node() as pexip:
+                meetings, problems = pexip.meetings(now, AHEAD)
         except PexipError as error:
             logger.error("could not read bookings", reason=str(error))
             metrics.add_metric("BookingsFailed", MetricUnit.Count, 1)

@@ -7,10 +7,11 @@ from typing import Self
 from headroom.adapters.ec2 import Ec2
 from headroom.adapters.ledger import Ledger
 from headroom.adapters.parts import Parts
-from headroom.domain.fleet.fleet import Power
-from headroom.domain.fleet.lifecycle import Memory, was_ours
-from headroom.domain.fleet.reconciling import Finding, Found
+from headroom.domain.fleet.fleet import Observation, Power, match_up
+from headroom.domain.fleet.lifecycle import Commitments, Memory, was_ours
+from headroom.domain.fleet.reconciling import Finding, Found, reconcile
 from headroom.domain.history.events import HEADROOM, Event, Kind
+from headroom.domain.policy import Policy
 
 SOMEONE = "someone else"
 
@@ -68,6 +69,19 @@ class Recorder:
         if state in {Power.STOPPED, Power.TERMINATED}:
             self.ledger.lifetime_note(node, launched_at, stopped_at=at, stopped_by=by, stop_reason=reason)
             self.ledger.note(node, lifetime=None, stopped_at=at)
+
+    def catch_up(self, observation: Observation, commitments: Commitments, policy: Policy, now: datetime) -> None:
+        """Bring what is remembered in step with what is there: before planning, as a node may be seen for one tick only."""
+        fleet = match_up(
+            observation,
+            expected_hd={},
+            default_hd=0,
+            boot_limit=policy.boot_limit,
+            just_opened=commitments.just_opened(policy.replication, now),
+            now=now,
+        )
+        for finding in reconcile(fleet.nodes, commitments, now, is_read=bool(observation.instances)):
+            self.make_good(finding, commitments.memory(finding.node), now)
 
     def make_good(self, finding: Finding, memory: Memory, now: datetime) -> None:
         """Correct what is remembered of a node by what a tick has found there."""

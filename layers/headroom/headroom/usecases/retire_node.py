@@ -64,7 +64,8 @@ class RetireNode:
             return Looked(wanted=memory.wanted, empty=False, reason=memory.reason)
         registrations = self.settings.check_registrations == "true"
         worker = find_worker(self.ledger.reading(), node)
-        check = connection.node().look_at(worker, registrations=registrations, now=clock.now())
+        with connection.node() as pexip:
+            check = pexip.look_at(worker, registrations=registrations, now=clock.now())
         again_at = check.at + gap(self.settings.policy.replication) + A_LITTLE
         if rests:
             self.ledger.rest(node, token, again_at)

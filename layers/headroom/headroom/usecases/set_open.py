@@ -57,14 +57,17 @@ class SetOpen:
         """
         worker, memory = find_worker(self.ledger.reading(), node), self.ledger.renew(node, token, clock.now())
         check_pause(Action.CLOSE, self.ledger.pause())
-        pexip = self.connection.node()
-        there = pexip.configuration(worker.id)
-        if there.maintenance_mode and not is_ours(there.maintenance_mode_reason):
-            raise NotOursError(f"{node} is in maintenance mode already: {there.maintenance_mode_reason or 'no reason'}")
-        if there.maintenance_mode and memory.closed_at:
-            return self._closed(node, token, memory.closed_at, "It was closed already", changed=False)
-        self.ledger.remember(node, token, closed_at=None)  # if this step dies half-way, it counts from its repetition
-        pexip.configure(worker.id, maintenance_mode=True, maintenance_mode_reason=f"{OURS} {reason}"[:REASON])
+        with self.connection.node() as pexip:
+            there = pexip.configuration(worker.id)
+            why = there.maintenance_mode_reason
+            if there.maintenance_mode and not is_ours(why):
+                raise NotOursError(f"{node} is in maintenance mode already: {why or 'no reason'}")
+            if there.maintenance_mode and memory.closed_at:
+                return self._closed(node, token, memory.closed_at, "It was closed already", changed=False)
+            self.ledger.remember(
+                node, token, closed_at=None
+            )  # if this step dies half-way, it counts from its repetition
+            pexip.configure(worker.id, maintenance_mode=True, maintenance_mode_reason=f"{OURS} {reason}"[:REASON])
         now = clock.now()
         self.ledger.remember(node, token, closed_at=now)
         self.ledger.write(Event(at=now, kind=Kind.CLOSED, node=node, reason=reason, by=HEADROOM))
@@ -79,15 +82,16 @@ class SetOpen:
         """Take the node out of maintenance mode; raise NotOursError if it was not Headroom that closed it."""
         worker = find_worker(self.ledger.reading(), node)
         self.ledger.renew(node, token, clock.now())
-        pexip = self.connection.node()
-        there = pexip.configuration(worker.id)
-        if not there.maintenance_mode:
-            self.ledger.remember(node, token, closed_at=None)
-            return Changed(reason="It was open already", changed=False, open=True)
-        if not is_ours(there.maintenance_mode_reason):
-            raise NotOursError(f"{node} was not closed by Headroom: {there.maintenance_mode_reason or 'no reason'}")
-        self.ledger.remember(node, token, closed_at=None, opened_at=clock.now())
-        pexip.configure(worker.id, maintenance_mode=False, maintenance_mode_reason="")
+        with self.connection.node() as pexip:
+            there = pexip.configuration(worker.id)
+            why = there.maintenance_mode_reason
+            if not there.maintenance_mode:
+                self.ledger.remember(node, token, closed_at=None)
+                return Changed(reason="It was open already", changed=False, open=True)
+            if not is_ours(why):
+                raise NotOursError(f"{node} was not closed by Headroom: {why or 'no reason'}")
+            self.ledger.remember(node, token, closed_at=None, opened_at=clock.now())
+            pexip.configure(worker.id, maintenance_mode=False, maintenance_mode_reason="")
         self.ledger.write(Event(at=clock.now(), kind=Kind.OPENED, node=node, reason=reason, by=HEADROOM))
         return Changed(reason=reason, open=True)
 
@@ -95,7 +99,8 @@ class SetOpen:
         """Close or open the node as the newest plan wants it; say whether anything had to change."""
         memory = self.ledger.renew(node, token, clock.now())
         worker = find_worker(self.ledger.reading(), node)
-        is_open = not self.connection.node().configuration(worker.id).maintenance_mode
+        with self.connection.node() as pexip:
+            is_open = not pexip.configuration(worker.id).maintenance_mode
         to_open = memory.wanted is Wanted.OPEN
         done = self.open(node, token, memory.reason) if to_open else self.close(node, token, memory.reason)
         return Changed(
@@ -109,7 +114,8 @@ class SetOpen:
         """Have the node's static NAT address follow its new public address."""
         worker = find_worker(self.ledger.reading(), node)
         self.ledger.renew(node, token, clock.now())
-        self.connection.node().configure(worker.id, static_nat_address=address)
+        with self.connection.node() as pexip:
+            pexip.configure(worker.id, static_nat_address=address)
         reason = f"Its static NAT address was {worker.static_nat_address}, its public address is {address} now"
         self.ledger.write(Event(at=clock.now(), kind=Kind.ADDRESS_CORRECTED, node=node, reason=reason, by=HEADROOM))
         return Changed(reason=reason)

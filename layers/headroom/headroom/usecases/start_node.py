@@ -10,7 +10,7 @@ from headroom.adapters.ledger import Ledger
 from headroom.adapters.ledger.codec import moment, stamp
 from headroom.adapters.parts import Parts
 from headroom.domain.fleet.fleet import Source, find_worker
-from headroom.domain.fleet.lifecycle import Action, Wanted, judge_start
+from headroom.domain.fleet.lifecycle import Action, Progress, Wanted, judge_start
 from headroom.domain.history.events import HEADROOM, Event, Kind
 from headroom.domain.policy import Policy
 from headroom.domain.safety.pace import A_MOMENT
@@ -18,8 +18,6 @@ from headroom.domain.safety.permission import check_pause
 
 if TYPE_CHECKING:
     from headroom.adapters.pexip.connection import Connection
-
-UNWANTED = "unwanted"  # what a start has come to that the newest plan does not want any more
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,9 +30,9 @@ class Asked:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Progressed:
-    """How far a start has come, in Progress's words or UNWANTED, and the node's public address."""
+    """How far a start has come, and the node's public address."""
 
-    progress: str
+    progress: Progress
     reason: str
     address: str = ""
 
@@ -86,16 +84,17 @@ class StartNode:
         memory = self.ledger.renew(node, token, clock.now())
         now = clock.now()
         self.ledger.remember(node, token, start_asked_at=now)
-        connection.ask(lambda pexip: pexip.start_cloudnode(instance))
+        with connection.node() as pexip:
+            pexip.start_cloudnode(instance)
         self.ledger.write(Event(at=now, kind=Kind.START_ASKED, node=node, reason=memory.reason, by=HEADROOM))
         return Asked(asked_at=stamp(clock.now()))
 
     def check(self, node: str, token: str, asked_at: str) -> Progressed:
-        """Say how far a start has come; UNWANTED if the newest plan wants the node off by now."""
+        """Say how far a start has come; `unwanted` if the newest plan wants the node off by now."""
         now = clock.now()
         memory = self.ledger.renew(node, token, now)
         if memory.wanted is Wanted.OFF:
-            return Progressed(progress=UNWANTED, reason=f"The plan wants it {memory.wanted} now")
+            return Progressed(progress=Progress.UNWANTED, reason=f"The plan wants it {memory.wanted} now")
         reading = self.ledger.reading()
         blind = now - reading.read_at > self.policy.freshness
         worker = find_worker(reading, node)

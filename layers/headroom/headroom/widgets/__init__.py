@@ -113,10 +113,10 @@ class Pages:
     def show(self, what: str, fields: Mapping[str, str]) -> str:
         """Return a page's HTML; an unknown one is the status. `fields` is what was typed into its form."""
         now = clock.now()
-        record = self.ledger.decision_at(now)
-        if record is None:
+        decision = self.ledger.decision_at(now)
+        if decision is None:
             return answer(NOT_PLANNED_YET, failed=True)
-        status = status_of(record.observation, record.policy, record.plan, self.ledger.commitments(now), now)
+        status = status_of(decision.observation, decision.policy, decision.plan, self.ledger.commitments(now), now)
         make: Callable[[Status, Mapping[str, str]], dict[str, Any]] = {
             "nodes": self._nodes,
             "history": self._history,

@@ -100,7 +100,7 @@ def test_a_claim_whose_workflow_ended_without_a_word_is_an_issue() -> None:
 
 
 @pytest.mark.parametrize(
-    ("minutes", "nodes", "meddling"),
+    ("minutes", "nodes", "switching"),
     [
         pytest.param(5, 2, True, id="two nodes are another controller"),
         pytest.param(5, 1, False, id="one node is a person's test"),
@@ -108,12 +108,12 @@ def test_a_claim_whose_workflow_ended_without_a_word_is_an_issue() -> None:
     ],
 )
 def test_a_second_controller_holds_closing_and_stopping_but_not_starting(
-    minutes: int, nodes: int, *, meddling: bool
+    minutes: int, nodes: int, *, switching: bool
 ) -> None:
     at = NOW - timedelta(minutes=minutes)
     memories = tuple(Memory(node=f"burst-{n}", switched_by_others_at=at) for n in range(1, nodes + 1))
     idle = plan(observe(closed(1), closed(2)), promised(memories=memories), CONTROL, NOW)
-    assert (idle.changes == ()) is meddling
-    assert any("Somebody else starts and stops" in issue.what for issue in idle.issues) is meddling
+    assert (idle.changes == ()) is switching
+    assert any("Somebody else starts and stops" in issue.what for issue in idle.issues) is switching
     rush = plan(observe(node(3), free=0), promised(memories=memories), CONTROL, NOW)
     assert [change.action for change in rush.changes] == [Action.START]

@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from hypothesis import given
 from hypothesis import strategies as st
 
-from headroom.domain.safety.pace import OURS, due_after, turn_at
+from headroom.domain.safety.pace import RATE, due_after, turn_at
 from tests.support.builders import NOW
 
 STARTS = (5, timedelta(seconds=0.5))  # EC2's own bucket for StartInstances
@@ -26,14 +26,14 @@ def test_turns_come_in_order_never_early_and_fit_the_bucket(asked: list[float]) 
     assert found == sorted(found)
     assert all(turn >= NOW + timedelta(seconds=at) for turn, at in zip(found, sorted(asked), strict=True))
     for first in range(len(found)):
-        for last in range(first + OURS.size, len(found)):
-            allowed = OURS.size + (found[last] - found[first]) / OURS.interval
+        for last in range(first + RATE.size, len(found)):
+            allowed = RATE.size + (found[last] - found[first]) / RATE.interval
             assert last - first + 1 <= allowed + 1e-6
 
 
 def test_the_first_few_go_at_once_and_then_one_every_interval() -> None:
     found = turns([0.0] * 8)
-    assert [(turn - NOW) / OURS.interval for turn in found] == [0, 0, 0, 0, 1, 2, 3, 4]
+    assert [(turn - NOW) / RATE.interval for turn in found] == [0, 0, 0, 0, 1, 2, 3, 4]
 
 
 def test_a_quiet_while_fills_the_bucket_again() -> None:
@@ -42,5 +42,5 @@ def test_a_quiet_while_fills_the_bucket_again() -> None:
 
 def test_our_bucket_is_well_inside_ec2s() -> None:
     size, interval = STARTS
-    assert OURS.size < size
-    assert OURS.interval > interval
+    assert RATE.size < size
+    assert RATE.interval > interval

@@ -28,7 +28,7 @@ class Holds(Rows):
     def holds(self, now: datetime) -> list[Hold]:
         """Return the holds that are not over."""
         held = [unpack(item["body"], Hold) for item in self._query(f"holds#{self.platform}")]
-        return [hold for hold in held if hold.until > now]
+        return [hold for hold in held if not hold.is_over(now)]
 
     def pause(self) -> Pause | None:
         """Return what holds Headroom still, None if nothing does; `{"reason": …}` alone holds everything."""

@@ -8,7 +8,7 @@ from botocore.exceptions import ClientError
 from headroom.adapters.ledger.codec import millis
 from headroom.adapters.ledger.errors import is_condition_failed
 from headroom.adapters.ledger.table import Rows
-from headroom.domain.safety.pace import OURS, due_after, turn_at
+from headroom.domain.safety.pace import RATE, due_after, turn_at
 
 
 class Turns(Rows):
@@ -28,7 +28,7 @@ class Turns(Rows):
     def turn_within(self, patience: timedelta, now: datetime) -> datetime | None:
         """The same, but take no turn and return None where it would be later than that."""
         while True:
-            if due := self._add_a_turn(now, last=now + patience + OURS.burst):
+            if due := self._add_a_turn(now, last=now + patience + RATE.burst):
                 return turn_at(due, now)
             if self._first_turn(now):
                 return now
@@ -43,7 +43,7 @@ class Turns(Rows):
                 Key=self._turns,
                 UpdateExpression="SET #due = #due + :one",
                 ExpressionAttributeNames={"#due": "due"},
-                ExpressionAttributeValues={":one": millis(OURS.interval)},
+                ExpressionAttributeValues={":one": millis(RATE.interval)},
                 ConditionExpression=condition & Attr("due").lte(millis(last)) if last else condition,
                 ReturnValues="ALL_NEW",
             )["Attributes"]
@@ -51,7 +51,7 @@ class Turns(Rows):
             if is_condition_failed(error):
                 return None
             raise
-        return datetime.fromtimestamp(int(str(item["due"])) / 1000, UTC) - OURS.interval
+        return datetime.fromtimestamp(int(str(item["due"])) / 1000, UTC) - RATE.interval
 
     def _first_turn(self, now: datetime) -> bool:
         """Take a turn at once, if nobody waits."""

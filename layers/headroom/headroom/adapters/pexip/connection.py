@@ -1,6 +1,7 @@
 """The connection to the Management Node, made from the credentials in the secret, which may change at any time."""
 
-from collections.abc import Callable
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 from aws_lambda_powertools.utilities.parameters import GetParameterError, SecretsProvider
@@ -26,13 +27,14 @@ class Connection:
         """Keep one provider, and with it its cache."""
         self.provider = SecretsProvider()
 
-    def ask[T](self, question: Callable[[ManagementNode], T]) -> T:
-        """Ask the Management Node; where it denies the credentials, the secret is read again the next time.
+    @contextmanager
+    def node(self) -> Iterator[ManagementNode]:
+        """Lend the Management Node; where it denies the credentials, the secret is read again the next time.
 
-        Raise PexipError for whatever goes wrong.
+        Raise PexipDeniedError for a useless secret, PexipUnreachableError for one that cannot be read.
         """
         try:
-            return question(self.node())
+            yield self._connected()
         except PexipDeniedError:
             self.stale = True  # they may have been replaced
             raise
@@ -42,8 +44,7 @@ class Connection:
         if self.client:
             self.client.close()
 
-    def node(self) -> ManagementNode:
-        """Return the Management Node; raise PexipDeniedError for a useless secret."""
+    def _connected(self) -> ManagementNode:
         try:
             found = self.provider.get(self.settings.pexip_secret_arn, max_age=MAX_AGE, force_fetch=self.stale)
         except GetParameterError as error:

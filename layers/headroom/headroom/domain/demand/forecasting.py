@@ -204,7 +204,7 @@ def quarter_of(now: datetime) -> datetime:
 
 
 def outlook(profile: Profile, now: datetime) -> Outlook:
-    """Cut the hour around now out of a profile, with each past day's weight; it is good for a quarter of an hour."""
+    """Cut the hour and a half around now out of a profile, with each past day's weight; it is good for a quarter of an hour."""
     begins = quarter_of(now) - BEFORE * MINUTE
     local = begins.astimezone(ZoneInfo(profile.zone))
     first = 60 * local.hour + local.minute

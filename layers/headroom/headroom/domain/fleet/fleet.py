@@ -1,6 +1,7 @@
 """What is there: Pexip's locations and Conferencing Nodes, EC2's instances, and how the two fit together."""
 
 from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -253,6 +254,11 @@ class Node:
         return self.worker.shards == 0 and self.worker.signaling_count == 0
 
 
+def alive(instances: Iterable[Instance]) -> list[Instance]:
+    """Return those that are not terminated: of these a node has exactly one."""
+    return [instance for instance in instances if instance.power is not Power.TERMINATED]
+
+
 class UnknownNodeError(Exception):
     """Pexip's newest reading has no overflow node of this name; check its spelling on the status page."""
 
@@ -350,7 +356,7 @@ def match_up(
     names the nodes that Headroom opened within the last replication time.
     """
     workers = {worker.address: worker for worker in observation.reading.workers}
-    living = [instance for instance in observation.instances if instance.power is not Power.TERMINATED]
+    living = alive(observation.instances)
     addresses = Counter(instance.private_ip for instance in living)
     overflow = {location.overflow_location for location in observation.reading.locations}
     nodes, misfits = [], []

@@ -135,7 +135,11 @@ class Hold:
 
     def covers(self, moment: datetime) -> bool:
         """Say whether capacity is promised at that moment."""
-        return self.begins <= moment < self.until
+        return self.begins <= moment and not self.is_over(moment)
+
+    def is_over(self, moment: datetime) -> bool:
+        """Say whether its time has passed."""
+        return moment >= self.until
 
 
 class Pausing(StrEnum):
@@ -211,6 +215,7 @@ class Progress(StrEnum):
     IN_RESERVE = "in reserve"
     SERVING = "serving"
     FAILED = "failed"
+    UNWANTED = "unwanted"  # the newest plan wants the node off
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

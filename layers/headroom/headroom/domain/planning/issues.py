@@ -10,6 +10,7 @@ from headroom.domain.fleet.lifecycle import Wanted
 from headroom.domain.fleet.reconciling import reconcile
 from headroom.domain.planning.situation import Situation
 from headroom.domain.policy import Mode
+from headroom.domain.safety.permission import others_switch
 
 MINUTE = timedelta(minutes=1)
 TOO_LONG = timedelta(minutes=30)
@@ -101,7 +102,7 @@ def _issues_of_ourselves(situation: Situation) -> Iterator[Issue]:
     if situation.may.switched_by_others:
         yield Issue(
             kind=Trouble.TWO_CONTROLLERS,
-            what=f"Somebody else starts and stops nodes, too: {', '.join(situation.may.switched_by_others)}",
+            what=others_switch(situation.may.switched_by_others),
             advice="Headroom closes and stops nothing until an hour has passed without. Find the other controller and "
             "switch it off; Headroom goes on starting what is needed.",
         )

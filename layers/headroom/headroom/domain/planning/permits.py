@@ -7,7 +7,7 @@ from functools import cached_property
 from headroom.domain.fleet.fleet import Observation
 from headroom.domain.fleet.lifecycle import Commitments
 from headroom.domain.policy import Mode, Policy
-from headroom.domain.safety.permission import conflict
+from headroom.domain.safety.permission import conflict, others_switch
 
 
 @dataclass
@@ -52,9 +52,9 @@ class Permits:
     @cached_property
     def take_away(self) -> bool:
         """Closing and stopping, and starting a node that comes up closed: never beside another controller."""
-        return self.open and self.commitments.pause is None and not self.switched_by_others
+        return not self.why_not_taken_away
 
-    @property
+    @cached_property
     def why_not_taken_away(self) -> str:
         """Why nothing may be closed or stopped, if so."""
         if self.frozen:
@@ -65,5 +65,4 @@ class Permits:
             return f"The newest reading of Pexip is too old ({self.observation.unreachable or 'no reading came'})"
         if self.commitments.pause:
             return f"Nothing is closed or stopped while Headroom is paused: {self.commitments.pause.reason}"
-        others = ", ".join(self.switched_by_others)
-        return f"Somebody else starts and stops nodes, too: {others}" if others else ""
+        return others_switch(self.switched_by_others)

@@ -43,7 +43,7 @@ class Situation:
         self.claims = {
             memory.node: memory.claim
             for memory in commitments.memories
-            if memory.claim is not None and memory.claim.runs(now)
+            if memory.claim is not None and memory.is_at_work(now)
         }
         self.states = {node.name: node.state for node in fleet.nodes}
         self.nodes: dict[str, list[Node]] = {}  # by overflow location

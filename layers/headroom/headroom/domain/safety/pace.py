@@ -23,14 +23,14 @@ class Bucket:
         return (self.size - 1) * self.interval
 
 
-OURS = Bucket(size=4, interval=timedelta(milliseconds=625))  # 1.6 a second
+RATE = Bucket(size=4, interval=timedelta(milliseconds=625))  # 1.6 a second
 
 
-def turn_at(due: datetime | None, now: datetime, bucket: Bucket = OURS) -> datetime:
+def turn_at(due: datetime | None, now: datetime, bucket: Bucket = RATE) -> datetime:
     """Return when a request may be made; `due` is when the one after all earlier ones would be, at one every interval."""
     return now if due is None else max(now, due - bucket.burst)
 
 
-def due_after(due: datetime | None, now: datetime, bucket: Bucket = OURS) -> datetime:
+def due_after(due: datetime | None, now: datetime, bucket: Bucket = RATE) -> datetime:
     """Return the `due` of the request after this one."""
     return (now if due is None else max(now, due)) + bucket.interval

@@ -1,5 +1,7 @@
 """What the mode, Pexip's own settings and a pause allow: who may start, open, close and stop."""
 
+from collections.abc import Sequence
+
 from headroom.domain.fleet.fleet import PexipSettings
 from headroom.domain.fleet.lifecycle import Action, Pause
 from headroom.domain.policy import Mode
@@ -10,6 +12,11 @@ NOT_PLANNED_YET = "Headroom has not planned yet: wait a minute, and look at the 
 
 class NotNowError(Exception):
     """This may not be done as things are; the message says what stands against it. Nothing was touched."""
+
+
+def others_switch(nodes: Sequence[str]) -> str:
+    """Say that somebody else starts and stops nodes, too; empty if nobody does."""
+    return f"Somebody else starts and stops nodes, too: {', '.join(nodes)}" if nodes else ""
 
 
 def conflict(mode: Mode, settings: PexipSettings) -> str:

@@ -11,6 +11,7 @@ from datetime import datetime, timedelta
 from headroom.domain.fleet.fleet import is_ours
 from headroom.domain.fleet.lifecycle import Claim, Hold, Wanted
 from headroom.domain.policy import FRESH, Mode
+from headroom.domain.safety.permission import others_switch
 
 GAP = timedelta(seconds=120)  # between the two looks that find a node empty, at the least
 SHOWN = timedelta(seconds=30)  # within which Pexip's status shows what was placed on a node
@@ -123,10 +124,7 @@ def _only_in_control(e: Evidence) -> str:
 
 
 def _only_one_controller(e: Evidence) -> str:
-    if e.conflict:
-        return e.conflict
-    others = ", ".join(e.switched_by_others)
-    return f"Somebody else starts and stops nodes, too ({others}): two controllers" if others else ""
+    return e.conflict or others_switch(e.switched_by_others)
 
 
 def _only_tagged(e: Evidence) -> str:
