@@ -61,7 +61,7 @@ class Parts:
     @cached_property
     def pexip(self) -> "Connection":
         """The connection to the Management Node."""
-        from headroom.adapters.pexip.connection import Connection  # noqa: PLC0415 - requests is a fifth of a cold start
+        from headroom.adapters.pexip.connection import Connection  # noqa: PLC0415 - requests is a seventh of a cold start
 
         return Connection(self.settings)
 
