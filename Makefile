@@ -11,16 +11,17 @@ FIND_PYTHON = for python in $(CANDIDATES); do \
 UV := .tools/bin/uv
 RUN := PATH="$(CURDIR)/.venv/bin:$$PATH" SAM_CLI_TELEMETRY=0
 # Hashes, but never an address: who installs chooses the registry.
-COMPILE := $(UV) pip compile pyproject.toml --quiet --universal --python-version 3.13 --generate-hashes \
+COMPILE := $(UV) pip compile --quiet --universal --python-version 3.13 --generate-hashes \
            --no-header --no-annotate --no-emit-index-url --no-emit-find-links
-LAYER := --constraints requirements/desk.txt --no-emit-package boto3 --no-emit-package botocore --no-emit-package s3transfer
+DESK := cli/pyproject.toml lab/pyproject.toml --group layer --group test --no-emit-package headroom-cli
+LAYER := --group layer --constraints requirements/desk.txt --no-emit-package boto3 --no-emit-package botocore --no-emit-package s3transfer
 
 help:  ## Show this
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
 
 setup: .venv/.ready  ## Make .venv from the locks (every other target does it by itself)
 
-demo: .venv/.ready  ## A weekday morning, end to end (SPEED=40, UNTIL=09:15, TRACE=file DAY=2003-10-20)
+demo: .venv/.ready  ## A weekday morning, end to end (SPEED=40, UNTIL=09:15, STAY=1, TRACE=file DAY=2003-10-20)
 	@$(RUN) headroom demo $(if $(SPEED),--speed $(SPEED)) $(if $(TRACE),--trace '$(TRACE)') $(if $(DAY),--day '$(DAY)') $(if $(UNTIL),--until '$(UNTIL)')
 
 test: .venv/.ready  ## All tests: the deployed stack, which lives by the clock, and beside it, as far as it leaves time, the others
@@ -60,7 +61,7 @@ fix: .venv/.ready  ## Let ruff repair what it can
 	$(RUN) ruff format
 
 lock: $(UV)  ## Bring the locks up to date
-	$(COMPILE) --upgrade --group lab --group test --output-file requirements/desk.txt
+	$(COMPILE) $(DESK) --upgrade --output-file requirements/desk.txt
 	$(COMPILE) $(LAYER) --output-file layers/headroom/requirements.txt
 	printf 'mutmut\npytest\npytest-timeout\nhypothesis\n' | $(UV) pip compile - --quiet --universal --upgrade --generate-hashes --no-header --no-annotate \
 	  --no-emit-index-url --no-emit-find-links --python-version 3.13 --output-file requirements/mutants.txt
@@ -70,7 +71,7 @@ lock: $(UV)  ## Bring the locks up to date
 .PHONY: locks-in-step
 locks-in-step: $(UV)
 	@cp requirements/desk.txt .venv/desk.txt && cp layers/headroom/requirements.txt .venv/layer.txt
-	@$(COMPILE) --group lab --group test --output-file .venv/desk.txt && diff requirements/desk.txt .venv/desk.txt
+	@$(COMPILE) $(DESK) --output-file .venv/desk.txt && diff requirements/desk.txt .venv/desk.txt
 	@$(COMPILE) $(LAYER) --output-file .venv/layer.txt && diff layers/headroom/requirements.txt .venv/layer.txt
 	@echo "locks in step"
 
@@ -87,7 +88,7 @@ chaos: .venv/.ready  ## Look for a schedule that cuts a call (N=10000000 of the 
 	@$(RUN) headroom chaos $(if $(N),--kernel $(N)) $(if $(MINUTES),--minutes $(MINUTES)) $(if $(FIRST),--first $(FIRST))
 
 mutants: .venv/.ready .tools/mutants/.ready  ## How many small mistakes in rules and planner the tests notice (docs/mutants.md)
-	@$(RUN) python -m headroom_lab.mutants .tools/mutants/bin/mutmut .tools/mutants/work
+	@$(RUN) headroom mutants .tools/mutants/bin/mutmut .tools/mutants/work
 
 .tools/mutants/.ready: $(UV) requirements/mutants.txt
 	@[ -x .tools/mutants/bin/python ] || $(UV) venv --quiet --python .tools/bin/python .tools/mutants
@@ -102,9 +103,9 @@ $(UV): requirements/uv.txt
 	echo "Fetching uv with $$python"; "$$python" -m venv .tools && .tools/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/uv.txt
 	@touch $@
 
-.venv/.ready: $(UV) requirements/desk.txt pyproject.toml
+.venv/.ready: $(UV) requirements/desk.txt cli/pyproject.toml lab/pyproject.toml
 	@echo "Installing the desk's tools into .venv (about 700 MB, once)"
 	@[ -x .venv/bin/python ] || $(UV) venv --quiet --python .tools/bin/python .venv
 	@$(UV) pip sync --quiet --require-hashes requirements/desk.txt
-	@$(UV) pip install --quiet --no-deps --no-build-isolation --editable .
+	@$(UV) pip install --quiet --no-deps --no-build-isolation --editable ./cli --editable ./lab
 	@touch $@

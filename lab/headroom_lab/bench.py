@@ -21,10 +21,11 @@ from headroom.domain.fleet.fleet import Instance, Location, Observation, Power, 
 from headroom.domain.fleet.lifecycle import Commitments, Hold, Memory
 from headroom.domain.planning.planning import plan
 from headroom.domain.policy import Mode, Policy
-from headroom_lab.replay.run import NAMES, Job, play_all
-from headroom_lab.replay.score import Result
-from headroom_lab.replay.show import score_table
-from headroom_lab.replay.work import Work
+from headroom_replay.names import NAMES
+from headroom_replay.run import Job, play_all
+from headroom_replay.score import Result
+from headroom_replay.show import score_table
+from headroom_replay.work import Work
 
 LOCATIONS, NODES, HISTORY = 50, 500, 400  # days
 MEETINGS, TRAIL = 10, 8  # booked in each location; minutes

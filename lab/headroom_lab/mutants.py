@@ -6,7 +6,6 @@ mutmut wants its sources under `src` and an environment of its own; `make mutant
 import re
 import shutil
 import subprocess
-import sys
 import tomllib
 from collections import Counter
 from pathlib import Path
@@ -80,7 +79,7 @@ def page(counted: dict[str, Counter[str]], survivors: list[str]) -> str:
     )
 
 
-def main(mutmut: Path, folder: Path) -> int:
+def run(mutmut: Path, folder: Path) -> int:
     """Run it, write docs/mutants.md, and fail below the goal."""
     prepare(folder)
     subprocess.run([mutmut, "run"], cwd=folder, check=True, stdout=subprocess.DEVNULL)
@@ -98,7 +97,3 @@ def main(mutmut: Path, folder: Path) -> int:
     scores = {module: 100 * fates["killed"] / fates.total() for module, fates in counted.items()}
     print(", ".join(f"domain/{module}.py {score:.1f} %" for module, score in scores.items()))
     return 0 if min(scores.values()) >= LEAST else 1
-
-
-if __name__ == "__main__":
-    sys.exit(main(Path(sys.argv[1]).absolute(), Path(sys.argv[2]).absolute()))

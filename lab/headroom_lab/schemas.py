@@ -12,7 +12,7 @@ from headroom.domain.history.events import Event
 from headroom.domain.people.status import Seen, Status
 from headroom.domain.planning.issues import Issue
 from headroom.usecases.order import Done
-from headroom_lab.reporting.figures import Report
+from headroom_cli.reporting.figures import Report
 
 FOLDER = Path(__file__).parents[2] / "docs/schemas"
 KINDS: dict[str, Any] = {

@@ -23,7 +23,7 @@ from jsonschema import Draft202012Validator
 from headroom.domain.fleet.fleet import NodeState
 from headroom.domain.history.record import Decision
 from headroom.domain.policy import Mode
-from headroom_lab.cli.main import main
+from headroom_cli.main import main
 from headroom_lab.demo.play import Stage, set_stage
 from headroom_lab.demo.scenario import bundled
 from tests.conftest import ENVIRONMENT
@@ -130,7 +130,7 @@ def happened(stage: Stage, node: str) -> list[str]:
 def headroom(stage: Stage, *arguments: str) -> subprocess.CompletedProcess[str]:
     """Type a command, with the embedded AWS for an account."""
     environment = os.environ | stage.aws.environment | {"HEADROOM_CLOCK": str(stage.clock.path)}
-    command = [sys.executable, "-m", "headroom_lab.cli.main", *arguments]
+    command = [sys.executable, "-m", "headroom_cli", *arguments]
     return subprocess.run(command, env=environment, capture_output=True, text=True, check=False, timeout=240)
 
 
@@ -362,7 +362,7 @@ def test_the_page_of_a_deployed_stack_is_served_until_ctrl_c(stage: Stage, how: 
         os.environ | stage.aws.environment | {"HEADROOM_CLOCK": str(stage.clock.path), "PYTHONUNBUFFERED": "1"}
     )
     ignoring = ("sh", "-c", 'trap "" INT; exec "$@"', "sh")
-    command = [*ignoring, sys.executable, "-m", "headroom_lab.cli.main", "page"]
+    command = [*ignoring, sys.executable, "-m", "headroom_cli", "page"]
     with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True) as page:
         assert page.stdout
         origin, _, token = page.stdout.readline().strip().partition("/#token=")

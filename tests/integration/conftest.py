@@ -18,12 +18,12 @@ from headroom.adapters.pexip.connection import Connection
 from headroom.domain.history.events import Event
 from headroom.domain.planning.plans import Plan
 from headroom.settings import Settings
-from headroom_lab.pexip.bursting import Bursting
 from headroom_lab.pexip.power import OwnInstances
 from headroom_lab.pexip.resources import Platform
 from headroom_lab.pexip.server import ManagementNode, Serving, serve
-from headroom_lab.pexip.switches import Switches
-from headroom_lab.pexip.world import Location, Node, World
+from headroom_replay.bursting import Bursting
+from headroom_replay.switches import Switches
+from headroom_replay.world import Location, Node, World
 
 CONTEXT: Any = SimpleNamespace(
     function_name="function",

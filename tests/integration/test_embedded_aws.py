@@ -17,9 +17,9 @@ import yaml
 from botocore.exceptions import ClientError
 
 from headroom.domain.policy import Mode
+from headroom_cli.stack import stack_of
 from headroom_lab.aws.embedded import ACCOUNT, REGION, EmbeddedAws
 from headroom_lab.aws.patches import EngineChangedError, replace
-from headroom_lab.cli.stack import stack_of
 from headroom_lab.clock import LabClock
 from headroom_lab.proof.asl import Execution, FailedError
 

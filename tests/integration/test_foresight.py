@@ -16,7 +16,7 @@ from headroom.domain.demand.turned_away import Sample
 from headroom.domain.planning.planning import plan
 from headroom.usecases.learn import Learner, outlooks_around
 from headroom_lab.pexip import resources
-from headroom_lab.pexip.world import Call, Location
+from headroom_replay.world import Call, Location
 from tests.integration.conftest import Desk
 
 MINUTE, HOUR, DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)

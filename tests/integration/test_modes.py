@@ -14,7 +14,7 @@ from headroom.domain.policy import Mode
 from headroom.domain.safety.permission import NotNowError
 from headroom.usecases.claim import Claim
 from headroom.usecases.record import Recorder
-from headroom_lab.pexip.world import Call
+from headroom_replay.world import Call
 from tests.integration.conftest import Desk
 
 CALLS_A_TICK, CALLS_A_LOOK = 8, 6

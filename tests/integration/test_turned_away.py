@@ -6,7 +6,6 @@ import json
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import boto3
@@ -17,10 +16,11 @@ from jsonschema import Draft202012Validator
 
 from headroom import clock
 from headroom.domain.demand.turned_away import Sample
-from headroom_lab.cli import main as cli
-from headroom_lab.cli import report
-from headroom_lab.pexip.world import Call
+from headroom_cli.main import main
+from headroom_cli.reporting.made import period_of
+from headroom_cli.stack import Deployed
 from headroom_lab.schemas import SCHEMAS
+from headroom_replay.world import Call
 from tests.integration.conftest import Desk
 from tests.support.alarms import Prints, fires_and_clears
 
@@ -113,14 +113,18 @@ def recorded(desk: Desk) -> Desk:
     return desk
 
 
+def deployed(desk: Desk, monkeypatch: pytest.MonkeyPatch, **parameters: str) -> None:
+    """Have the command line find the desk's ledger."""
+    stack = Deployed("headroom", desk.ledger, parameters, {})
+    monkeypatch.setattr("headroom_cli.stack.stack_of", lambda _: stack)
+
+
 @pytest.fixture
 def run(recorded: Desk, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Result]:
-    stack = SimpleNamespace(ledger=recorded.ledger, parameters={"TimeZone": "Europe/Oslo", "NodeHourPrice": "0"})
-    monkeypatch.setattr(cli, "ledger_of", lambda _: recorded.ledger)
-    monkeypatch.setattr(report, "stack_of", lambda _: stack)
+    deployed(recorded, monkeypatch, TimeZone="Europe/Oslo", NodeHourPrice="0")
 
     def invoke(*arguments: str) -> Result:
-        return CliRunner(env={"COLUMNS": "120"}).invoke(cli.main, list(arguments))
+        return CliRunner(env={"COLUMNS": "120"}).invoke(main, list(arguments))
 
     return invoke
 
@@ -170,10 +174,9 @@ def test_the_comparison_is_a_table_for_people(run: Callable[..., Result]) -> Non
 
 
 def test_a_stack_that_has_recorded_nothing_yet_says_so(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(cli, "ledger_of", lambda _: desk.ledger)
-    monkeypatch.setattr(report, "stack_of", lambda _: SimpleNamespace(ledger=desk.ledger, parameters={}))
+    deployed(desk, monkeypatch)
     for command in ("export", "report"):
-        said = CliRunner().invoke(cli.main, [command])
+        said = CliRunner().invoke(main, [command])
         assert said.exit_code == 1
         assert "come back after some days" in said.output
 
@@ -195,7 +198,7 @@ def test_the_report_is_a_page_and_goes_where_it_is_wanted(
         "Pexip&#39;s own rule, replayed",
         "The ten costliest decisions",
         "Starts that served: 0",
-        '<svg role="img"',
+        'role="img" aria-label="Node-hours in',
     ):
         assert words in page, words
     stored = boto3.client("s3").get_object(Bucket="reports", Key="may.html")["Body"].read().decode()
@@ -205,7 +208,7 @@ def test_the_report_is_a_page_and_goes_where_it_is_wanted(
 
 
 def test_a_month_is_the_site_s_own_and_one_that_has_not_begun_is_refused(run: Callable[..., Result]) -> None:
-    assert report.period_of(datetime(2026, 3, 1), 28, "Europe/Oslo") == (  # noqa: DTZ001 - as it was typed
+    assert period_of(datetime(2026, 3, 1), 28, "Europe/Oslo") == (  # noqa: DTZ001 - as it was typed
         datetime(2026, 2, 28, 23, tzinfo=UTC),
         datetime(2026, 3, 31, 22, tzinfo=UTC),
     )
@@ -219,10 +222,8 @@ def test_a_location_that_nobody_called_is_reported_on_without_a_replay(
 ) -> None:
     desk.tick()
     desk.ledger.keep_samples(Sample(at=clock.now() - n * MINUTE, location="Oslo", used=0.0, hd=20) for n in range(120))
-    monkeypatch.setattr(
-        report, "stack_of", lambda _: SimpleNamespace(ledger=desk.ledger, parameters={"TimeZone": "UTC"})
-    )
-    said = CliRunner(env={"COLUMNS": "120"}).invoke(cli.main, ["report", "--days", "1"])
+    deployed(desk, monkeypatch, TimeZone="UTC")
+    said = CliRunner(env={"COLUMNS": "120"}).invoke(main, ["report", "--days", "1"])
     assert said.exit_code == 0
     assert "Not replayed: Nobody called" in said.output
     assert "as it was" in said.stdout

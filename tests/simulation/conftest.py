@@ -9,7 +9,6 @@ import pytest
 
 from headroom.domain.policy import Mode
 from headroom.usecases.order import Operator
-from headroom_lab.cli import act, explain, operate, show
 from headroom_lab.proof.stage import Stage
 
 RUSH = [(2 + n / 3, f"meeting {n % 3}", 12.0) for n in range(22)]
@@ -60,11 +59,9 @@ class Deployed:
 @pytest.fixture
 def deployed(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> Deployed:
     found = Deployed(stage, Mode.CONTROL)
-    for module in (operate, act):
-        monkeypatch.setattr(module, "stack_of", lambda _: found)
-    for module in (show, explain):
-        monkeypatch.setattr(module, "ledger_of", lambda _: found.ledger)
-    for module in (operate, act):
-        monkeypatch.setattr(module, "identity", lambda: "Operators/anna")
+    monkeypatch.setattr("headroom_cli.stack.stack_of", lambda _: found)
+    monkeypatch.setattr("headroom_cli.waiting.wait", stage.sleep)
+    for module in ("acting", "handing"):
+        monkeypatch.setattr(f"headroom_cli.{module}.identity", lambda: "Operators/anna")
     stage.after(0, stage.every_minute)
     return found

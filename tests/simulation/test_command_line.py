@@ -10,7 +10,7 @@ from click.testing import CliRunner, Result
 from jsonschema import Draft202012Validator
 
 from headroom.domain.policy import Mode
-from headroom_lab.cli.main import main
+from headroom_cli.main import main
 from headroom_lab.schemas import SCHEMAS
 from tests.simulation.conftest import Deployed
 

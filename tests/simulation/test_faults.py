@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 
 from headroom.domain.fleet.lifecycle import Hold, Pause
-from headroom_lab.pexip.world import Node
 from headroom_lab.proof.asl import Execution
 from headroom_lab.proof.cloud import aws_error, dynamodb_error
 from headroom_lab.proof.stage import BEGIN, Stage
+from headroom_replay.world import Node
 
 type Make = Callable[..., Stage]
 

@@ -5,7 +5,7 @@ from typing import Any
 from click.testing import CliRunner, Result
 
 from headroom.domain.policy import Mode
-from headroom_lab.cli.main import main
+from headroom_cli.main import main
 from headroom_lab.proof.stage import Stage
 from tests.simulation.conftest import Deployed
 
@@ -109,5 +109,5 @@ def test_a_hand_back_that_nobody_answers_ends_with_what_is_missing(deployed: Dep
     deployed.stage.minutes(2)
     said = run("hand-back")
     assert said.exit_code == 1
-    assert "Still not so after 60 min: Pexip's own bursting is enabled" in said.output
+    assert "After 60 min this is still not so: Pexip's own bursting is enabled" in said.output
     assert deployed.mode is Mode.CONTROL

@@ -13,9 +13,9 @@ from click.testing import CliRunner
 from headroom.domain.demand.forecasting import PastDay
 from headroom.domain.history.events import Event, Kind
 from headroom.usecases.order import Operator
-from headroom_lab.cli.main import main
-from headroom_lab.page import charts
-from headroom_lab.page.server import Page, page_of, serving
+from headroom_cli.main import main
+from headroom_cli.page import charts
+from headroom_cli.page.server import Page, page_of, serving
 from headroom_lab.proof.stage import Stage
 from tests.simulation.conftest import RUSH, Deployed
 
@@ -174,7 +174,7 @@ def test_before_anything_is_known_the_charts_say_so(stage: Stage) -> None:
 
 def test_a_port_that_is_taken_is_said(page: Page, deployed: Deployed, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(deployed, "parameters", PARAMETERS, raising=False)
-    monkeypatch.setattr("headroom_lab.cli.page.stack_of", lambda _: deployed)
+    monkeypatch.setattr("headroom_cli.stack.stack_of", lambda _: deployed)
     said = CliRunner().invoke(main, ["page", "--port", str(page.port)])
     assert said.exit_code == 1
     assert f"Port {page.port} cannot be used: Address already in use." in said.output

@@ -18,10 +18,10 @@ from headroom.domain.fleet.lifecycle import Action
 from headroom.domain.planning.planning import plan
 from headroom.domain.planning.plans import Plan
 from headroom.domain.policy import Mode, Policy
-from headroom_lab.pexip.world import Call
-from headroom_lab.replay.production import Headroom, policy_for
-from headroom_lab.replay.site import Site
-from headroom_lab.replay.work import OVERFLOW, PRINCIPAL, Platform, Work
+from headroom_replay.production import Headroom, policy_for
+from headroom_replay.site import Site
+from headroom_replay.work import OVERFLOW, PRINCIPAL, Platform, Work
+from headroom_replay.world import Call
 from tests.support.builders import NOW, closed, node, observe, promised
 
 BEGIN = datetime(2026, 3, 2, 7, tzinfo=UTC)

@@ -8,11 +8,11 @@ import pytest
 from headroom.domain.fleet.fleet import NodeState
 from headroom.domain.fleet.lifecycle import Hold
 from headroom.domain.planning.promises import ENOUGH_STARTS, chance
-from headroom_lab.pexip.switches import Switches
-from headroom_lab.pexip.world import Call
-from headroom_lab.replay.production import Headroom, policy_for
-from headroom_lab.replay.site import Site
-from headroom_lab.replay.work import OVERFLOW, PRINCIPAL, Platform, Work
+from headroom_replay.production import Headroom, policy_for
+from headroom_replay.site import Site
+from headroom_replay.switches import Switches
+from headroom_replay.work import OVERFLOW, PRINCIPAL, Platform, Work
+from headroom_replay.world import Call
 
 DAYS, LEAD = 150, timedelta(minutes=10)
 FIRST = datetime(2026, 1, 1, 9, tzinfo=UTC)

@@ -66,10 +66,10 @@ def upwards(imports: Iterator[Import], floors: tuple[tuple[str, ...], ...]) -> l
         ]
         return max(holders)[1] if holders else -1
 
-    own = floors[0][0].split(".")[0]
+    own = {name.split(".")[0] for floor in floors for name in floor}
     found = []
     for each in imports:
-        if each.imported.split(".")[0] == own:
+        if each.imported.split(".")[0] in own:
             here, there = floor_of(each.module), floor_of(each.imported)
             if here < 0 or there < 0 or there > here:
                 found.append(str(each))

@@ -27,6 +27,7 @@ FLOORS = (
     ("headroom.widgets",),
     ("functions",),
 )
+DESK = (("headroom",), ("headroom_replay",), ("headroom_cli",), ("headroom_lab",))
 AT_THE_DOOR = {"__init__", "clock", "settings", "observability", "version"}
 LONGEST = 500  # lines
 
@@ -41,8 +42,20 @@ def inner(imports: Iterator[Import]) -> Iterator[Import]:
     return (each for each in imports if each.imported != "headroom" and each.module != "headroom")
 
 
+def desk() -> Iterator[Import]:
+    """What is installed at a desk: the replay, the command, the laboratory."""
+    for folder in ("cli/headroom_replay", "cli/headroom_cli", "lab/headroom_lab"):
+        yield from imports_of(ROOT / folder)
+
+
+def test_the_replay_knows_no_command_and_the_command_no_laboratory() -> None:
+    assert upwards(desk(), DESK) == []
+
+
 def test_no_module_stands_in_a_circle() -> None:
     assert circle(imports_of(PACKAGE), "headroom") == []
+    for package in ("headroom_replay", "headroom_cli", "headroom_lab"):
+        assert circle(desk(), package) == []
 
 
 def test_the_domain_imports_itself_and_the_standard_library_only() -> None:
@@ -93,6 +106,13 @@ def test_an_import_upwards_is_found_in_every_form(copy: Path, form: str) -> None
     found = upwards(inner(imports_of(copy)), FLOORS)
     assert len(found) == 1
     assert found[0].startswith("headroom.domain.planning.planted:")
+
+
+def test_a_command_that_needs_the_laboratory_is_found(tmp_path: Path) -> None:
+    planted = Path(shutil.copytree(ROOT / "cli/headroom_replay", tmp_path / "headroom_replay")) / "planted.py"
+    planted.write_text("def later():\n    from headroom_lab.pexip import server")
+    [found] = upwards(imports_of(tmp_path / "headroom_replay"), DESK)
+    assert found.startswith("headroom_replay.planted:")
 
 
 def test_a_module_without_a_room_is_found(copy: Path) -> None:

@@ -17,12 +17,12 @@ from typing import Any
 import msgspec
 
 from headroom.adapters.ledger import Ledger
-from headroom_lab.aws.embedded import EmbeddedAws, build, deploy, free_port
+from headroom_lab.aws.embedded import REGION, EmbeddedAws, build, deploy, free_port
 from headroom_lab.clock import LabClock
 from headroom_lab.demo import scenario as scenes
 from headroom_lab.demo.scenario import HOSTNAME, NAT_NODE, SEED, Scenario
 from headroom_lab.pexip.alone import Home
-from headroom_lab.pexip.world import World
+from headroom_replay.world import World
 
 STACK = "headroom"
 SETUP_SPEED = 20.0
@@ -54,6 +54,18 @@ class Stage:
     def url(self) -> str:
         """The Management Node's address."""
         return f"https://127.0.0.1:{self.port}"
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """What lets a command work on the stack in its own time, and curl on the Management Node."""
+        access = self.home.access()
+        return self.aws.environment | {
+            "AWS_REGION": REGION,
+            "HEADROOM_CLOCK": str(self.clock.path),
+            "PEXIP_URL": self.url,
+            "PEXIP_USER": f"{access.username}:{access.password}",
+            "PEXIP_CA": str(self.home.folder / "ca.pem"),
+        }
 
     @property
     def ledger(self) -> Ledger:
@@ -104,7 +116,7 @@ class Stage:
         with (self.home.folder / "platform.log").open("ab") as log:
             self.platform = subprocess.Popen(
                 [
-                    *(sys.executable, "-m", "headroom_lab.cli.main", "pexip", "--port", str(self.port)),
+                    *(sys.executable, "-m", "headroom_cli", "pexip", "--port", str(self.port)),
                     *("--folder", str(self.home.folder), "--ec2", self.aws.endpoint, "--hostname", HOSTNAME),
                 ],
                 env=environment,

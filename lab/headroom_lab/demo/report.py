@@ -12,8 +12,8 @@ from markupsafe import Markup
 from headroom.adapters.ledger import Ledger
 from headroom.domain.history.events import Event, Kind
 from headroom.domain.history.lifetimes import Lifetime
+from headroom_cli.drawing import BLUE, ORANGE, STYLE, TEMPLATES, VERMILION, Line, over_time, steps
 from headroom_lab.demo.scenario import ZONE, Outcome, Scenario
-from headroom_lab.drawing import BLUE, ORANGE, STYLE, TEMPLATES, VERMILION, drawing
 
 LAUNCHES_AGREE = 2.0  # seconds
 STOPS_AGREE = 120.0
@@ -176,17 +176,17 @@ def chart(morning: Morning) -> Markup:
     """Draw load against capacity over the morning, rejected calls marked."""
     begin = morning.scenario.at(morning.scenario.begins)
     samples = [line for line in morning.happened("sample") if line["at"] >= begin]
-    times: Any = [datetime.fromtimestamp(line["at"], ZONE) for line in samples]
-    with drawing("HD connections in use and serving over the morning", zone=ZONE) as made:
-        capacity = [line["capacity"] for line in samples]
-        made.axes.step(times, capacity, where="post", label="HD connections that serve", color=BLUE)
-        made.axes.fill_between(times, [line["used"] for line in samples], alpha=0.4, label="in use", color=ORANGE)
-        rejected: Any = [datetime.fromtimestamp(line["at"], ZONE) for line in morning.happened("rejected")]
-        if rejected:
-            made.axes.plot(rejected, [0] * len(rejected), "x", label="call turned away", color=VERMILION)
-        made.axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.08), ncol=4, frameon=False, fontsize="small")
-        made.axes.set_ylabel("HD connections")
-    return made.svg
+    capacity = steps([(line["at"], line["capacity"]) for line in samples])
+    used = [(line["at"], line["used"]) for line in samples]
+    lines = [
+        Line(label="HD connections that serve", points=capacity, colour=BLUE, width=2),
+        Line(label="in use", points=used, colour=ORANGE, fill=True),
+    ]
+    rejected = [(line["at"], 0.0) for line in morning.happened("rejected")]
+    lines += [Line(label="call turned away", points=rejected, colour=VERMILION, dots=True)] if rejected else []
+    return over_time(
+        "HD connections in use and serving over the morning", "HD connections", lines, ZONE, (begin, samples[-1]["at"])
+    )
 
 
 def write(morning: Morning, folder: Path) -> dict[str, Any]:

@@ -4,7 +4,7 @@ import os
 import signal
 import time as real_time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -15,11 +15,11 @@ from rich.table import Table
 from headroom import clock
 from headroom.domain.policy import Policy
 from headroom.usecases.order import Operator
-from headroom_lab.demo import report
+from headroom_cli.page.server import Page, page_of, serving
+from headroom_lab.demo import report, running
 from headroom_lab.demo.play import STACK, Stage, set_stage
 from headroom_lab.demo.scenario import BURST_NODES, ZONE, Outcome, Scenario, with_foresight, with_pexips_own_rule
 from headroom_lab.demo.screen import View, draw, say_briefly
-from headroom_lab.page.server import Page, page_of, serving
 
 LOOKS_EVERY = 0.3  # real seconds
 SETTLES_WITHIN = 15 * 60  # lab seconds for what is still at work when the morning ends
@@ -27,9 +27,10 @@ BUSY_FROM, BUSY_FOR, BUSY_SLOWDOWN = 2, 120, 6  # workflows begun within so many
 BRIEF_EVERY = 300  # lab seconds between two lines where there is no terminal
 
 
-def run(scenario: Scenario, speed: float, console: Console, folder: Path) -> int:
-    """Play it all; return the exit code."""
+def run(scenario: Scenario, speed: float, console: Console, folder: Path, *, stay: bool = False) -> int:
+    """Play it all, and stay until Ctrl-C if asked; return the exit code."""
     began = real_time.monotonic()
+    os.environ.pop("HEADROOM_CLOCK", None)  # of another demo, for which this terminal was set up
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.default_int_handler)
     with ExitStack() as stack:
@@ -43,14 +44,27 @@ def run(scenario: Scenario, speed: float, console: Console, folder: Path) -> int
         if status:
             status.stop()
         page = stack.enter_context(_page(stage, speed))
+        stack.enter_context(running.announced(stage.environment))
         console.print(f"The page, live: {page.address}", soft_wrap=True)
+        console.print(f"For the command line, in another terminal: {running.eval_line()}", soft_wrap=True, markup=False)
         play(stage, speed, console, page.address)
         found = report.write(_morning(stage, native, oracle, real_time.monotonic() - began), folder)
-    _summarise(found, native, oracle, console, folder)
-    problems = report.failures(found)
-    for problem in problems:
-        console.print(f"[bold red]{problem}")
+        _summarise(found, native, oracle, console, folder)
+        problems = report.failures(found)
+        for problem in problems:
+            console.print(f"[bold red]{problem}")
+        if stay:
+            console.print("The stack goes on until Ctrl-C.")
+            _stay(stage, speed, page.address)
     return 1 if problems else 0
+
+
+def _stay(stage: Stage, speed: float, address: str) -> None:
+    """Go on at that speed, slower while much begins, until Ctrl-C."""
+    with suppress(KeyboardInterrupt):
+        while True:
+            real_time.sleep(LOOKS_EVERY)
+            pace_of_now(stage, speed, look(stage, address))
 
 
 @contextmanager

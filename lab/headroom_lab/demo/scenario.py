@@ -9,15 +9,15 @@ from zoneinfo import ZoneInfo
 from headroom.domain.demand.bookings import Series
 from headroom.domain.demand.forecasting import Booking
 from headroom.domain.demand.turned_away import Sample
-from headroom_lab.load import Booked, calls_of_day, meetings_day, read_trace, scale_of, trace_day
-from headroom_lab.pexip.bursting import Bursting
 from headroom_lab.pexip.power import OwnInstances
 from headroom_lab.pexip.resources import when
-from headroom_lab.pexip.switches import Switches
-from headroom_lab.pexip.world import Call, Location, Node, World
-from headroom_lab.replay.oracle import schedule
-from headroom_lab.replay.work import PRINCIPAL as ORACLES_PRINCIPAL
-from headroom_lab.replay.work import Platform, Work, samples_of
+from headroom_replay.bursting import Bursting
+from headroom_replay.load import Booked, calls_of_day, meetings_day, read_trace, scale_of, trace_day
+from headroom_replay.oracle import schedule
+from headroom_replay.switches import Switches
+from headroom_replay.work import PRINCIPAL as ORACLES_PRINCIPAL
+from headroom_replay.work import Platform, Work, samples_of
+from headroom_replay.world import Call, Location, Node, World
 
 ZONE = ZoneInfo("Europe/Stockholm")
 BUNDLED_DAY = date(2026, 3, 2)  # a Monday

@@ -18,12 +18,12 @@ import trustme
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from headroom_lab.pexip.bursting import Bursting
 from headroom_lab.pexip.power import Ec2Instances, OwnInstances, Power
 from headroom_lab.pexip.resources import Platform
 from headroom_lab.pexip.server import Access, ManagementNode, Serving, serve
 from headroom_lab.pexip.traffic import Meter
-from headroom_lab.pexip.world import World
+from headroom_replay.bursting import Bursting
+from headroom_replay.world import World
 
 SAVES_EVERY = 0.5  # real seconds
 

@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Any, Protocol
 
 from headroom_lab.pexip.traffic import Meter
-from headroom_lab.pexip.world import Node, World
+from headroom_replay.world import Node, World
 
 
 class Power(Protocol):

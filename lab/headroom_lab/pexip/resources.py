@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from headroom_lab.pexip.power import Power
-from headroom_lab.pexip.world import TOKENS_PER_HD, Call, Location, Node, World
+from headroom_replay.world import TOKENS_PER_HD, Call, Location, Node, World
 
 Row = dict[str, Any]
 VERSION = "37 (80989.0.0)"

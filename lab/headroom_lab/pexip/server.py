@@ -29,8 +29,8 @@ from starlette.responses import JSONResponse, RedirectResponse, Response
 from starlette.routing import Route
 
 from headroom import clock
-from headroom_lab.pexip.bursting import Bursting
 from headroom_lab.pexip.resources import CONFIGURATION, HISTORY, LONGEST, SMALLEST, STATUS, Platform, Row
+from headroom_replay.bursting import Bursting
 
 KINDS = {"status": STATUS, "history": HISTORY, "configuration": CONFIGURATION}
 COMMANDS = {

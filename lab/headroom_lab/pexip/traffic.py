@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
-from headroom_lab.pexip.world import World
+from headroom_replay.world import World
 
 PERIOD = 300  # seconds
 IDLE, A_CALL = 100_000.0, 600_000.0  # bytes a minute

@@ -8,7 +8,7 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 from headroom_lab.pexip.traffic import PERIOD, sent_in_a_minute
-from headroom_lab.pexip.world import Node, World
+from headroom_replay.world import Node, World
 
 PENDING_FOR, STOPPING_FOR = 12.0, 45.0
 SIMULATED = "Simulated"  # the operation that errors of this account name

@@ -9,9 +9,9 @@ from random import Random
 
 from headroom.domain.fleet.fleet import is_ours
 from headroom.domain.fleet.lifecycle import Pause
-from headroom_lab.pexip.world import Node
 from headroom_lab.proof.cloud import Machine
 from headroom_lab.proof.stage import Hazards, Stage
+from headroom_replay.world import Node
 
 TROUBLED, CALM, FORGOTTEN = (
     35.0,

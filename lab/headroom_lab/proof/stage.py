@@ -36,17 +36,17 @@ from headroom.adapters.notify import Notify
 from headroom.adapters.parts import Parts, using
 from headroom.adapters.workflows import Workflows
 from headroom.settings import Settings, SettingsError
-from headroom_lab.pexip.bursting import Bursting
 from headroom_lab.pexip.resources import Platform
 from headroom_lab.pexip.server import ManagementNode
-from headroom_lab.pexip.switches import Switches
-from headroom_lab.pexip.world import Call, Location, Node, World
 from headroom_lab.proof.alone import NetworkReachedError, alone
 from headroom_lab.proof.asl import Execution, FailedError, read_machine
 from headroom_lab.proof.cloud import SIMULATED, Cloud, Machine, aws_error, dynamodb_error
 from headroom_lab.proof.environment import ENVIRONMENT
 from headroom_lab.proof.manager import Direct
 from headroom_lab.proof.table import MemoryTable
+from headroom_replay.bursting import Bursting
+from headroom_replay.switches import Switches
+from headroom_replay.world import Call, Location, Node, World
 
 ROOT = Path(__file__).parents[3]
 HOSTNAME, PRINCIPAL, OVERFLOW = "manager.example.com", "Oslo", "Cloud"

@@ -15,7 +15,7 @@ from headroom.domain.planning.planning import plan
 from headroom_lab.demo import report
 from headroom_lab.demo.scenario import ZONE, Outcome, bundled, from_trace, with_pexips_own_rule
 from headroom_lab.demo.screen import View, draw
-from headroom_lab.load import TraceError
+from headroom_replay.load import TraceError
 from tests.support.builders import CONTROL, NOW, node, observe, promised
 
 SCENARIO = bundled(time(8, 28), time(10, 30))

@@ -13,12 +13,12 @@ import pytest
 import requests
 
 from headroom_lab.demo.scenario import platform_of
-from headroom_lab.pexip.bursting import Bursting
 from headroom_lab.pexip.power import OwnInstances
 from headroom_lab.pexip.resources import Platform
 from headroom_lab.pexip.server import ManagementNode, Serving, serve
-from headroom_lab.pexip.switches import Switches
-from headroom_lab.pexip.world import Call, World
+from headroom_replay.bursting import Bursting
+from headroom_replay.switches import Switches
+from headroom_replay.world import Call, World
 
 # What the documentation lists for each resource; the server may show more, never less.
 DOCUMENTED = {

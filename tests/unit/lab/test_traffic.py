@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 
 from headroom_lab.pexip.traffic import A_CALL, IDLE, PERIOD, Meter
-from headroom_lab.pexip.world import Call, Node, World
-from tests.unit.lab.test_world import PLACES
+from headroom_replay.world import Call, Node, World
+from tests.unit.replay.test_world import PLACES
 
 
 def watched(begin: float, until: float, calls: int, step: float = 5) -> list[dict[str, Any]]:

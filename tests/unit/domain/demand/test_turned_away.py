@@ -5,10 +5,10 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from headroom.domain.demand.turned_away import Sample, estimate
-from headroom_lab.replay import controllers
-from headroom_lab.replay.site import Site
-from headroom_lab.replay.suite import cases_of
-from headroom_lab.replay.work import OVERFLOW, PRINCIPAL
+from headroom_replay import controllers
+from headroom_replay.site import Site
+from headroom_replay.suite import cases_of
+from headroom_replay.work import OVERFLOW, PRINCIPAL
 
 NINE = datetime(2026, 3, 2, 9, tzinfo=UTC)
 MINUTE = timedelta(minutes=1)

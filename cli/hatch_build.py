@@ -1,0 +1,15 @@
+"""Put the package that the layer ships into the command's wheel, too; an editable install finds it where it lies."""
+
+from pathlib import Path
+from typing import Any
+
+from hatchling.builders.hooks.plugin.interface import BuildHookInterface
+
+
+class Layer(BuildHookInterface):  # type: ignore[type-arg]  # hatchling's own generic
+    """Adds layers/headroom/headroom."""
+
+    def initialize(self, version: str, build_data: dict[str, Any]) -> None:
+        """Name it, unless the wheel is an editable one."""
+        if version == "standard":
+            build_data["force_include"][str(Path(self.root).parent / "layers/headroom/headroom")] = "headroom"

@@ -1,0 +1,1 @@
+"""The `headroom` command: what an operator uses on a deployed stack."""

@@ -1,0 +1,86 @@
+"""Carry out what people ask for, and show what becomes of it."""
+
+from datetime import datetime
+from typing import Any
+
+import click
+import msgspec
+from rich.console import Console, Group
+from rich.live import Live
+
+from headroom import clock
+from headroom.adapters.ledger import Ledger
+from headroom.domain.people.orders import Do
+from headroom.domain.planning.promises import BadRequestError
+from headroom.usecases.order import Done, Order
+from headroom.widgets.words import next_time_of
+from headroom_cli import showing, waiting
+from headroom_cli.looking import as_json, status_in
+from headroom_cli.stack import Deployed, identity, spoken
+
+LOOKS_AGAIN = 2.0  # real seconds
+
+
+def _when(ledger: Ledger, text: str | None) -> datetime | None:
+    """Read a time of day in the site's zone, the next one of that name, or a whole time."""
+    if text is None:
+        return None
+    decision = ledger.decision_at(clock.now())
+    when = next_time_of(text, decision.policy.zone if decision else "UTC", clock.now())
+    if when is None:
+        raise click.UsageError(f"{text} is no time: write 14:00, or 2026-03-02T14:00.")
+    return when
+
+
+def ordered(deployed: Deployed, order: Order) -> Done:
+    """Have it carried out; raise ClickException with what to change if it cannot be."""
+    with spoken():
+        try:
+            return deployed.operator().carry_out(order, identity())
+        except BadRequestError as error:
+            raise click.ClickException(str(error)) from error
+
+
+def told(done: Done, *, wants_json: bool) -> None:
+    """Print what was done."""
+    click.echo(as_json(done) if wants_json else f"{done.sentence}.")
+
+
+def promised(deployed: Deployed, do: Do, given: dict[str, Any]) -> Done:
+    """Have capacity promised, as a command's options say which and until when."""
+    if not given["nodes"] and given["count"] is None and not given["locations"]:
+        raise click.UsageError("Say which: names of nodes, --count, or --location.")
+    with spoken():
+        ready_by, until = (_when(deployed.ledger, given[name]) for name in ("ready_by", "until"))
+    return ordered(
+        deployed,
+        Order(
+            do=do,
+            nodes=tuple(given["nodes"]),
+            count=given["count"],
+            locations=tuple(given["locations"]),
+            reason=given["reason"],
+            ready_by=ready_by,
+            until=until,
+        ),
+    )
+
+
+def shown_booting(deployed: Deployed, execution: str, names: set[str]) -> str:
+    """Show the nodes until the promise is kept or missed; return what is missing."""
+    states, console = deployed.operator().states, Console()
+    with Live(console=console, auto_refresh=False, transient=not console.is_terminal) as live:
+        while True:
+            status = status_in(deployed.ledger)
+            nodes = [node for node in status.nodes if node.name in names or (not names and node.workflow)]
+            live.update(Group(showing.nodes_of(nodes, status.at)), refresh=True)
+            found = states.describe_execution(executionArn=execution)
+            match found["status"]:
+                case "RUNNING":
+                    waiting.wait(LOOKS_AGAIN)
+                case "SUCCEEDED":
+                    ready = msgspec.json.decode(found["output"]).get("ready") or []
+                    console.print(f"Serving: {', '.join(ready)}." if ready else "Promised; nobody watches it here.")
+                    return ""
+                case _:
+                    return str(found.get("cause") or found["status"])

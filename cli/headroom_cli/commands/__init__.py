@@ -1,0 +1,1 @@
+"""One module a family of commands: their options and help; what they do is imported when they run."""

@@ -1,0 +1,136 @@
+"""`headroom start`, `hold`, `release`, `open`, `close`, `pause` and `resume`: what people ask Headroom to do."""
+
+import sys
+from collections.abc import Callable
+from functools import wraps
+from typing import Any
+
+import click
+
+from headroom_cli.options import json_option, stack_option
+
+MISSED = 3  # exit code: it was begun, and did not come in time
+
+reason_option = click.option("--reason", default="", help="Why: others will read it.")
+
+
+def _capacity(command: Callable[..., None]) -> Callable[..., None]:
+    """Give a command the options that say which capacity, and until when."""
+
+    @wraps(command)
+    def with_options(**given: Any) -> None:
+        command(**given)
+
+    wrapped: Callable[..., None] = with_options
+    for option in (
+        stack_option,
+        json_option,
+        reason_option,
+        click.option(
+            "--until", metavar="TIME", help="Keep them until then: 14:00, or 2026-03-02T14:00, in the site's time zone."
+        ),
+        click.option("--ready-by", metavar="TIME", help="They serve by then; in ten minutes by default."),
+        click.option("--location", "locations", multiple=True, help="Only nodes of this overflow location."),
+        click.option("--count", type=click.IntRange(1), help="How many nodes, whichever they are."),
+        click.argument("nodes", nargs=-1),
+    ):
+        wrapped = option(wrapped)
+    return wrapped
+
+
+@click.command()
+@_capacity
+@click.option("--no-wait", is_flag=True, help="Return at once instead of showing each node boot, as --json does.")
+def start(*, stack: str, wants_json: bool, no_wait: bool, **given: Any) -> None:
+    """Start nodes, by name or by number, and keep them. Exit code 3: not all of them served in time."""
+    from headroom.domain.people.orders import Do
+    from headroom_cli import acting
+    from headroom_cli.stack import spoken, stack_of
+
+    deployed = stack_of(stack)
+    done = acting.promised(deployed, Do.START, given)
+    if no_wait or wants_json:
+        acting.told(done, wants_json=wants_json)
+        return
+    click.echo(f"{done.sentence}.")
+    with spoken():
+        missed = acting.shown_booting(deployed, done.executions[0], set(given["nodes"]))
+    if missed:
+        click.echo(missed, err=True)
+        sys.exit(MISSED)
+
+
+@click.command()
+@_capacity
+def hold(*, stack: str, wants_json: bool, **given: Any) -> None:
+    """Promise capacity until a time: named nodes, or a number of them; what is missing is started."""
+    from headroom.domain.people.orders import Do
+    from headroom_cli import acting
+    from headroom_cli.stack import stack_of
+
+    acting.told(acting.promised(stack_of(stack), Do.HOLD, given), wants_json=wants_json)
+
+
+@click.command()
+@click.argument("what", metavar="HOLD|NODE")
+@json_option
+@stack_option
+def release(what: str, stack: str, *, wants_json: bool) -> None:
+    """End a promise before its time: by its name as `headroom status` shows it, or by a node that it holds."""
+    from headroom.domain.people.orders import Do
+    from headroom.usecases.order import Order
+    from headroom_cli import acting
+    from headroom_cli.stack import spoken, stack_of
+
+    deployed = stack_of(stack)
+    with spoken():
+        is_hold = deployed.ledger.hold(what) is not None
+    order = Order(do=Do.RELEASE, hold=what) if is_hold else Order(do=Do.RELEASE, nodes=(what,))
+    acting.told(acting.ordered(deployed, order), wants_json=wants_json)
+
+
+@click.command("open")
+@click.argument("nodes", nargs=-1, required=True)
+@reason_option
+@json_option
+@stack_option
+def open_(nodes: tuple[str, ...], reason: str, stack: str, *, wants_json: bool) -> None:
+    """Open nodes that Headroom has closed, so that they take calls again."""
+    _order("OPEN", stack, wants_json, nodes=nodes, reason=reason)
+
+
+@click.command()
+@click.argument("nodes", nargs=-1, required=True)
+@reason_option
+@json_option
+@stack_option
+def close(nodes: tuple[str, ...], reason: str, stack: str, *, wants_json: bool) -> None:
+    """Close nodes: their calls go on, no new ones come. An empty node that is not needed is then stopped."""
+    _order("CLOSE", stack, wants_json, nodes=nodes, reason=reason)
+
+
+@click.command()
+@click.argument("reason")
+@click.option("--stops-only", is_flag=True, help="Close and stop nothing, but go on starting and opening nodes.")
+@json_option
+@stack_option
+def pause(reason: str, stack: str, *, stops_only: bool, wants_json: bool) -> None:
+    """Have Headroom hold still, and say why: it opens what it has closed, and then changes nothing."""
+    _order("PAUSE", stack, wants_json, reason=reason, stops_only=stops_only)
+
+
+@click.command()
+@json_option
+@stack_option
+def resume(stack: str, *, wants_json: bool) -> None:
+    """End a pause."""
+    _order("RESUME", stack, wants_json)
+
+
+def _order(do: str, stack: str, wants_json: bool, **given: Any) -> None:
+    from headroom.domain.people.orders import Do
+    from headroom.usecases.order import Order
+    from headroom_cli import acting
+    from headroom_cli.stack import stack_of
+
+    acting.told(acting.ordered(stack_of(stack), Order(do=Do[do], **given)), wants_json=wants_json)

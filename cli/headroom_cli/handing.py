@@ -1,0 +1,111 @@
+"""Hand the overflow nodes over from Pexip's own bursting to Headroom and back, with checks."""
+
+from collections.abc import Callable
+
+import click
+
+from headroom import clock
+from headroom.adapters.ledger import Ledger
+from headroom.domain.fleet.fleet import Reading
+from headroom.domain.fleet.lifecycle import Pause, Pausing
+from headroom.domain.history.events import Event, Kind
+from headroom.domain.planning.issues import Trouble
+from headroom.domain.planning.plans import Plan
+from headroom.domain.policy import OLD, Mode
+from headroom_cli import waiting
+from headroom_cli.stack import Deployed, identity, spoken
+
+BURSTING = "Platform > Global settings > Cloud bursting"
+LOOK_EVERY = 5.0  # real seconds
+
+
+def _newest(ledger: Ledger) -> tuple[Plan, Reading]:
+    """Return the newest plan and reading; raise ClickException if they are old, or there are none."""
+    planned, reading = ledger.last_plan(), ledger.last_reading()
+    if planned is None or reading is None or clock.now() - planned.plan.at > OLD:
+        raise click.ClickException(
+            "There is no plan of the last three minutes, so nothing can be checked: see docs/operating.md, «No plan»."
+        )
+    return planned.plan, reading
+
+
+def _wait(what: str, done: Callable[[], bool], minutes: int) -> None:
+    """Wait so many real minutes until something is so, or say that it is not."""
+    for _ in range(round(60 * minutes / LOOK_EVERY)):
+        if done():
+            click.echo(f"  done: {what}")
+            return
+        waiting.wait(LOOK_EVERY)
+    raise click.ClickException(
+        f"After {minutes} min this is still not so: {what}. Nothing was lost; run the same command again to go on from here."
+    )
+
+
+def _closed_by_us(reading: Reading) -> list[str]:
+    return [worker.name for worker in reading.workers if worker.closed_by_us]
+
+
+def _is_all_open(ledger: Ledger, since: Plan) -> bool:
+    """Every node that Headroom had closed is open again, and no workflow is at work, by a plan newer than that."""
+    planned, reading = ledger.last_plan(), ledger.last_reading()
+    if planned is None or reading is None or planned.plan.at <= since.at or reading.read_at <= since.at:
+        return False
+    now = clock.now()
+    at_work = any(memory.is_at_work(now) for memory in ledger.commitments(now).memories)
+    return not at_work and not _closed_by_us(reading)
+
+
+def hand_over(deployed: Deployed) -> None:
+    """Check, deploy with control mode, and wait until Pexip's bursting is disabled and Headroom plans."""
+    with spoken():
+        _check_before_hand_over(deployed)
+        deployed.ledger.write(
+            Event(at=clock.now(), kind=Kind.ASKED_TO_HAND_OVER, reason="Taken over from Pexip", by=identity())
+        )
+        if deployed.mode is not Mode.CONTROL:
+            click.echo("Deploying with Mode=control; Headroom holds still as long as Pexip's bursting is enabled.")
+            deployed.set_mode(Mode.CONTROL)
+        _, reading = _newest(deployed.ledger)
+        if reading.settings.bursting_enabled:
+            click.echo(f"Now disable Pexip's own bursting: {BURSTING}. Waiting for it.")
+        _wait("Pexip's own bursting is disabled", lambda: not _bursts(deployed.ledger), 60)
+        _wait("Headroom plans", lambda: not _newest(deployed.ledger)[0].frozen, 5)
+        made, _ = _newest(deployed.ledger)
+    click.echo(f"Headroom controls {len(made.nodes)} overflow nodes. {made.reason}")
+
+
+def _check_before_hand_over(deployed: Deployed) -> None:
+    made, reading = _newest(deployed.ledger)
+    against = [f"Pexip's answer is incomplete: {problem}" for problem in reading.problems]
+    against += [f"Headroom is paused: {held.reason}; resume it first"] if (held := deployed.ledger.pause()) else []
+    against += [] if made.nodes else ["No overflow node is known: tag their instances first"]
+    misfits = [issue.what for issue in made.issues if issue.kind is Trouble.MISFIT]
+    against += [f"This does not fit: {what}" for what in misfits]
+    if against:
+        raise click.ClickException("Not handed over, and nothing was changed.\n  " + "\n  ".join(against))
+    click.echo(f"Checked: a fresh plan, {len(made.nodes)} overflow nodes, all of which fit their instances.")
+
+
+def _bursts(ledger: Ledger) -> bool:
+    return _newest(ledger)[1].settings.bursting_enabled
+
+
+def hand_back(deployed: Deployed, mode: Mode) -> None:
+    """Have Headroom open what it closed, wait until Pexip's bursting is enabled, and deploy with another mode."""
+    with spoken():
+        before, _ = _newest(deployed.ledger)
+        why = Pause(reason="handing back to Pexip", by=identity(), holding=Pausing.HANDING_BACK)
+        deployed.ledger.keep_pause(why, clock.now())
+        deployed.ledger.write(
+            Event(at=clock.now(), kind=Kind.ASKED_TO_HAND_BACK, reason="Handed back to Pexip", by=identity())
+        )
+        click.echo("Headroom holds still, opens what it has closed, and ends what it has begun.")
+        _wait("all that Headroom had closed is open", lambda: _is_all_open(deployed.ledger, before), 60)
+        if not _bursts(deployed.ledger):
+            click.echo(f"Now enable Pexip's own bursting: {BURSTING}. Waiting for it.")
+        _wait("Pexip's own bursting is enabled", lambda: _bursts(deployed.ledger), 60)
+        if deployed.mode is not mode:
+            click.echo(f"Deploying with Mode={mode}.")
+            deployed.set_mode(mode)
+        deployed.ledger.end_pause()
+    click.echo("Handed back. Pexip starts and stops the overflow nodes; the stack may be deleted.")

@@ -1,0 +1,142 @@
+"""Two yardsticks that know the future: a bound that nothing can undercut, and a schedule that really turns nobody away.
+
+The bound: at every moment at least `calls in progress - always-on` calls are on overflow nodes, wherever they were
+placed, so at least that many nodes' worth of them must be on, and each has booted first. Covering those needs, where
+every start costs a boot, is solved exactly, level by level: only a gap shorter than a boot is bridged.
+
+The oracle is a controller like the others, in the same world (principal location first, then the least loaded open node;
+nothing moves; opening and closing take their 90 s), but it sees every arrival and length beforehand, every boot takes
+the mean, and no start fails. It closes the node whose last call ends first as soon as the others suffice for a while,
+re-opens a closed node rather than start another, and starts one just in time.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from itertools import chain
+
+from headroom_replay.site import Moment, Site
+from headroom_replay.switches import Switches
+from headroom_replay.work import Work
+from headroom_replay.world import Node
+
+BOOT = 300.0
+CELL = 60.0  # seconds; the load of a cell is the most within it
+BOOT_CELLS, START_AHEAD, OPEN_AHEAD = 5, 7, 3  # cells: a boot, or a re-opening, and the cell it is decided in
+PATIENCE = (10, 20)  # cells in which a closed node must not be missed; the better schedule counts
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Schedule:
+    """What the clairvoyant needed, and what it could not do."""
+
+    node_hours: float
+    starts: int
+    rejected: int
+    course: tuple[Moment, ...] = ()
+
+
+def schedule(work: Work, seed: int, watch: tuple[float, float] | None = None) -> Schedule:
+    """Return the best feasible schedule found, with its course over what is watched."""
+    found = []
+    for patience in PATIENCE:
+        site = oracle_site(work, seed)
+        site.run(oracle(site, patience), CELL, watch)
+        tally = site.world.tally
+        found.append(
+            Schedule(
+                node_hours=site.world.node_seconds() / 3600,
+                starts=tally.starts,
+                rejected=tally.rejected,
+                course=tuple(site.tally.course),
+            )
+        )
+    return min(found, key=lambda one: one.node_hours + 3 * one.rejected)
+
+
+def oracle_site(work: Work, seed: int) -> Site:
+    """A site for the oracle: no jitter, no failed start."""
+    return Site(work, seed, Switches(boot_mean=BOOT, boot_jitter=0), refused=0, slow=0)
+
+
+def loads(work: Work) -> list[int]:
+    """Return the calls in progress if none is turned away: the most within each cell."""
+    cells = int((work.ends - work.begins) / CELL) + 2
+    highest = [0] * cells
+    changes = sorted(
+        chain(((call.at, 1) for call in work.calls), ((call.at + call.seconds, -1) for call in work.calls))
+    )
+    used = cell = 0
+    for at, change in changes:
+        here = min(cells - 1, int((at - work.begins) / CELL))
+        for skipped in range(cell + 1, here + 1):
+            highest[skipped] = used
+        cell = here
+        used += change
+        highest[cell] = max(highest[cell], used)
+    return highest
+
+
+def oracle(site: Site, patience: int) -> Callable[[], None]:
+    """The clairvoyant controller."""
+    return _Oracle(site, loads(site.work), patience).step
+
+
+class _Oracle:
+    def __init__(self, site: Site, load: Sequence[int], patience: int) -> None:
+        self.site, self.load, self.patience = site, load, patience
+        self.size = site.work.platform
+
+    def step(self) -> None:
+        """Look once."""
+        here = int((self.site.now - self.site.work.begins) / CELL)
+        self._have_enough(here)
+        self._have_no_more(here)
+        self._stop_what_is_empty(here)
+
+    def _closed(self) -> list[Node]:
+        return [node for node in self.site.overflow if node.on and node.closed.now]
+
+    def _shortage(self, first: int, last: int, closed: Sequence[Node]) -> int:
+        """HD connections missing at worst in these cells, if these nodes are and stay closed."""
+        ready = [node.ready_at for node in self.site.overflow if node.on and node not in closed]
+        ends = [call.at + call.seconds for node in closed for call in node.calls.values()]
+        worst = -self.size.always_on
+        for cell in range(first, min(last + 1, len(self.load))):
+            begins = self.site.work.begins + CELL * cell
+            capacity = self.size.always_on + self.size.node_hd * sum(at <= begins for at in ready)
+            usable = self.load[cell] - sum(end > begins + CELL for end in ends)
+            worst = max(worst, usable - capacity)
+        return worst
+
+    def _have_enough(self, here: int) -> None:
+        while (closed := self._closed()) and self._shortage(here, here + OPEN_AHEAD, closed) > 0:
+            self.site.world.set_closed(max(closed, key=_last_end), closed=False, reason="")
+        while self._shortage(here + BOOT_CELLS, here + START_AHEAD, closed := self._closed()) > _room(closed):
+            off = next((node for node in self.site.overflow if not node.on), None)
+            if off is None:
+                return
+            self.site.start(off)
+
+    def _have_no_more(self, here: int) -> None:
+        ready = [node for node in self.site.overflow if node.ready(self.site.now) and not node.closed.now]
+        for node in sorted(ready, key=_last_end):
+            if self._shortage(here, here + self.patience, [*self._closed(), node]) > 0:
+                return
+            self.site.world.set_closed(node, closed=True, reason="not needed")
+
+    def _stop_what_is_empty(self, here: int) -> None:
+        world = self.site.world
+        for node in self._closed():
+            spread = self.site.now - node.closed.changed_at >= world.switches.configuration_delay
+            others = [other for other in self._closed() if other is not node]
+            if spread and not node.calls and self._shortage(here, here + START_AHEAD, self._closed()) <= _room(others):
+                world.power_off(node)
+                world.set_closed(node, closed=False, reason="")
+
+
+def _last_end(node: Node) -> float:
+    return max((call.at + call.seconds for call in node.calls.values()), default=0.0)
+
+
+def _room(nodes: Sequence[Node]) -> int:
+    return sum(node.hd - len(node.calls) for node in nodes)

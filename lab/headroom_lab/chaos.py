@@ -1,0 +1,70 @@
+"""Play schedules of the model and of the shipped workflows, by the million and by the hour, and say what was found."""
+
+import time
+from collections import Counter
+from datetime import timedelta
+
+from rich.console import Console
+from rich.table import Table
+
+from headroom_lab.proof import chaos as proof
+from headroom_lab.proof.play import Played
+
+ENOUGH = 200  # schedules, in which every function must have had an answer
+
+
+def kernel(console: Console, schedules: int, first: int) -> bool:
+    """Play schedules of the model; return whether all went well."""
+    began = time.monotonic()
+    with console.status("Walking") as status:
+        found = proof.kernel(
+            schedules, first=first, progress=lambda so_far: status.update(f"Walking: {so_far.schedules:,} schedules")
+        )
+    console.print(_counts("What happened in the model", found.happened))
+    console.print(
+        f"Kernel: {found.schedules:,} schedules, {found.moves:,} moves, {found.happened['stops it']:,} stops in "
+        f"{_took(began)}: {'something went wrong' if found.trace else '0 calls cut, 0 lifetimes lost, 0 nodes stuck'}."
+    )
+    for move in found.trace:
+        console.print(f"  {move}")
+    if found.trace:
+        console.print(f"Seed {found.seed}, shrunk.")
+    return not found.trace
+
+
+def workflows(console: Console, schedules: int, minutes: float | None, first: int) -> bool:
+    """Play schedules of the shipped workflows; return whether all went well."""
+    began = time.monotonic()
+    with console.status("Playing") as status:
+        found = proof.workflows(
+            schedules,
+            first=first,
+            seconds=None if minutes is None else 60 * minutes,
+            progress=lambda so_far: status.update(f"Playing: {so_far.schedules:,} schedules"),
+        )
+    console.print(_counts("What was injected into the workflows", found.happened))
+    verdict = f"{len(found.wrong)} went wrong" if found.wrong else "0 calls cut, 0 lifetimes lost, 0 nodes stuck"
+    console.print(
+        f"Workflows: {found.schedules:,} schedules, {found.executions:,} executions, {found.starts:,} starts, "
+        f"{found.stops:,} stops asked for, in {_took(began)}: {verdict}."
+    )
+    for played in found.wrong:
+        console.print(_told(played))
+    if found.silent:
+        console.print(f"Never answered: {', '.join(found.silent)}.")
+    return not found.wrong and not (found.silent and found.schedules >= ENOUGH)
+
+
+def _told(played: Played) -> str:
+    return "\n  ".join([f"Seed {played.seed}:", *played.wrong, *played.script])
+
+
+def _counts(title: str, happened: Counter[str]) -> Table:
+    table = Table(title=title, show_header=False)
+    for what, times in sorted(happened.items()):
+        table.add_row(what, f"{times:,}")
+    return table
+
+
+def _took(began: float) -> str:
+    return f"{timedelta(seconds=round(time.monotonic() - began))}"

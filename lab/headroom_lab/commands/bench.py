@@ -1,0 +1,28 @@
+"""`headroom bench`: measure what the documents claim."""
+
+from pathlib import Path
+
+import click
+
+
+@click.command()
+@click.argument("traces", required=False, type=click.Path(exists=True, file_okay=False, path_type=Path))
+@click.option(
+    "--seeds", default=5, show_default=True, type=click.IntRange(1), help="How many random draws of each load."
+)
+@click.option("--days", default=42, show_default=True, type=click.IntRange(1), help="The last days of each trace.")
+def bench(traces: Path | None, seeds: int, days: int) -> None:
+    """Measure what the documents claim: scores, planning and learning times, the command's own size and times.
+
+    TRACES is a directory of files of timestamp,arrivals; without it a synthetic load is played.
+    """
+    from rich.console import Console
+
+    from headroom_lab.bench import run
+    from headroom_replay.load import TraceError
+    from headroom_replay.suite import cases_of
+
+    try:
+        run(Console(), cases_of(traces, days), seeds)
+    except TraceError as error:
+        raise click.ClickException(str(error)) from error
