@@ -22,7 +22,7 @@ help:  ## Show this
 setup: .venv/.ready  ## Make .venv from the locks (every other target does it by itself)
 
 demo: .venv/.ready  ## A weekday morning, end to end (SPEED=40, UNTIL=09:15, STAY=1, TRACE=file DAY=2003-10-20)
-	@$(RUN) headroom demo $(if $(SPEED),--speed $(SPEED)) $(if $(TRACE),--trace '$(TRACE)') $(if $(DAY),--day '$(DAY)') $(if $(UNTIL),--until '$(UNTIL)')
+	@$(RUN) headroom demo $(if $(SPEED),--speed $(SPEED)) $(if $(TRACE),--trace '$(TRACE)') $(if $(DAY),--day '$(DAY)') $(if $(UNTIL),--until '$(UNTIL)') $(if $(STAY),--stay)
 
 test: .venv/.ready  ## All tests: the deployed stack, which lives by the clock, and beside it, as far as it leaves time, the others
 	@echo "All tests, about eight minutes on two processors; what they say comes as each half ends"
@@ -35,8 +35,8 @@ deployed-stack:
 all-the-others:
 	@$(RUN) nice -n 19 pytest --numprocesses auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder tests/simulation tests/integration tests/unit
 
-test-browser: .venv/.ready  ## The page in the system's Chromium while the demo plays; screenshots in demo/screens
-	@$(RUN) pytest -q tests/browser
+test-demo: .venv/.ready  ## A demo that is used: its page in the system's Chromium (demo/screens), every command of the documents
+	@$(RUN) pytest -q tests/demo
 
 check: .venv/.ready  ## Format, lint, types, template, state machines, every branch of the domain, locks; two at a time
 	@$(MAKE) --no-print-directory --jobs 2 --output-sync=target types branches style template locks-in-step

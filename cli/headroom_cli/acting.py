@@ -21,12 +21,12 @@ from headroom_cli.stack import Deployed, identity, spoken
 LOOKS_AGAIN = 2.0  # real seconds
 
 
-def _when(ledger: Ledger, text: str | None) -> datetime | None:
-    """Read a time of day in the site's zone, the next one of that name, or a whole time."""
+def _when(ledger: Ledger, text: str | None, after: datetime) -> datetime | None:
+    """Read a time of day in the site's zone, the next one after a moment, or a whole time."""
     if text is None:
         return None
     decision = ledger.decision_at(clock.now())
-    when = next_time_of(text, decision.policy.zone if decision else "UTC", clock.now())
+    when = next_time_of(text, decision.policy.zone if decision else "UTC", after)
     if when is None:
         raise click.UsageError(f"{text} is no time: write 14:00, or 2026-03-02T14:00.")
     return when
@@ -51,7 +51,9 @@ def promised(deployed: Deployed, do: Do, given: dict[str, Any]) -> Done:
     if not given["nodes"] and given["count"] is None and not given["locations"]:
         raise click.UsageError("Say which: names of nodes, --count, or --location.")
     with spoken():
-        ready_by, until = (_when(deployed.ledger, given[name]) for name in ("ready_by", "until"))
+        now = clock.now()
+        ready_by = _when(deployed.ledger, given["ready_by"], now)
+        until = _when(deployed.ledger, given["until"], ready_by or now)
     return ordered(
         deployed,
         Order(

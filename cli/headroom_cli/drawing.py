@@ -32,8 +32,8 @@ svg { max-width: 100%; height: auto; } .scroll { overflow-x: auto; }
 </style>""")
 TEMPLATES = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined)
 WIDTH = 960
-HOURS = (1, 2, 3, 6, 12, 24)  # steps of an axis of time
-TICKS = 9  # at most, on an axis of time
+STEPS = (1, 2, 5, 10, 15, 30, 60, 120, 180, 360, 720, 1440)  # minutes, of an axis of time
+TICKS = 10  # at most, on an axis of time
 SHORT = 30  # characters of a label: three of these fit in a row
 
 type Point = tuple[float, float]
@@ -170,7 +170,7 @@ def _chart(kind: Any, lines: Sequence[Line], height: int, colours: Sequence[str]
         "truncate_label": -1,
         "js": (),
         "margin": 8,
-        "margin_bottom": 34,  # pygal leaves too little for a legend's last row
+        "margin_bottom": 34 if lines else 8,  # pygal leaves too little for a legend's last row
         "show_y_guides": True,
         "show_x_guides": False,
     }
@@ -198,16 +198,15 @@ def _closed(points: Sequence[Point | None]) -> Iterator[tuple[float | None, floa
 
 
 def _clock(chart: Any, begins: float, ends: float, zone: tzinfo) -> None:
-    """Have an axis of time say whole hours of a zone."""
-    span = max(1.0, (ends - begins) / 3600)
-    step = next((hours for hours in HOURS if span / hours <= TICKS), HOURS[-1])
+    """Have an axis of time say round times of day in a zone."""
+    step = next((minutes for minutes in STEPS if (ends - begins) / 60 / minutes <= TICKS), STEPS[-1])
     at = datetime.fromtimestamp(begins, zone).replace(minute=0, second=0, microsecond=0)
     labels = []
     while at.timestamp() <= ends:
-        if at.hour % step == 0 and at.timestamp() >= begins:
+        if at.timestamp() >= begins and (60 * at.hour + at.minute) % step == 0:
             labels.append({"value": at.timestamp(), "label": f"{at:%H:%M}"})
-        at = (at.astimezone(UTC) + timedelta(hours=1)).astimezone(zone)
-    chart.x_labels = labels or [{"value": begins, "label": f"{datetime.fromtimestamp(begins, zone):%H:%M}"}]
+        at = (at.astimezone(UTC) + timedelta(minutes=min(step, 60))).astimezone(zone)
+    chart.x_labels = labels
     chart.xrange = (begins, ends)
 
 

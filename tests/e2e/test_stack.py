@@ -194,8 +194,8 @@ def test_prewarm_by_hand_answers_with_what_is_ready(stage: Stage) -> None:
     assert json.loads(done["output"])["ready"] == ["burst-02"]
 
 
-def test_the_readme_shows_how_to_start_a_node_by_hand() -> None:
-    text = (ROOT / "README.md").read_text()
+def test_a_document_shows_how_to_start_a_node_by_hand() -> None:
+    text = (ROOT / "docs/operating.md").read_text()
     assert "aws stepfunctions start-execution" in text
     assert '{"node": "burst-01", "reason": "all-hands at ten"}' in text
 

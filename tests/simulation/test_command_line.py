@@ -2,6 +2,7 @@
 
 import json
 import re
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -100,6 +101,15 @@ def test_start_waits_shows_the_nodes_boot_and_is_in_the_history_with_who_asked(d
     [asked] = answer("history", "history", "--kind", "asked to start", "--days", "2")
     assert (asked["by"], "all-hands" in asked["reason"]) == ("Operators/anna", True)
     assert {hold["by"] for hold in answer("status", "status")["holds"]} == {"Operators/anna"}
+
+
+def test_until_is_after_ready_by_so_that_a_morning_can_be_promised_the_day_before(deployed: Deployed) -> None:
+    deployed.stage.minutes(2)
+    past = f"{deployed.stage.moment() - timedelta(hours=2):%H:%M}"
+    later = f"{deployed.stage.moment() - timedelta(hours=1):%H:%M}"
+    said = run("hold", "--count", "1", "--ready-by", past, "--until", later, "--reason", "all-hands")
+    assert said.exit_code == 0, said.output
+    assert f"to serve by {past} and until {later}: all-hands" in said.stdout
 
 
 def test_a_start_that_misses_its_time_says_what_is_missing_and_exits_with_3(deployed: Deployed) -> None:

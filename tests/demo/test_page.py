@@ -1,74 +1,20 @@
 """The page as an operator uses it, in a browser, while `make demo` plays the morning."""
 
-import os
-import re
 import shutil
-import signal
-import subprocess
-import threading
-import time
 from collections.abc import Iterator
-from contextlib import suppress
-from pathlib import Path
 from typing import Any
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, expect, sync_playwright
 
-ROOT = Path(__file__).parents[2]
+from tests.demo.conftest import PLAYS_WITHIN, STARTS_WITHIN, Demo
+from tests.support.template import ROOT
+
 SCREENS = ROOT / "demo" / "screens"
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-STARTS_WITHIN, PLAYS_WITHIN = 240, 600  # real seconds
-NODE = "burst-12"
+NODE, MANY = "burst-12", 6
 pytestmark = pytest.mark.timeout(STARTS_WITHIN + PLAYS_WITHIN)
-
-
-class Demo:
-    """`make demo`, and what it says."""
-
-    def __init__(self) -> None:
-        self.process = subprocess.Popen(
-            ["make", "demo", "UNTIL=09:05"],
-            cwd=ROOT,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            start_new_session=True,
-        )
-        self.lines: list[str] = []
-        self.reader = threading.Thread(target=self._read, daemon=True)
-        self.reader.start()
-
-    def _read(self) -> None:
-        for line in self.process.stdout or ():
-            print(line, end="")
-            self.lines.append(line)
-
-    @property
-    def said(self) -> str:
-        return "".join(self.lines)
-
-    def address(self) -> str:
-        """Wait until the page is served."""
-        until = time.monotonic() + STARTS_WITHIN
-        while not (found := re.search(r"http://127\.0\.0\.1:\d+/#token=\S+", self.said)):
-            assert time.monotonic() < until, self.said
-            assert self.process.poll() is None, self.said
-            time.sleep(0.2)
-        return found[0]
-
-
-@pytest.fixture(scope="module")
-def demo() -> Iterator[Demo]:
-    playing = Demo()
-    yield playing
-    with suppress(ProcessLookupError):  # as Ctrl-C in a terminal: it takes everything with it that it has begun
-        os.killpg(playing.process.pid, signal.SIGINT)
-    playing.process.wait(60)
-    playing.reader.join(30)
-    if playing.process.stdout:
-        playing.process.stdout.close()
 
 
 @pytest.fixture(scope="module")
@@ -115,9 +61,17 @@ def test_an_operator_starts_a_node_sees_it_serve_and_why_and_the_morning_goes_we
     _looks_well(browser, demo.address())
     assert errors == []
     context.close()
-    assert demo.process.wait(PLAYS_WITHIN) == 0, demo.said
-    demo.reader.join(10)
-    assert "report.html shows the morning" in demo.said
+    demo.says("report.html shows the morning", PLAYS_WITHIN)
+
+
+def test_the_rush_as_the_page_shows_it(demo: Demo, browser: Browser) -> None:
+    """This is the picture in README.md."""
+    page = browser.new_page(viewport={"width": 1280, "height": 860})
+    page.goto(demo.address())
+    page.wait_for_function(
+        f"document.querySelectorAll('#nodes .hr-serving').length >= {MANY}", timeout=1000 * PLAYS_WITHIN
+    )
+    page.screenshot(path=SCREENS / "rush.png")
 
 
 def _looks_well(browser: Browser, address: str) -> None:
