@@ -104,7 +104,7 @@ $(UV): requirements/uv.txt
 	@touch $@
 
 .venv/.ready: $(UV) requirements/desk.txt cli/pyproject.toml lab/pyproject.toml
-	@echo "Installing the desk's tools into .venv (about 700 MB, once)"
+	@echo "Installing the desk's tools into .venv (about 550 MB, once)"
 	@[ -x .venv/bin/python ] || $(UV) venv --quiet --python .tools/bin/python .venv
 	@$(UV) pip sync --quiet --require-hashes requirements/desk.txt
 	@$(UV) pip install --quiet --no-deps --no-build-isolation --editable ./cli --editable ./lab

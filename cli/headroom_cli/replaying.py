@@ -1,6 +1,7 @@
 """Play a load to the planner and to what it is compared with."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,7 +22,7 @@ class Load:
 
     trace: Path
     seeds: int
-    days: int
+    days: int | None
     meetings: bool
     zone: str
     always_on: int
@@ -30,12 +31,9 @@ class Load:
     fill_up: bool
 
     def maker(self) -> Callable[..., Work]:
-        """Return what draws it for a seed; raise ClickException if it cannot be read."""
+        """Return what draws it for a seed; raise TraceError if it cannot be read."""
         size = Platform(always_on=self.always_on, nodes=self.nodes, node_hd=self.node_hd, fill_up=self.fill_up)
-        try:
-            return maker_of(self.trace, size, meetings=self.meetings, days=self.days, zone=self.zone)
-        except TraceError as error:
-            raise click.ClickException(str(error)) from error
+        return maker_of(self.trace, size, meetings=self.meetings, days=self.days, zone=self.zone)
 
 
 def replayed(jobs: Sequence[Job]) -> list[Result]:
@@ -47,9 +45,10 @@ def replayed(jobs: Sequence[Job]) -> list[Result]:
     return results
 
 
-def or_said(jobs: Sequence[Job]) -> list[Result]:
-    """Play, with progress; raise ClickException for a load that cannot be replayed."""
+@contextmanager
+def readable() -> Iterator[None]:
+    """Say what is wrong with a load that cannot be replayed."""
     try:
-        return replayed(jobs)
+        yield
     except TraceError as error:
         raise click.ClickException(str(error)) from error

@@ -184,7 +184,8 @@ def _parts(version: str) -> list[int]:
 def identity() -> str:
     """Return who asks, as AWS knows them: a user's name, or a role and its session."""
     arn = str(boto3.client("sts").get_caller_identity()["Arn"])
-    return arn.rpartition(":")[2].partition("/")[2] or arn
+    name = arn.rpartition(":")[2]
+    return name.partition("/")[2] or name
 
 
 def ledger_of(stack: str) -> Ledger:

@@ -3,7 +3,7 @@
 import csv
 import heapq
 import random
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from pathlib import Path
@@ -19,6 +19,7 @@ MEETINGS = {
 }  # fmt: skip
 LENGTHS = ((30, 0.45), (45, 0.10), (60, 0.38), (90, 0.07))  # minutes, share of meetings
 NO_SHOWS = 0.1
+FOUR_WEEKS = 28
 AD_HOC_PER_MINUTE = 0.25
 MEAN_CALL, MEAN_AD_HOC = 45 * 60.0, 14 * 60.0  # seconds
 
@@ -98,6 +99,14 @@ class Trace:
     def days(self) -> list[date]:
         """Days with any arrivals."""
         return sorted(day for day, counts in self.counts.items() if any(count for _, count in counts))
+
+
+def last_days(days: Iterable[date], number: int | None, what: object) -> list[date]:
+    """Return the last days of a load; 0 is all, None is four weeks or what there is. Raise TraceError if there are fewer."""
+    found = sorted(set(days))
+    if number and len(found) < number:
+        raise TraceError(f"{what} has {len(found)} days with calls, {number} were asked for.")
+    return found[-(FOUR_WEEKS if number is None else number) :]
 
 
 def read_trace(path: Path) -> Trace:

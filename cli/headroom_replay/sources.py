@@ -3,7 +3,7 @@
 import csv
 import heapq
 import random
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from functools import partial
@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo
 
 from headroom.domain.demand.forecasting import DAYS_KEPT, Booking
 from headroom.domain.demand.turned_away import Sample
-from headroom_replay.load import MEAN_CALL, TraceError, lognormal, read_trace
+from headroom_replay.load import MEAN_CALL, TraceError, last_days, lognormal, read_trace
 from headroom_replay.work import JOINS, MINUTE, PRINCIPAL, Platform, Work, of_counts, of_meetings, samples_of
 from headroom_replay.world import Call
 
@@ -21,7 +21,7 @@ KINDS = "timestamp,arrivals (counts), begins,ends,size[,booked] (meetings) or at
 BACKLOG = timedelta(minutes=5)  # a longer gap between two samples is a gap, not a load that stood still
 
 
-def maker_of(path: Path, platform: Platform, *, meetings: bool, days: int, zone: str) -> Callable[..., Work]:
+def maker_of(path: Path, platform: Platform, *, meetings: bool, days: int | None, zone: str) -> Callable[..., Work]:
     """Return what draws a work of a file for a `seed`; raise TraceError if the file is of no kind that is known."""
     columns = set(_columns(path))
     if columns >= COUNTS:
@@ -56,20 +56,13 @@ def _time(text: str, zone: ZoneInfo) -> datetime:
     return moment if moment.tzinfo else moment.replace(tzinfo=zone)
 
 
-def _last_days(days: Iterable[date], number: int, what: object) -> list[date]:
-    found = sorted(set(days))
-    if len(found) < number:
-        raise TraceError(f"{what} has {len(found)} days, {number} were asked for.")
-    return found[-number:]
-
-
 # A list of meetings
 
 
-def of_list(path: Path, platform: Platform, *, seed: int, days: int, zone: str) -> Work:
-    """Return the last `days` days of a list of meetings: so many came as `size` says; `booked` may say how many were expected."""
+def of_list(path: Path, platform: Platform, *, seed: int, days: int | None, zone: str) -> Work:
+    """Return the last days of a list of meetings: `size` people came to each; `booked` may say how many were expected."""
     here, drawn = ZoneInfo(zone), list(_meetings(path, zone, seed))
-    chosen = set(_last_days((begins.astimezone(here).date() for begins, _, _ in drawn), days, path))
+    chosen = set(last_days((begins.astimezone(here).date() for begins, _, _ in drawn), days, path))
     calls: list[Call] = []
     bookings: list[Booking] = []
     earlier: dict[date, tuple[list[Call], list[Booking]]] = {}
@@ -81,7 +74,7 @@ def of_list(path: Path, platform: Platform, *, seed: int, days: int, zone: str) 
             into[1].extend([booking] if booking else [])
     past = [earlier[day] for day in sorted(earlier)][-DAYS_KEPT:]
     if not calls:
-        raise TraceError(f"Nobody comes to any meeting of {path} on its last {days} days.")
+        raise TraceError(f"Nobody comes to any meeting of {path} on its last {len(chosen)} days.")
     return Work(
         name=path.stem,
         zone=zone,
@@ -136,19 +129,21 @@ def read_history(path: Path) -> list[Sample]:
     return sorted(samples, key=lambda sample: sample.at)
 
 
-def of_history(path: Path, platform: Platform, *, seed: int, days: int, zone: str) -> Work:
-    """Return the last `days` days of what `headroom export` wrote."""
+def of_history(path: Path, platform: Platform, *, seed: int, days: int | None, zone: str) -> Work:
+    """Return the last days of what `headroom export` wrote."""
     return of_samples(read_history(path), platform, name=path.stem, seed=seed, days=days, zone=zone)
 
 
-def of_samples(samples: Sequence[Sample], platform: Platform, *, name: str, seed: int, days: int, zone: str) -> Work:
-    """Return the last `days` days of a recorded load, 0 for all: as many calls are drawn to be in progress as there were.
+def of_samples(
+    samples: Sequence[Sample], platform: Platform, *, name: str, seed: int, days: int | None, zone: str
+) -> Work:
+    """Return the last days of a recorded load (see `last_days`): as many calls are drawn to be in progress as there were.
 
     The always-on capacity is the recorded one. Bookings are in the history as sums only, so none are announced.
     """
     here = ZoneInfo(zone)
     busy = {sample.at.astimezone(here).date() for sample in samples if sample.used}
-    chosen = _last_days(busy, days or len(busy), name)
+    chosen = last_days(busy, days, name)
     if not chosen:
         raise TraceError(f"Nobody called in all of {name}.")
     calls = calls_of(samples, seed)

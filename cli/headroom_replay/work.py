@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 
 from headroom.domain.demand.forecasting import DAYS_KEPT, Booking
 from headroom.domain.demand.turned_away import Sample
-from headroom_replay.load import LENGTHS, MEAN_AD_HOC, Trace, TraceError, calls_of_day, lognormal, scale_to
+from headroom_replay.load import LENGTHS, MEAN_AD_HOC, Trace, calls_of_day, last_days, lognormal, scale_to
 from headroom_replay.world import Call
 
 PRINCIPAL, OVERFLOW = "principal", "overflow"
@@ -72,10 +72,10 @@ def _midnight(at: float, zone: str, days: int = 0) -> float:
 
 
 def of_counts(
-    trace: Trace, platform: Platform, *, seed: int, days: int, zone: str = "UTC", until: date | None = None
+    trace: Trace, platform: Platform, *, seed: int, days: int | None, zone: str = "UTC", until: date | None = None
 ) -> Work:
-    """Return the last `days` days of a count series, with those before as history; its calls have no bookings."""
-    chosen = _last(trace, days, until)
+    """Return the last days of a count series, with those before as history; its calls have no bookings."""
+    chosen = last_days((day for day in trace.days if until is None or day <= until), days, trace.name)
     scale = _scale(
         lambda by: [calls_of_day(trace, day, ZoneInfo(zone), PRINCIPAL, seed, by) for day in chosen],
         platform,
@@ -106,11 +106,11 @@ def _booked(bookings: Sequence[Booking], begins: float, minutes: int) -> list[fl
 
 
 def of_meetings(
-    trace: Trace, platform: Platform, *, seed: int, days: int, zone: str = "UTC", until: date | None = None
+    trace: Trace, platform: Platform, *, seed: int, days: int | None, zone: str = "UTC", until: date | None = None
 ) -> Work:
     """Return meetings over the daily curve of a count series: most are booked, and the planner is told of those."""
     here = ZoneInfo(zone)
-    chosen = _last(trace, days, until)
+    chosen = last_days((day for day in trace.days if until is None or day <= until), days, trace.name)
     scale = _scale(
         lambda by: [meetings_of_day(trace, day, here, seed, by)[0] for day in chosen], platform, MEETING_REJECTIONS
     )
@@ -171,13 +171,6 @@ def _scale(draw: Callable[[float], list[list[Call]]], platform: Platform, reject
     """Scale a load to a platform: always-on alone turns away that share, with everything on nobody is turned away."""
     everything = platform.always_on + platform.nodes * platform.node_hd
     return min(scale_to(draw, platform.always_on, rejected), scale_to(draw, everything, NOBODY))
-
-
-def _last(trace: Trace, days: int, until: date | None) -> list[date]:
-    chosen = [day for day in trace.days if until is None or day <= until][-days:]
-    if len(chosen) < days:
-        raise TraceError(f"{trace.name} has {len(chosen)} days with arrivals, {days} were asked for.")
-    return chosen
 
 
 def samples_of(

@@ -54,15 +54,14 @@ class Demo:
         """Wait until the page is served."""
         return self.says(r"http://127\.0\.0\.1:\d+/#token=\S+", STARTS_WITHIN)
 
-    def end(self) -> int:
-        """Press Ctrl-C, and return the exit code."""
-        with suppress(ProcessLookupError):  # as a terminal does: it takes everything with it that it has begun
+    def end(self) -> None:
+        """Press Ctrl-C, and wait until everything is gone."""
+        with suppress(ProcessLookupError):
             os.killpg(self.process.pid, signal.SIGINT)
-        code = self.process.wait(ENDS_WITHIN)
+        self.process.wait(ENDS_WITHIN)
         self.reader.join(30)
         if self.process.stdout:
             self.process.stdout.close()
-        return code
 
 
 @pytest.fixture(scope="session")

@@ -71,6 +71,7 @@ def test_the_rush_as_the_page_shows_it(demo: Demo, browser: Browser) -> None:
     page.wait_for_function(
         f"document.querySelectorAll('#nodes .hr-serving').length >= {MANY}", timeout=1000 * PLAYS_WITHIN
     )
+    page.wait_for_selector("#now table")
     page.screenshot(path=SCREENS / "rush.png")
 
 

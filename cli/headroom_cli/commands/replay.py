@@ -35,7 +35,7 @@ def _of_a_load(command: Callable[..., None]) -> Callable[..., None]:
             "--seeds", default=1, show_default=True, type=click.IntRange(1), help="How many random draws of the load."
         ),
         "days": click.option(
-            "--days", default=28, show_default=True, type=click.IntRange(1), help="The last days of the load."
+            "--days", type=click.IntRange(1), help="How many of the load's last days; by default 28, or all there are."
         ),
         "meetings": click.option("--meetings", is_flag=True, help="Derive booked meetings from counted arrivals."),
         "zone": click.option("--zone", default="UTC", show_default=True, callback=_zone, help="Time zone of the days."),
@@ -112,22 +112,23 @@ def replay(
     """
     from rich.console import Console
 
-    from headroom_cli.replaying import or_said
+    from headroom_cli.replaying import readable, replayed
     from headroom_replay.run import Job
     from headroom_replay.show import as_json, table_of
 
     chosen = policies or (("headroom",) if whatif else NAMES)
     changed = ", ".join(f"{name}={_said(value)}" for name, value in whatif)
     variants = ((f"headroom with {changed}", whatif),) if whatif else ()
-    make = load.maker()
     each = [((name,), ()) for name in chosen] + [((), (variant,)) for variant in variants]
-    results = or_said(
-        [
-            Job(make=make, seed=seed, names=names, variants=more, watch=html is not None)
-            for names, more in each
-            for seed in range(1, load.seeds + 1)
-        ]
-    )
+    with readable():
+        make = load.maker()
+        results = replayed(
+            [
+                Job(make=make, seed=seed, names=names, variants=more, watch=html is not None)
+                for names, more in each
+                for seed in range(1, load.seeds + 1)
+            ]
+        )
     if html:
         from headroom_cli.reporting.replayed import page_of
 
@@ -155,19 +156,20 @@ def tune(load: "Load", wants_json: bool) -> None:
 
     from rich.console import Console
 
-    from headroom_cli.replaying import or_said
+    from headroom_cli.replaying import readable, replayed
     from headroom_replay import tune as tuner
     from headroom_replay.run import Job
 
-    make = load.maker()
-    settings = tuner.settings_of(make(seed=1).platform)
-    results = or_said(
-        [
-            Job(make=make, seed=seed, names=(), variants=(variant,))
-            for variant in settings.items()
-            for seed in range(1, load.seeds + 1)
-        ]
-    )
+    with readable():
+        make = load.maker()
+        settings = tuner.settings_of(make(seed=1).platform)
+        results = replayed(
+            [
+                Job(make=make, seed=seed, names=(), variants=(variant,))
+                for variant in settings.items()
+                for seed in range(1, load.seeds + 1)
+            ]
+        )
     points = tuner.points_of(results)
     if wants_json:
         best = tuner.recommended(points)

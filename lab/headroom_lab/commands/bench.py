@@ -12,7 +12,7 @@ import click
 )
 @click.option("--days", default=42, show_default=True, type=click.IntRange(1), help="The last days of each trace.")
 def bench(traces: Path | None, seeds: int, days: int) -> None:
-    """Measure what the documents claim: scores, planning and learning times, the command's own size and times.
+    """Measure what the documents claim: each policy's score, and how long planning, learning and waking take.
 
     TRACES is a directory of files of timestamp,arrivals; without it a synthetic load is played.
     """

@@ -1,7 +1,7 @@
 """The morning that is played: who meets when, on which platform."""
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
 from zoneinfo import ZoneInfo
@@ -98,7 +98,7 @@ def mornings_of(calls: Sequence[Call], booked: Iterable[Booked]) -> Iterator[Sam
     )
     for sample in samples_of(calls, bookings, PRINCIPAL, str(ZONE)):
         if SINCE <= sample.at.astimezone(ZONE).time() < UNTIL:
-            yield sample
+            yield replace(sample, hd=sum(hd for _, hd in ALWAYS_ON))
 
 
 def platform_of(addresses: dict[str, str] | None = None) -> tuple[list[Location], list[Node]]:

@@ -69,13 +69,26 @@ def test_the_table_shows_a_line_a_policy_and_what_it_costs_if_a_price_is_given(t
     assert "native" not in said.stdout
 
 
+@pytest.mark.parametrize("command", ["replay", "tune"])
 @pytest.mark.parametrize(
     ("options", "complaint"),
-    [(["--days", "40"], "has 5 days with arrivals, 40 were asked for"), (["--zone", "Oslo"], "no time zone")],
+    [(["--days", "40"], "has 5 days with calls, 40 were asked for"), (["--zone", "Oslo"], "no time zone")],
 )
-def test_what_cannot_be_replayed_is_said_in_a_sentence(trace: Path, options: list[str], complaint: str) -> None:
-    said = CliRunner().invoke(main, ["replay", str(trace), *options])
+def test_what_cannot_be_replayed_is_said_in_a_sentence(
+    trace: Path, command: str, options: list[str], complaint: str
+) -> None:
+    said = CliRunner().invoke(main, [command, str(trace), *options])
 
     assert said.exit_code > 0
+    assert isinstance(said.exception, SystemExit)
     assert complaint in " ".join(said.output.split())
-    assert "Traceback" not in said.output
+
+
+def test_without_days_a_short_load_is_replayed_whole(trace: Path) -> None:
+    options = ["--policy", "oracle", "--json", *(each for each in SMALL if each not in {"--days", "2"})]
+    said = CliRunner().invoke(main, ["replay", str(trace), *options])
+
+    assert said.exit_code == 0, said.output
+    [all_days] = json.loads(said.stdout)
+    [two_days] = json.loads(CliRunner().invoke(main, ["replay", str(trace), *options, "--days", "2"]).stdout)
+    assert all_days["offered"] > two_days["offered"]

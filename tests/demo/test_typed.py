@@ -1,0 +1,157 @@
+"""Every command of README and docs, as it is typed there, in a terminal that the printed line has led to the demo."""
+
+import re
+import subprocess
+import threading
+from pathlib import Path
+
+import click
+import pytest
+
+from headroom_cli.main import main
+from tests.demo.conftest import PLAYS_WITHIN, STARTS_WITHIN, Demo
+from tests.support.template import ROOT
+
+MADE = {"commands.md", "parameters.md"}  # from the code: another test compares them
+PAGES = [ROOT / "README.md", *(page for page in sorted((ROOT / "docs").glob("*.md")) if page.name not in MADE)]
+LINE = 'eval "$(.venv/bin/headroom demo --env)"'
+pytestmark = pytest.mark.timeout(STARTS_WITHIN + PLAYS_WITHIN)
+
+# What is typed, in an order in which it makes sense, and what the answer has. Each is typed where the documents have it.
+ANSWERS = {
+    "headroom status": r"manager\.example\.com in control mode, Mon (09|10|11):\d\d:\d\d Europe/Stockholm; Pexip read \d+ s ago",
+    "headroom nodes": r"burst-12 +AWS burst",
+    "headroom issues": r"No issues|what to do",
+    "headroom history": r"2026-03-02 (09|10|11):",
+    "headroom history --newest 10": r"2026-03-02 (09|10|11):",
+    "headroom history --kind promise": r"the scheduled pre-warm",
+    'headroom history --kind "given up"': r"burst-03 +given up +InsufficientInstanceCapacity",
+    "headroom why burst-01": r"burst-01 is \w+, with \d+ of 15 (.*\n)*.*lifetime from 2026-03-02T",
+    "headroom why 8:50": r"^2026-03-02 08:(49|50): ",
+    "headroom replay-decision 8:50": r"comes out the same again, bit for bit",
+    "headroom verify": r"All of it is as it was written",
+    "headroom capacity --hd 150": r"5 overflow nodes of 15",
+    'headroom hold --count 2 --until 13:00 --reason "board meeting"': r"2 nodes in AWS burst .* until 13:00: board meeting",
+    'headroom hold --count 3 --until 14:00 --reason "all-hands"': r"3 nodes in AWS burst to serve by .* until 14:00: all-hands",
+    'headroom hold --count 3 --ready-by 13:00 --until 15:00 --reason "all-hands"': r"to serve by 13:00 and until 15:00",
+    'headroom start burst-11 --until 13:00 --reason "all-hands"': r"Serving: burst-11\.",
+    "headroom why burst-11": r"burst-11 is serving.*\n +it stays on: .*\n(.*\n)*.*asked to start: burst-11 to serve by",
+    "headroom history --node burst-11": r"burst-11 +(serving|instance running|start asked)",
+    "headroom release burst-11": r"Released: all-hands",
+    'headroom start burst-12 --until 14:00 --reason "all-hands"': r"Serving: burst-12\.",
+    'headroom start burst-12 --until 14:00 --reason "board meeting"': r"Serving: burst-12\.",
+    "headroom close burst-12": r"burst-12 to be closed",
+    "headroom open burst-12": r"burst-12 to be opened",
+    "headroom release burst-12": r"Released: ",
+    'headroom pause "fire drill"': r"Paused\. Within a minute .*: fire drill\.",
+    'headroom pause "network maintenance"': r"Paused\. ",
+    'headroom pause "why"': r"Paused\. ",
+    'headroom pause "dead letters"': r"Paused\. ",
+    'headroom pause "no plan"': r"Paused\. ",
+    'headroom pause "no load"': r"Paused\. ",
+    'headroom pause "own errors"': r"Paused\. ",
+    'headroom pause "start failures"': r"Paused\. .*: start failures\.",
+    "headroom resume": r"Resumed; it was paused for: start failures",
+    "headroom report": r"as it was(.*\n)*.*Headroom, replayed(.*\n)*.*Pexip's own rule, replayed",
+    "headroom report --days 7 --html report.html": r"as it was",
+    "headroom report --month 2026-02 --html report.html": r"AWS burst, 2026-02-\d\d to 2026-02-28",
+    "headroom export > load.csv": r"^$",
+    "headroom export --days 28 > load.csv": r"^$",
+    "headroom tune load.csv --days 5": r"Recommended: threshold",
+    "headroom replay load.csv --days 5 --whatif threshold=15": r"headroom with threshold=15",
+    "headroom replay load.csv --policy headroom --policy native": r"native",
+    "headroom page": r"^http://127\.0\.0\.1:\d+/#token=",
+    "headroom hand-back": r"Deploying with Mode=observe\.\nHanded back\.",
+    "headroom hand-over": r"Headroom controls 12 overflow nodes\.",
+}
+LASTING = {"headroom page", "headroom hand-back", "headroom hand-over"}
+ELSEWHERE = {"headroom chaos --kernel 1 --workflows 1 --first SEED"}  # of the laboratory: other tests play it
+MENTIONED = {
+    "why",
+    "start",
+    "hold",
+    "release",
+    "open",
+    "pause",
+    "replay",
+    "tune",
+}  # what needs an argument, by its name alone
+
+
+def typed(page: Path) -> list[str]:
+    """Every command on a page: a line of a block, or what stands in a sentence."""
+    text = page.read_text()
+    blocks = "\n".join(re.findall(r"^```\n(.*?)^```", text, re.DOTALL | re.MULTILINE))
+    found = [line.split("  #")[0].strip() for line in blocks.splitlines() if re.match(r"(headroom|curl|eval) ", line)]
+    return found + re.findall(r"`(headroom [^`]+)`", re.sub(r"^```.*?^```", "", text, flags=re.DOTALL | re.MULTILINE))
+
+
+COMMANDS = {command for page in PAGES for command in typed(page)}
+CURL = next(command for command in COMMANDS if command.startswith("curl "))
+
+
+def test_every_command_of_the_documents_is_typed_below_and_no_other() -> None:
+    bare = {f"headroom {name}" for name in MENTIONED}
+    general = {
+        command for command in COMMANDS if re.search(r"…|[A-Z]{4,}", command) and not command.startswith("curl ")
+    }
+    assert COMMANDS - bare - general - ELSEWHERE - {LINE, CURL} == set(ANSWERS)
+    for command in bare | general | ELSEWHERE:
+        name, *options = re.findall(r"(?<=headroom )\S+|--[\w-]+", command)
+        known = main.get_command(click.Context(main), name)
+        assert known, command
+        assert set(options) <= {option for each in known.params for option in each.opts}, command
+
+
+class Terminal:
+    """A terminal in a checkout, after the line that the demo prints."""
+
+    def __init__(self, folder: Path, line: str) -> None:
+        self.folder, self.line = folder, line
+
+    def types(self, command: str) -> str:
+        """Type a command; return all that it says."""
+        script = f"{self.line}\nexport COLUMNS=160 PYTHONUNBUFFERED=1\n{command}"
+        done = subprocess.run(
+            ["bash", "-c", script], cwd=self.folder, capture_output=True, text=True, check=False, timeout=240
+        )
+        return done.stdout + done.stderr
+
+
+@pytest.fixture(scope="module")
+def terminal(demo: Demo, tmp_path_factory: pytest.TempPathFactory) -> Terminal:
+    printed = demo.says(r'eval "\$\(.+ demo --env\)"', STARTS_WITHIN)
+    assert printed == LINE.replace(".venv", f"{ROOT}/.venv")
+    demo.says("The stack goes on until Ctrl-C", PLAYS_WITHIN)
+    return Terminal(tmp_path_factory.mktemp("typed"), printed)
+
+
+@pytest.mark.parametrize("command", [each for each in ANSWERS if each not in LASTING])
+def test_a_command_of_the_documents_answers_in_the_demo_s_time(terminal: Terminal, command: str) -> None:
+    said = terminal.types(command)
+    assert re.search(ANSWERS[command], said, re.MULTILINE), said
+    assert "Traceback" not in said
+
+
+def test_the_page_is_served_until_it_is_ended(terminal: Terminal) -> None:
+    said = terminal.types("timeout --signal INT 6 headroom page")
+    assert re.search(ANSWERS["headroom page"], said, re.MULTILINE), said
+
+
+@pytest.mark.parametrize(("command", "bursting"), [("headroom hand-back", "true"), ("headroom hand-over", "false")])
+def test_handing_back_and_over_wait_for_pexips_bursting(terminal: Terminal, command: str, bursting: str) -> None:
+    said: list[str] = []
+    waiting = threading.Thread(target=lambda: said.append(terminal.types(command)))
+    waiting.start()
+    while waiting.is_alive():  # a person does so once they are asked; before that it is refused, or undone
+        waiting.join(15)
+        terminal.types(CURL.replace("true", bursting))
+    assert re.search(ANSWERS[command], said[0]), said[0]
+
+
+def test_after_ctrl_c_a_command_says_that_the_demo_has_ended(demo: Demo, terminal: Terminal) -> None:
+    set_up = terminal.types("env | grep -E '^(AWS|HEADROOM)_' | sed 's/^/export /'")
+    demo.end()
+    after = Terminal(terminal.folder, f'export PATH="{ROOT}/.venv/bin:$PATH"\n{set_up}')
+    assert "The demo that this terminal was set up for has ended" in after.types("headroom status")
+    assert "No demo is running" in after.types("headroom demo --env")
