@@ -1,4 +1,4 @@
-"""Put the package that the layer ships into the command's wheel, too; an editable install finds it where it lies."""
+"""Add the layer's package to the command's wheel; an editable install uses it from the checkout."""
 
 from pathlib import Path
 from typing import Any

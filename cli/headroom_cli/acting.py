@@ -1,4 +1,4 @@
-"""Carry out what people ask for, and show what becomes of it."""
+"""Carry out what people ask for, and show the result."""
 
 from datetime import datetime
 from typing import Any
@@ -28,12 +28,12 @@ def _when(ledger: Ledger, text: str | None, after: datetime) -> datetime | None:
     decision = ledger.decision_at(clock.now())
     when = next_time_of(text, decision.policy.zone if decision else "UTC", after)
     if when is None:
-        raise click.UsageError(f"{text} is no time: write 14:00, or 2026-03-02T14:00.")
+        raise click.UsageError(f"{text} is not a time: write 14:00, or 2026-03-02T14:00.")
     return when
 
 
 def ordered(deployed: Deployed, order: Order) -> Done:
-    """Have it carried out; raise ClickException with what to change if it cannot be."""
+    """Carry out an order; if it is refused, raise ClickException, which says what to change."""
     with spoken():
         try:
             return deployed.operator().carry_out(order, identity())
@@ -47,9 +47,9 @@ def told(done: Done, *, wants_json: bool) -> None:
 
 
 def promised(deployed: Deployed, do: Do, given: dict[str, Any]) -> Done:
-    """Have capacity promised, as a command's options say which and until when."""
+    """Promise the capacity that a command's options describe."""
     if not given["nodes"] and given["count"] is None and not given["locations"]:
-        raise click.UsageError("Say which: names of nodes, --count, or --location.")
+        raise click.UsageError("Name the nodes, or give --count or --location.")
     with spoken():
         now = clock.now()
         ready_by = _when(deployed.ledger, given["ready_by"], now)
@@ -82,7 +82,7 @@ def shown_booting(deployed: Deployed, execution: str, names: set[str]) -> str:
                     waiting.wait(LOOKS_AGAIN)
                 case "SUCCEEDED":
                     ready = msgspec.json.decode(found["output"]).get("ready") or []
-                    console.print(f"Serving: {', '.join(ready)}." if ready else "Promised; nobody watches it here.")
+                    console.print(f"Serving: {', '.join(ready)}." if ready else "Promised; not waiting for nodes.")
                     return ""
                 case _:
                     return str(found.get("cause") or found["status"])

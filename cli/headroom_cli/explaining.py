@@ -1,4 +1,4 @@
-"""What happened and why, from the ledger alone: of a node, or at a time."""
+"""Explain a node, or the plan of a time, from the ledger alone."""
 
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
@@ -25,7 +25,7 @@ EVENTS = 20
 
 
 class UnknownError(Exception):
-    """The ledger knows nothing of what was asked for; the message says what it knows."""
+    """The ledger has no node of that name; the message lists the nodes that it has."""
 
 
 def zone_of(ledger: Ledger) -> str:
@@ -43,7 +43,7 @@ def decision_of(ledger: Ledger, text: str) -> Decision:
     """Return the decision that was in force at a time as it was typed; raise UsageError or ClickException if there is none."""
     when = time_of(text, zone_of(ledger), clock.now())
     if when is None:
-        raise click.UsageError(f"{text} is no time: write 8:55 for today, or 2026-03-02T08:55.")
+        raise click.UsageError(f"{text} is not a time: write 8:55 for today, or 2026-03-02T08:55.")
     decision = ledger.decision_at(when)
     if decision is None:
         raise click.ClickException(f"There is no plan as old as {text}: plans are kept for {kept.PLANS.days} days.")
@@ -54,7 +54,7 @@ def why_at(decision: Decision) -> Iterator[str]:
     """Explain the plan that was in force at a time."""
     made, at = decision.plan, decision.policy.on_the_clock
     yield f"{made.at:%Y-%m-%d} {at(made.at)}: {made.reason}"
-    yield f"  by {decision.version} in {made.mode} mode, from Pexip's state of {at(made.read_at)}"
+    yield f"  made by {decision.version} in {made.mode} mode, from the reading of {at(made.read_at)}"
     for change in made.changes:
         yield f"  {change.action} {change.node}: {change.reason}"
     for load in (*made.principals, *made.overflows):
@@ -115,7 +115,7 @@ class Remade:
 
     @property
     def is_same(self) -> bool:
-        """Bit for bit."""
+        """Whether the plan is the same, bit for bit."""
         return msgspec.json.encode(self.plan) == msgspec.json.encode(self.decision.plan)
 
     @property
@@ -124,11 +124,11 @@ class Remade:
         then, now = self.decision.version, code_version()
         when = f"{self.decision.plan.at:%Y-%m-%d %H:%M:%S} UTC"
         if self.is_same:
-            yield f"The plan of {when} comes out the same again, bit for bit (made by {then}, made again by {now})."
+            yield f"The plan of {when} was reproduced bit for bit (made by {then}, made again by {now})."
             return
-        yield f"The plan of {when} comes out otherwise (made by {then}, made again by {now})."
+        yield f"The plan of {when} was not reproduced (made by {then}, made again by {now})."
         if then != now:
-            yield "The code is not the same: check out the release that made it."
+            yield "The code differs: check out the release that made the plan."
         before, after = asdict(self.decision.plan), asdict(self.plan)
         for name in before:
             if before[name] != after[name]:
@@ -167,13 +167,13 @@ def verify(ledger: Ledger, now: datetime, published: dict[date, str]) -> Verifie
     wrong = list(examine(ledger.chain(), heads, newest, now - kept.PLANS, examined))
     newer = ledger.last_plan()
     if examined.last and newer and examined.last.number > newer.number:
-        wrong.append(f"Changed: the plan of {examined.last.at:%Y-%m-%d %H:%M:%S} UTC is newer than the newest.")
+        wrong.append(f"Changed: the plan of {examined.last.at:%Y-%m-%d %H:%M:%S} UTC is newer than the newest plan.")
     for day, digest in sorted(published.items()):
         there = heads.get(day)
         if there is None or there.digest != digest:
             wrong.append(f"Changed: the head of {day} is not the one that was published.")
     wrong += [
-        f"Changed: the forecast of {at:%Y-%m-%d %H:%M:%S} UTC is not the one that was planned on."
+        f"Changed: the forecast of {at:%Y-%m-%d %H:%M:%S} UTC is not the one that the plan used."
         for at in _foreseen(ledger, now)
     ]
     return Verified(examined, len(heads), wrong)

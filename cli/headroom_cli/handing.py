@@ -30,14 +30,14 @@ def _newest(ledger: Ledger) -> tuple[Plan, Reading]:
 
 
 def _wait(what: str, done: Callable[[], bool], minutes: int) -> None:
-    """Wait so many real minutes until something is so, or say that it is not."""
+    """Wait until `done` returns True; raise ClickException after that many real minutes."""
     for _ in range(round(60 * minutes / LOOK_EVERY)):
         if done():
             click.echo(f"  done: {what}")
             return
         waiting.wait(LOOK_EVERY)
     raise click.ClickException(
-        f"After {minutes} min this is still not so: {what}. Nothing was lost; run the same command again to go on from here."
+        f"After {minutes} min this is still not the case: {what}. Run the same command again to continue."
     )
 
 
@@ -46,7 +46,7 @@ def _closed_by_us(reading: Reading) -> list[str]:
 
 
 def _is_all_open(ledger: Ledger, since: Plan) -> bool:
-    """Every node that Headroom had closed is open again, and no workflow is at work, by a plan newer than that."""
+    """Say whether all nodes that Headroom had closed are open and no workflow works, by a plan newer than `since`."""
     planned, reading = ledger.last_plan(), ledger.last_reading()
     if planned is None or reading is None or planned.plan.at <= since.at or reading.read_at <= since.at:
         return False
@@ -63,13 +63,13 @@ def hand_over(deployed: Deployed) -> None:
             Event(at=clock.now(), kind=Kind.ASKED_TO_HAND_OVER, reason="Taken over from Pexip", by=identity())
         )
         if deployed.mode is not Mode.CONTROL:
-            click.echo("Deploying with Mode=control; Headroom holds still as long as Pexip's bursting is enabled.")
+            click.echo("Deploying with Mode=control; Headroom changes nothing while Pexip's bursting is enabled.")
             deployed.set_mode(Mode.CONTROL)
         _, reading = _newest(deployed.ledger)
         if reading.settings.bursting_enabled:
             click.echo(f"Now disable Pexip's own bursting: {BURSTING}. Waiting for it.")
         _wait("Pexip's own bursting is disabled", lambda: not _bursts(deployed.ledger), 60)
-        _wait("Headroom plans", lambda: not _newest(deployed.ledger)[0].frozen, 5)
+        _wait("Headroom's plans may change nodes", lambda: not _newest(deployed.ledger)[0].frozen, 5)
         made, _ = _newest(deployed.ledger)
     click.echo(f"Headroom controls {len(made.nodes)} overflow nodes. {made.reason}")
 
@@ -78,12 +78,12 @@ def _check_before_hand_over(deployed: Deployed) -> None:
     made, reading = _newest(deployed.ledger)
     against = [f"Pexip's answer is incomplete: {problem}" for problem in reading.problems]
     against += [f"Headroom is paused: {held.reason}; resume it first"] if (held := deployed.ledger.pause()) else []
-    against += [] if made.nodes else ["No overflow node is known: tag their instances first"]
+    against += [] if made.nodes else ["No overflow node is known: tag the nodes' instances first"]
     misfits = [issue.what for issue in made.issues if issue.kind is Trouble.MISFIT]
-    against += [f"This does not fit: {what}" for what in misfits]
+    against += [f"Nodes and instances do not match: {what}" for what in misfits]
     if against:
         raise click.ClickException("Not handed over, and nothing was changed.\n  " + "\n  ".join(against))
-    click.echo(f"Checked: a fresh plan, {len(made.nodes)} overflow nodes, all of which fit their instances.")
+    click.echo(f"Checked: a fresh plan, {len(made.nodes)} overflow nodes, each matched to its instance.")
 
 
 def _bursts(ledger: Ledger) -> bool:
@@ -91,7 +91,7 @@ def _bursts(ledger: Ledger) -> bool:
 
 
 def hand_back(deployed: Deployed, mode: Mode) -> None:
-    """Have Headroom open what it closed, wait until Pexip's bursting is enabled, and deploy with another mode."""
+    """Let Headroom open the nodes that it closed, wait until Pexip's bursting is enabled, and deploy with another mode."""
     with spoken():
         before, _ = _newest(deployed.ledger)
         why = Pause(reason="handing back to Pexip", by=identity(), holding=Pausing.HANDING_BACK)
@@ -99,8 +99,8 @@ def hand_back(deployed: Deployed, mode: Mode) -> None:
         deployed.ledger.write(
             Event(at=clock.now(), kind=Kind.ASKED_TO_HAND_BACK, reason="Handed back to Pexip", by=identity())
         )
-        click.echo("Headroom holds still, opens what it has closed, and ends what it has begun.")
-        _wait("all that Headroom had closed is open", lambda: _is_all_open(deployed.ledger, before), 60)
+        click.echo("Headroom opens the nodes that it has closed, ends its workflows, and starts no others.")
+        _wait("Headroom's closed nodes are open, no workflow runs", lambda: _is_all_open(deployed.ledger, before), 60)
         if not _bursts(deployed.ledger):
             click.echo(f"Now enable Pexip's own bursting: {BURSTING}. Waiting for it.")
         _wait("Pexip's own bursting is enabled", lambda: _bursts(deployed.ledger), 60)

@@ -1,4 +1,4 @@
-"""What there is to see now: once, as JSON, or again and again."""
+"""Show the status: once, as JSON, or repeatedly."""
 
 from collections.abc import Callable
 
@@ -18,7 +18,7 @@ LOOKS_AGAIN = 5.0  # real seconds
 
 
 def status_in(ledger: Ledger) -> Status:
-    """Return what there is to see now; raise ClickException if nothing was ever planned."""
+    """Return the current status; raise ClickException if there is no plan yet."""
     now = clock.now()
     decision = ledger.decision_at(now)
     if decision is None:
@@ -39,7 +39,7 @@ def shown(
     watch: bool,
     wants_json: bool,
 ) -> Status:
-    """Print what there is to see, again and again if asked; return it."""
+    """Print the status, repeatedly with `watch`; return it."""
     console = Console()
     with spoken():
         status = status_in(ledger)

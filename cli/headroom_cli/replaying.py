@@ -1,4 +1,4 @@
-"""Play a load to the planner and to what it is compared with."""
+"""Play a load to the planner and to the policies that it is compared with."""
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -18,7 +18,7 @@ from headroom_replay.work import Platform, Work
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Load:
-    """Which load is replayed, on how large a platform: what every command that replays is told."""
+    """Which load is replayed, on how large a platform: the options of all commands that replay."""
 
     trace: Path
     seeds: int

@@ -40,7 +40,7 @@ ADVICE = {
     "ExpiredTokenException": SIGN_IN,
     "InvalidClientTokenId": KEYS,
     "UnrecognizedClientException": KEYS,
-    "InvalidSignatureException": "if it says «expired», this machine's clock is wrong; otherwise the secret access key is.",
+    "InvalidSignatureException": "if it says «expired», correct this machine's clock; otherwise check the secret access key.",
     "SignatureDoesNotMatch": "the secret access key is not valid, or this machine's clock is wrong.",
     "RequestExpired": "this machine's clock is wrong.",
 }
@@ -48,7 +48,7 @@ ADVICE = {
 
 @contextmanager
 def spoken() -> Iterator[None]:
-    """Say what went wrong with AWS in a sentence that says what to do."""
+    """Turn AWS errors into a ClickException that says what to do."""
     try:
         yield
     except ProfileNotFound as error:
@@ -66,13 +66,14 @@ def spoken() -> Iterator[None]:
     except ClientError as error:
         said = error.response["Error"]
         message = said.get("Message", str(error))
-        raise click.ClickException(f"AWS says: {message}. {ADVICE.get(said['Code'], '')}".strip()) from error
+        advice = ADVICE.get(said["Code"], "")
+        raise click.ClickException(f"AWS says: {message}. {advice[:1].upper()}{advice[1:]}".strip()) from error
     except BotoCoreError as error:
         raise click.ClickException(f"AWS cannot be reached: {error}") from error
     except msgspec.ValidationError as error:
         raise click.ClickException(
-            f"This command, of version {headroom.__version__}, cannot read a record of the stack's ({error}): use the command "
-            "of the stack's own version, which its output Version says."
+            f"This command (version {headroom.__version__}) cannot read a record of the stack ({error}): use the command "
+            "of the stack's version. Its output Version names that version."
         ) from error
 
 
@@ -128,7 +129,7 @@ def stack_of(name: str) -> Deployed:
         outputs = {output["OutputKey"]: output["OutputValue"] for output in found.get("Outputs", [])}
         given = {parameter["ParameterKey"]: parameter["ParameterValue"] for parameter in found.get("Parameters", [])}
         if "Ledger" not in outputs or "TagValue" not in given:
-            raise click.ClickException(f"{name} is no stack of Headroom: name the one that `make deploy` made.")
+            raise click.ClickException(f"{name} is not a Headroom stack: name the one that `make deploy` made.")
         if words := other_version(outputs.get("Version", ""), headroom.__version__):
             click.echo(f"Warning: {words}", err=True)
         table = boto3.resource("dynamodb").Table(outputs["Ledger"])
@@ -136,7 +137,7 @@ def stack_of(name: str) -> Deployed:
 
 
 def _check_clock() -> None:
-    """Say that a demo has ended, for which this terminal was set up."""
+    """Raise ClickException if this terminal was set up for a demo that has ended."""
     path = os.environ.get("HEADROOM_CLOCK")
     if path and not Path(path).exists():
         raise click.ClickException(
@@ -156,7 +157,7 @@ def _described(name: str) -> Any:
         stacks = client.describe_stacks()["Stacks"]
         ours = [one["StackName"] for one in stacks if any(o["OutputKey"] == "Ledger" for o in one.get("Outputs", []))]
         there = (
-            f"Headroom's stacks there: {', '.join(ours)} (--stack)"
+            f"Headroom's stacks there: {', '.join(ours)} (choose one with --stack)"
             if ours
             else "there is no other stack of Headroom there"
         )
@@ -171,7 +172,7 @@ def other_version(stack: str, command: str) -> str:
     """Say which of stack and command is newer, and what to do; empty if they are of one version."""
     if stack == command:
         return ""
-    versions = f"the stack is of version {stack or 'unknown (an old one)'}, this command of {command}"
+    versions = f"the stack has version {stack or 'unknown (an old one)'}, this command {command}"
     if _parts(stack) > _parts(command):
         return f"{versions}. The stack is newer: install the command of {stack} (`pipx install --force ./cli` in its checkout)."
     return f"{versions}. The command is newer: update the stack (`make deploy`), or use the command of the stack's version."

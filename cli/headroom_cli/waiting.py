@@ -1,8 +1,8 @@
-"""Wait as the person at the terminal does: in real time, even where a demo's clock runs sixty times as fast."""
+"""Wait in real time, even if a demo's clock runs faster."""
 
 import time
 
 
 def wait(seconds: float) -> None:
-    """Sleep so many real seconds."""
+    """Sleep for that many real seconds."""
     time.sleep(seconds)

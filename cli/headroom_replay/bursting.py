@@ -1,4 +1,4 @@
-"""Pexip's own bursting rule, as its guide tells it: the controller that Headroom is compared with."""
+"""Pexip's own bursting rule, as its guide describes it: the controller that Headroom is compared with."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -33,7 +33,7 @@ class Bursting:
         return [node for node in self.world.pool(overflow) if node.overflow]
 
     def _is_short(self, principal: str, overflow: str) -> bool:
-        """Read the guide: the overflow location at its threshold starts the next, whatever is free in the principal one."""
+        """Say whether a node is needed. By the guide, an overflow location at its threshold needs the next node."""
         threshold = self.world.settings["bursting_threshold"]
         on = [node for node in self._bursting(overflow) if node.on]
         pending = [node for node in on if not node.ready(self.world.now)]

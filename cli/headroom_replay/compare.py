@@ -1,4 +1,4 @@
-"""What Headroom would have done over recorded days, beside what was done: for a site in observe mode, before it decides."""
+"""Compares what was done on recorded days with what Headroom would have done, for sites in observe mode."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -32,7 +32,7 @@ class Recorded:
     minimum_lifetime: int  # minutes
     node_hours: float
     starts: int
-    refused: int  # that Pexip recorded, of the whole platform
+    refused: int  # calls that Pexip recorded as turned away, on the whole platform
     licences: int
 
     @property
@@ -43,7 +43,7 @@ class Recorded:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Line:
-    """One line of the comparison; None is what nobody knows."""
+    """One line of the comparison; None means not known."""
 
     who: str
     recorded: int | None
@@ -70,7 +70,7 @@ def _recorded(ledger: Ledger, reading: Reading, overflow: str, since: datetime, 
     refused = list(ledger.turned_away(since, until))
     sizes = [hd for node in nodes if (hd := ledger.memory(node.name).hd or node.max_hd_calls)]
     samples = merged([list(ledger.samples(name, since, until)) for name in sources])
-    since = max(since, samples[0].at) if samples else since  # before that nobody looked
+    since = max(since, samples[0].at) if samples else since  # nothing is known of the time before
     lifetimes = [lifetime for node in nodes for lifetime in _lifetimes(ledger, node.name, since, until)]
     hd = max((sample.hd for sample in samples), default=0)
     return Recorded(
@@ -142,9 +142,9 @@ def jobs_of(recorded: Recorded, zone: str) -> list[Job]:
 
 
 def lines_of(recorded: Recorded, results: Sequence[Result]) -> list[Line]:
-    """Return what was, then what each policy would have made of it."""
+    """Return the recorded figures, then those of each replayed policy."""
     was = Line(
-        who="as it was",
+        who="as recorded",
         recorded=recorded.refused,
         estimated=recorded.estimated,
         node_hours=recorded.node_hours,

@@ -13,7 +13,7 @@ TARGET, TARGET_FOR_LESS, SCALE_IN_AFTER = (
     0.55,
     0.9,
     900.0,
-)  # as AWS's target tracking: out at once, in after 15 calm minutes
+)  # as AWS's target tracking: scale out at once, scale in after 15 calm minutes
 
 Step = Callable[[], None]
 
@@ -35,7 +35,7 @@ def always_on(site: Site) -> Step:
 
 
 def native(site: Site, *, overflow_rule: str = "overflow only", waits: bool = True) -> Step:
-    """Pexip's own bursting; the guide leaves open whether a booting node is waited for, and which location counts."""
+    """Pexip's own bursting. The guide does not say whether it waits for a booting node, and which location counts."""
     site.world.settings |= {"bursting_enabled": True, "bursting_min_lifetime": MINIMUM_LIFETIME}
     site.world.switches.bursting_overflow_rule = overflow_rule
     site.world.switches.bursting_waits_for_pending = waits
@@ -43,12 +43,12 @@ def native(site: Site, *, overflow_rule: str = "overflow only", waits: bool = Tr
 
 
 def native_either(site: Site) -> Step:
-    """Pexip's rule, read so that a principal location at its threshold goes on starting nodes."""
+    """Pexip's rule, if a principal location at its threshold keeps starting nodes."""
     return native(site, overflow_rule="either")
 
 
 def native_impatient(site: Site) -> Step:
-    """Pexip's rule, read so that it does not wait for a node that boots."""
+    """Pexip's rule, if it does not wait for a booting node."""
     return native(site, waits=False)
 
 
@@ -70,7 +70,7 @@ def native_0850(site: Site) -> Step:
 
 
 def target_tracking(site: Site) -> Step:
-    """Keep 55 % of all that is on in use: out at once, in one idle node at a time after a quarter of an hour below."""
+    """Keep 55 % of the capacity that is on in use. Start nodes at once; stop one idle node at a time after 15 calm minutes."""
     below_since: list[float] = []
 
     def step() -> None:

@@ -105,7 +105,7 @@ def last_days(days: Iterable[date], number: int | None, what: object) -> list[da
     """Return the last days of a load; 0 is all, None is four weeks or what there is. Raise TraceError if there are fewer."""
     found = sorted(set(days))
     if number and len(found) < number:
-        raise TraceError(f"{what} has {len(found)} days with calls, {number} were asked for.")
+        raise TraceError(f"{what} has {len(found)} days with calls, but {number} were asked for.")
     return found[-(FOUR_WEEKS if number is None else number) :]
 
 
@@ -145,7 +145,7 @@ def scale_of(trace: Trace, seed: int, always_on: int, rejected: float = 0.40) ->
 
 
 def scale_to(draw: Callable[[float], list[list[Call]]], servers: int, rejected: float) -> float:
-    """Return the factor at which so many HD connections turn away that share of the days that `draw` draws."""
+    """Return the factor at which `servers` HD connections turn away the share `rejected` of the drawn calls."""
     low, high = 0.001, 16.0
     for _ in range(12):
         middle = (low * high) ** 0.5
@@ -156,7 +156,7 @@ def scale_to(draw: Callable[[float], list[list[Call]]], servers: int, rejected: 
 
 
 def calls_of_day(trace: Trace, day: date, zone: ZoneInfo, location: str, seed: int, scale: float) -> list[Call]:
-    """Draw one day's calls: each count times `scale`, at even odds over its step, with lognormal lengths."""
+    """Draw one day's calls: each count times `scale`, uniformly over its step, with lognormal lengths."""
     dice = random.Random(f"{seed} {day}")
     calls: list[Call] = []
     for at, count in trace.counts[day]:

@@ -27,7 +27,7 @@ PATIENCE = (10, 20)  # cells in which a closed node must not be missed; the bett
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Schedule:
-    """What the clairvoyant needed, and what it could not do."""
+    """What the oracle needed, and the calls that it turned away all the same."""
 
     node_hours: float
     starts: int

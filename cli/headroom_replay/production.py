@@ -1,4 +1,4 @@
-"""Headroom itself in the replay: the production planner, fed with what a tick sees, and workflows as short as their gist."""
+"""Headroom itself in the replay: the production planner, fed with what a tick sees, and simplified workflows."""
 
 from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Sequence
@@ -36,7 +36,7 @@ PLACES = (Location(name=PRINCIPAL, overflow_location=OVERFLOW), Location(name=OV
 LEASE = timedelta(minutes=3)
 STATUS_AFTER = 10.0  # seconds between a look at a node and the next step of its workflow
 BOOTS_KEPT = 10
-LONGEST = timedelta(hours=12)  # that a booked meeting lasts
+LONGEST = timedelta(hours=12)  # the longest booked meeting
 
 
 def policy_for(work: Work) -> Policy:
@@ -86,7 +86,7 @@ class Headroom:
             self.begin(change, now)
 
     def _sample(self, made: Plan) -> None:
-        """Remember the load; a night whose ticks are skipped has none."""
+        """Remember the load; there are no samples for nights whose ticks are skipped."""
         if self.sampled_at:
             skipped = int((made.at - self.sampled_at) / MINUTE) - 1
             self.samples += (
@@ -117,7 +117,7 @@ class Headroom:
         return Commitments(memories=tuple(memories), holds=tuple(hold for hold in self.holds if not hold.is_over(now)))
 
     def outlooks(self, now: datetime) -> tuple[Outlook, ...]:
-        """What past days did around now; cut anew every quarter of an hour."""
+        """Return what past days did around now; renewed every quarter of an hour."""
         if self.outlook is None or now - self.outlook.begins >= timedelta(minutes=30):
             self.outlook = outlook(self.profile, now)
         return (self.outlook,)
@@ -228,7 +228,7 @@ class Headroom:
         self._remember(node.name, opened_at=self.now, closed_at=None)
 
     def _look(self, node: Node, looks: int) -> None:
-        """The gist of `retire_node`: closed long enough, empty twice, still wanted off."""
+        """A simplified `retire_node`: stop a node that was closed long enough, found empty twice, and is still wanted off."""
         memory = self.memories[node.name]
         if memory.wanted is not Action.STOP.wanted or node.calls or not node.closed.now or not node.on:
             if memory.claim and memory.claim.action is Action.STOP:
@@ -266,15 +266,15 @@ def headroom(policy: Policy | None = None) -> Callable[[Site], Callable[[], None
 
 
 class Foreseeing(Headroom):
-    """The same planner, told the true load of every minute to come, and that it is certain: what forecasts can gain."""
+    """The same planner with the true future load as a certain forecast: the most that forecasts can gain."""
 
     def __init__(self, site: Site, policy: Policy) -> None:
-        super().__init__(site, replace(policy, confidence=0.5))  # the mean of what cannot vary
+        super().__init__(site, replace(policy, confidence=0.5))  # the mean, as the true load does not vary
         self.true = {sample.at: sample.used for sample in samples_of(site.work.calls, ())}
         self.bookings = []
 
     def outlooks(self, now: datetime) -> tuple[Outlook, ...]:
-        """The day that will be."""
+        """Return the day to come as the outlook."""
         begins = now.replace(second=0, microsecond=0) - BEFORE * MINUTE
         loads = tuple(self.true.get(begins + minute * MINUTE, 0.0) for minute in range(BEFORE + 15 + AFTER))
         day = Window(day=self._local(self.site.now).date(), weight=1.0, loads=loads)

@@ -35,7 +35,7 @@ POLICIES: dict[str, tuple[Callable[[Site], controllers.Step], float]] = {
 class Job:
     """One work with one seed, under some controllers, and under Headroom with other settings, by what they are called.
 
-    `watch` has the course of the work's busiest day noted.
+    With `watch`, the course of the work's busiest day is recorded.
     """
 
     make: Callable[..., Work]  # takes `seed`

@@ -43,7 +43,7 @@ class Result:
 
     @property
     def score(self) -> float:
-        """Oracle's node-hours over node-hours and what rejections count as; at most 1, and 0 if a call was cut."""
+        """The oracle's node-hours divided by node-hours plus rejections' cost; at most 1, and 0 if a call was cut."""
         if self.cut:
             return 0.0
         cost = self.node_hours + REJECTED_COSTS * self.rejected

@@ -19,7 +19,7 @@ def in_order(results: Iterable[Result]) -> list[Result]:
 
 
 def table_of(results: Sequence[Result], price: float | None = None) -> Table:
-    """Return one line a policy, its figures the means over the seeds; `price` is what a node costs an hour."""
+    """Return one line per policy, with the means over the seeds; `price` is what a node costs per hour."""
     results = in_order(results)
     works = {each.work for each in results}
     seeds = sorted({each.seed for each in results})

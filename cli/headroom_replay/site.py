@@ -83,7 +83,7 @@ class Site:
         return self.world.now
 
     def after(self, seconds: float, errand: Callable[[], None]) -> None:
-        """Have something done later, at its own moment."""
+        """Run `errand` after that many simulated seconds."""
         self._number += 1
         heapq.heappush(self._errands, (self.now + seconds, self._number, errand))
 
@@ -111,7 +111,7 @@ class Site:
         return Moment(self.now, self.used(), capacity, world.tally.rejected, sum(node.on for node in self.overflow))
 
     def run(self, step: Callable[[], None], every: float = TICK, watch: tuple[float, float] | None = None) -> None:
-        """Let the whole work happen, with the controller's step at every tick; note the course of what is watched."""
+        """Play the whole work, with the controller's step at every tick; record the course within `watch`."""
         world, arrivals = self.world, [call.at for call in self.work.calls]
         upcoming, tick = 0, world.now
         while tick < self.work.ends:

@@ -18,7 +18,7 @@ from headroom_replay.world import Call
 
 COUNTS, MEETINGS, HISTORY = {"timestamp", "arrivals"}, {"begins", "ends", "size"}, {"at", "used", "booked", "hd"}
 KINDS = "timestamp,arrivals (counts), begins,ends,size[,booked] (meetings) or at,location,used,booked,hd (a history)"
-BACKLOG = timedelta(minutes=5)  # a longer gap between two samples is a gap, not a load that stood still
+BACKLOG = timedelta(minutes=5)  # during a longer gap between two samples the load is unknown, not constant
 
 
 def maker_of(path: Path, platform: Platform, *, meetings: bool, days: int | None, zone: str) -> Callable[..., Work]:
@@ -28,12 +28,12 @@ def maker_of(path: Path, platform: Platform, *, meetings: bool, days: int | None
         make = of_meetings if meetings else of_counts
         return partial(make, read_trace(path), platform, days=days, zone=zone)
     if meetings:
-        raise TraceError(f"--meetings derives meetings from counted arrivals; {path} is something else.")
+        raise TraceError(f"--meetings derives meetings from counted arrivals, but {path} holds something else.")
     if columns >= MEETINGS:
         return partial(of_list, path, platform, days=days, zone=zone)
     if columns >= HISTORY:
         return partial(of_history, path, platform, days=days, zone=zone)
-    raise TraceError(f"{path} has the columns {', '.join(sorted(columns)) or 'none'}: {KINDS} can be replayed.")
+    raise TraceError(f"{path} has the columns {', '.join(sorted(columns)) or 'none'}; these can be replayed: {KINDS}.")
 
 
 def _columns(path: Path) -> Sequence[str]:
@@ -43,7 +43,7 @@ def _columns(path: Path) -> Sequence[str]:
     except FileNotFoundError:
         raise TraceError(f"There is no file {path}.") from None
     except (UnicodeDecodeError, csv.Error) as error:
-        raise TraceError(f"{path} is no CSV file: {error}.") from error
+        raise TraceError(f"{path} is not a CSV file: {error}.") from error
 
 
 def _rows(path: Path) -> Iterator[dict[str, str]]:
@@ -74,7 +74,7 @@ def of_list(path: Path, platform: Platform, *, seed: int, days: int | None, zone
             into[1].extend([booking] if booking else [])
     past = [earlier[day] for day in sorted(earlier)][-DAYS_KEPT:]
     if not calls:
-        raise TraceError(f"Nobody comes to any meeting of {path} on its last {len(chosen)} days.")
+        raise TraceError(f"No meeting in {path} has participants on its last {len(chosen)} days.")
     return Work(
         name=path.stem,
         zone=zone,
@@ -96,9 +96,11 @@ def _meetings(path: Path, zone: str, seed: int) -> Iterator[tuple[datetime, list
             begins, ends = (_time(row[name], ZoneInfo(zone)) for name in ("begins", "ends"))
             size, booked = int(row["size"]), float(row.get("booked") or 0)
         except (TypeError, ValueError) as error:
-            raise TraceError(f"Line {number} of {path} is no meeting: {error}.") from error
+            raise TraceError(f"Line {number} of {path} is not a meeting: {error}.") from error
         if ends <= begins or size < 0:
-            raise TraceError(f"Line {number} of {path} is no meeting: it ends before it begins, or nobody can come.")
+            raise TraceError(
+                f"Line {number} of {path} is not a meeting: it ends before it begins, or its size is negative."
+            )
         people = [_person(dice, begins, ends, f"meeting {number}") for _ in range(size)]
         yield begins, people, Booking(begins=begins, ends=ends, hd=booked) if booked else None
 
@@ -122,7 +124,7 @@ def read_history(path: Path) -> list[Sample]:
             at, used, booked = _time(row["at"], ZoneInfo("UTC")), float(row["used"]), float(row["booked"])
             sample = Sample(at=at.astimezone(UTC), location=PRINCIPAL, used=used, booked=booked, hd=int(row["hd"]))
         except (TypeError, ValueError) as error:
-            raise TraceError(f"Line {number} of {path} is no load sample: {error}.") from error
+            raise TraceError(f"Line {number} of {path} is not a load sample: {error}.") from error
         samples.append(sample)
     if len(locations) > 1:
         raise TraceError(f"{path} holds several locations ({', '.join(sorted(locations))}): export one.")
@@ -145,7 +147,7 @@ def of_samples(
     busy = {sample.at.astimezone(here).date() for sample in samples if sample.used}
     chosen = last_days(busy, days, name)
     if not chosen:
-        raise TraceError(f"Nobody called in all of {name}.")
+        raise TraceError(f"{name} has no calls.")
     calls = calls_of(samples, seed)
     return Work(
         name=name,
@@ -160,7 +162,7 @@ def of_samples(
 
 
 def calls_of(samples: Sequence[Sample], seed: int) -> list[Call]:
-    """Draw calls of which at each sample as many are in progress as it says: some begin, or those nearest their end leave."""
+    """Draw calls so that each sample's number of calls is in progress: some begin, or those nearest their end are ended."""
     dice = random.Random(f"history {seed}")
     open_calls: list[tuple[float, int, Call]] = []
     calls: list[Call] = []

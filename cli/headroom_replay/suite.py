@@ -11,7 +11,7 @@ from headroom_replay.load import Trace, TraceError, read_trace
 from headroom_replay.work import Platform, Work, of_counts, of_meetings
 
 FOR_CALLS, FOR_MEETINGS = Platform(always_on=80, nodes=13), Platform(always_on=80, nodes=16)
-# A smaller site in another zone; whoever has other traces measures them with `headroom replay`.
+# A smaller site in another zone. Use `headroom replay` for traces of your own.
 SIZES = {"technion_bank_calls_6min": (Platform(always_on=40, nodes=9), "Asia/Jerusalem")}
 
 STEP = timedelta(minutes=5)

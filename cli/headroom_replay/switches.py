@@ -41,4 +41,4 @@ class Switches:
     # Pexip's own bursting, where the guide leaves it open
     bursting_every: float = 15  # UNKNOWN; its page refreshes every 15 s
     bursting_waits_for_pending: bool = True  # INFERRED: else it would start the whole location at once
-    bursting_overflow_rule: str = "overflow only"  # or "either": the principal location goes on counting, too
+    bursting_overflow_rule: str = "overflow only"  # or "either": a principal location may start nodes, too

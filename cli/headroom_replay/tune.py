@@ -53,13 +53,13 @@ class Point:
     score: float
 
     def beats(self, other: "Point") -> bool:
-        """Nowhere worse, and somewhere better."""
+        """Say whether no figure is worse than the other's, and at least one is better."""
         mine, others = self.figures, other.figures
         return mine != others and all(one <= another for one, another in zip(mine, others, strict=True))
 
     @property
     def figures(self) -> tuple[float, float, float]:
-        """What is better smaller."""
+        """The figures that should be small."""
         return (self.rejected_per_10k, self.node_hours, self.starts)
 
     @property
@@ -125,7 +125,7 @@ def sentence(points: Sequence[Point]) -> str:
     advised = [point for point in points if not point.ours]
     words = f"Recommended: {best.name}: {best.rejected_per_10k:.1f} of 10,000 turned away, {best.node_hours:,.0f} node-hours."
     if best.rejected_per_10k > FEW:
-        words += f" No setting tried turns {FEW:.0f} of 10,000 or fewer away."
+        words += f" No setting that was tried turns away {FEW:.0f} of 10,000 or fewer."
     if advised:
         least = min(advised, key=lambda point: point.rejected_per_10k)
         words += (

@@ -130,7 +130,7 @@ def of_meetings(
 def meetings_of_day(
     trace: Trace, day: date, zone: ZoneInfo, seed: int, scale: float
 ) -> tuple[list[Call], list[Booking]]:
-    """Draw one day's calls and bookings: as many people in each half-hour as the trace has arrivals, times `scale`."""
+    """Draw one day's calls and bookings: people in each half-hour are the trace's arrivals times `scale`."""
     dice = random.Random(f"meetings {seed} {day}")
     people: dict[datetime, float] = {}
     for at, count in trace.counts[day]:
@@ -168,7 +168,7 @@ def _unplanned(dice: random.Random, begins: float, wanted: float, name: str) -> 
 
 
 def _scale(draw: Callable[[float], list[list[Call]]], platform: Platform, rejected: float) -> float:
-    """Scale a load to a platform: always-on alone turns away that share, with everything on nobody is turned away."""
+    """Return the scale at which the always-on nodes turn away that share, lowered until all nodes together take every call."""
     everything = platform.always_on + platform.nodes * platform.node_hd
     return min(scale_to(draw, platform.always_on, rejected), scale_to(draw, everything, NOBODY))
 

@@ -1,7 +1,7 @@
 """The small world behind the simulated platform: locations, nodes, calls, and what happens to them over time.
 
 It is moved by `advance(now)` alone, so that it runs behind a server on the lab's clock or through a whole day at once.
-Times are epoch seconds. Its journal is the record that everything Headroom claims is compared with.
+Times are epoch seconds. Headroom's own record is compared with its journal.
 """
 
 import heapq
@@ -48,7 +48,7 @@ class Delayed[T]:
             self.before, self.now, self.changed_at = self.now, value, at
 
     def seen(self, at: float, delay: float) -> T:
-        """Return what one sees who learns of changes `delay` seconds late."""
+        """Return the value as an observer sees it who learns of changes `delay` seconds late."""
         return self.now if at - self.changed_at >= delay else self.before
 
 
@@ -146,7 +146,7 @@ class World:
         self.strays = strays
         self.alarms: list[dict[str, Any]] = []
         self.upgrading = False  # the Management Node changes its software
-        self.denied: set[str] = set()  # nodes of whose calls the status says nothing, although it reaches them
+        self.denied: set[str] = set()  # nodes whose calls the status does not show, although Pexip reaches them
         self.clock_skew = 0.0  # seconds by which the nodes' clocks are wrong
         self._journal = journal
         self._arrivals: list[tuple[float, int, Call]] = []

@@ -1,4 +1,4 @@
-"""On every new event of the ledger: put it on the event bus, for whoever wants to follow."""
+"""On every new event in the ledger: put it on the event bus, for other programs."""
 
 from typing import Any
 
@@ -10,7 +10,7 @@ from headroom.observability import logger
 
 @logger.inject_lambda_context
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, int]:
-    """Put them on the bus; what it did not take makes the stream bring all of them again."""
+    """Put the events on the bus; if it refuses one, the stream delivers all of them again."""
     keys = [record["dynamodb"]["Keys"] for record in event["Records"]]
     found = [parts().ledger.event(each["pk"]["S"], each["sk"]["S"]) for each in keys]
     put = parts().bus.put([event for event in found if event])

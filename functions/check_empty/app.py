@@ -1,4 +1,4 @@
-"""Look live whether anything is on a node that is about to be stopped."""
+"""Ask Pexip live whether anything is on a node that is about to be stopped."""
 
 from typing import Any
 
@@ -12,7 +12,7 @@ from headroom.usecases.retire_node import RetireNode
 
 @logger.inject_lambda_context(correlation_id_path="token")
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
-    """Return the look, whether it found the node empty, and whether it is still wanted off."""
+    """Return the look, whether it found the node empty, and what the newest plan wants of the node."""
     found = RetireNode.of(parts()).look(event["node"], event["token"], parts().pexip, rests=event.get("rests", False))
     logger.info("looked", node=event["node"], empty=found.empty, reason=found.reason)
     return built(found)

@@ -1,4 +1,4 @@
-"""While `prewarm` waits, and at its end: what is ready, what is not, and why."""
+"""While `prewarm` waits, and at its end: say what is ready, what is not, and why."""
 
 from typing import Any
 

@@ -12,7 +12,7 @@ from headroom.usecases.retire_node import RetireNode
 
 @logger.inject_lambda_context(correlation_id_path="token")
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
-    """Return whether it is stopped, and whether its changing public address has it wait closed."""
+    """Return whether it is stopped, and whether it must stay closed because its public address may change."""
     found = RetireNode.of(parts()).check_stop(event["node"], event["token"])
     logger.info("looked", node=event["node"], stopped=found.stopped)
     return built(found)

@@ -13,7 +13,7 @@ from headroom.usecases.claim import Claim
 
 @logger.inject_lambda_context(correlation_id_path="token")
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
-    """Return what the workflow must know of the node; an execution begun by hand takes a free claim itself."""
+    """Return what the workflow must know of the node; an execution started by hand takes a free claim."""
     taken = Claim.of(parts()).take(event["node"], event["token"], Action(event["action"]), event.get("reason", ""))
     logger.info("claimed", node=event["node"], action=event["action"])
     return built(taken)

@@ -1,4 +1,4 @@
-"""Every five minutes: count the calls that Pexip recorded as turned away, for want of capacity or of licences."""
+"""Every five minutes: count the calls that Pexip recorded as turned away, because capacity or licences ran out."""
 
 from typing import Any
 
@@ -13,6 +13,6 @@ from headroom.usecases.count_turned_away import Counter
 @logger.inject_lambda_context
 @metrics.log_metrics
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, int]:
-    """Return how many of each, nothing while Pexip cannot be read."""
+    """Return the number for each cause; empty while Pexip cannot be read."""
     counted = Counter.of(parts()).count(clock.now())
     return {"capacity": counted.capacity, "licences": counted.licences} if counted else {}

@@ -1,4 +1,4 @@
-"""Last step of every workflow: write down how it ended, and give the claim back."""
+"""Last step of every workflow: record its outcome, and release the claim."""
 
 from typing import Any
 

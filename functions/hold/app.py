@@ -1,4 +1,4 @@
-"""First step of `prewarm`: check what is asked for and promise it."""
+"""First step of `prewarm`: check the request and promise the capacity."""
 
 from typing import Any
 
@@ -12,7 +12,7 @@ from headroom.usecases.prewarm import Promiser
 
 @logger.inject_lambda_context(correlation_id_path="execution")
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
-    """Write the hold and return it; raise BadRequestError before anything is touched."""
+    """Write the hold and return it; for a bad request raise BadRequestError before any change."""
     promised = Promiser.of(parts()).promise(event["request"], event["execution"])
     logger.info("promised", hold=promised.hold, reason=promised.reason)
     return built(promised)

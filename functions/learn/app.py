@@ -12,7 +12,7 @@ from headroom.usecases.learn import Learner
 
 @logger.inject_lambda_context
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, int]:
-    """Return how many days are known of each location."""
+    """Return how many days are known for each location."""
     known = Learner.of(parts()).learn(clock.now())
     logger.info("learned", days=known)
     return known

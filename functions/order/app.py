@@ -1,4 +1,4 @@
-"""When a button on the dashboard is pressed: check it again, do it, and write down who asked."""
+"""When a button on the dashboard is pressed: check the order again, carry it out, and record who asked."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""Every five minutes: read the meetings that are booked, and count who is in those that are in progress."""
+"""Every five minutes: read the booked meetings, and count the participants of those in progress."""
 
 from typing import Any
 

@@ -12,7 +12,7 @@ from headroom.usecases.set_open import SetOpen
 
 @logger.inject_lambda_context(correlation_id_path="token")
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
-    """Headroom opens only what it closed itself; asking twice changes nothing."""
+    """Close, open or correct one node. Headroom opens only nodes that it closed; a repetition changes nothing."""
     node, token, doing = event["node"], event["token"], SetOpen.of(parts())
     match event["do"]:
         case "close":
@@ -24,6 +24,6 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
         case "correct address":
             done = doing.correct_address(node, token, event["address"])
         case other:
-            raise ValueError(f"Cannot do {other!r}: it is close, open, as wanted or correct address.")
+            raise ValueError(f"Unknown value of do: {other!r}. Use close, open, as wanted or correct address.")
     logger.info("set", node=node, do=event["do"], reason=done.reason)
     return built(done)

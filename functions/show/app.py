@@ -12,7 +12,7 @@ from headroom.widgets.words import schedule_of
 ABOUT = """## Headroom
 
 What Headroom sees and does, as a widget. Parameters: `show`, one of `status`, `nodes`, `history`; and `act`, the ARN of the
-function whose buttons are shown, none if it is left out."""
+function that the buttons call. Without `act` no buttons are shown."""
 
 
 @logger.inject_lambda_context

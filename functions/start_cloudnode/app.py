@@ -12,7 +12,7 @@ from headroom.usecases.start_node import StartNode
 
 @logger.inject_lambda_context(correlation_id_path="token")
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
-    """Return when it was asked; raise NotNowError while Headroom is paused."""
+    """Return when Pexip was asked; raise NotNowError while Headroom is paused."""
     asked = StartNode.of(parts()).ask_pexip(event["node"], event["token"], event["instance"], parts().pexip)
     logger.info("asked Pexip to start", node=event["node"])
     return built(asked)

@@ -1,4 +1,4 @@
-"""Ask EC2 to start one node's instance; starting a started one changes nothing."""
+"""Ask EC2 to start one node's instance; if it is on already, nothing changes."""
 
 from typing import Any
 
@@ -12,7 +12,7 @@ from headroom.usecases.start_node import StartNode
 
 @logger.inject_lambda_context(correlation_id_path="token")
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
-    """Return when it was asked, or when its turn is; raise InsufficientCapacityError and the like for the workflow."""
+    """Return when EC2 was asked, or when to try again; raise InsufficientCapacityError and others for the workflow."""
     asked = StartNode.of(parts()).ask_ec2(event["node"], event["token"], event["instance"], event.get("turn", ""))
     logger.info("asked EC2 to start" if asked.asked_at else "waits for its turn", node=event["node"])
     return built(asked)

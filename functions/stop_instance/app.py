@@ -1,4 +1,4 @@
-"""The last act of `retire_node`: ask the safety rules, write the last word, and stop the instance."""
+"""Stop step of `retire_node`: check the safety rules, confirm the claim by a conditional write, and stop the instance."""
 
 from typing import Any
 

@@ -68,9 +68,7 @@ def test_the_rush_as_the_page_shows_it(demo: Demo, browser: Browser) -> None:
     """This is the picture in README.md."""
     page = browser.new_page(viewport={"width": 1280, "height": 860})
     page.goto(demo.address())
-    page.wait_for_function(
-        f"document.querySelectorAll('#nodes .hr-serving').length >= {MANY}", timeout=1000 * PLAYS_WITHIN
-    )
+    expect(page.locator("#nodes .hr-serving").nth(MANY - 1)).to_be_visible(timeout=1000 * PLAYS_WITHIN)
     page.wait_for_selector("#now table")
     page.screenshot(path=SCREENS / "rush.png")
 

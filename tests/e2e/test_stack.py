@@ -146,7 +146,7 @@ def asked(stage: Stage, node: str) -> Any:
         pytest.param({"nodes": ["burst-99"]}, "No overflow node is called burst-99", id="unknown node"),
         pytest.param({"ready_by": "2026-03-01T09:00:00+01:00"}, "which is past", id="past time"),
         pytest.param({"ready_by": "nine"}, "cannot be read", id="no time"),
-        pytest.param({"untill": "2026-03-02T11:00:00Z"}, "There is no setting untill", id="misspelt"),
+        pytest.param({"untill": "2026-03-02T11:00:00Z"}, "Unknown field untill", id="misspelt"),
     ],
 )
 def test_a_prewarm_that_cannot_be_promised_fails_at_once_and_touches_nothing(
@@ -339,7 +339,7 @@ def test_what_an_operator_types_reaches_the_deployed_stack_and_is_in_its_history
         ("resume", {0}, "Resumed; it was paused for: rehearsal"),
         ("release burst-11", {0}, "Released: rehearsal"),
         ("history --kind asked", {0}, "rehearsal"),
-        ("report --days 1", {0}, "as it was"),
+        ("report --days 1", {0}, "as recorded"),
         ("hand-over", {0}, "control"),
     ],
 )
@@ -385,7 +385,7 @@ def test_the_dashboard_s_widgets_show_and_act(stage: Stage) -> None:
     assert "Only a node closed by Headroom can be opened" in called(stage, act, {"do": "open", "nodes": ["burst-12"]})
     assert "There is no such hold" in called(stage, act, {"do": "release", "hold": "mine"})
     paused = called(stage, act, {"do": "pause", "stops_only": True}, reason="a fire drill")
-    assert "Within a minute Headroom opens what it has closed" in paused
+    assert "Within a minute Headroom opens the nodes that it has closed" in paused
     assert "it was paused for: a fire drill" in called(stage, act, {"do": "resume"})
     assert "burst-09 to serve by" in called(stage, act, {"do": "start", "nodes": ["burst-09"]}, reason="others follow")
 

@@ -79,15 +79,15 @@ TROUBLES = [
     ),
     pytest.param(wrong_password, "refuses the credentials (401)", "check the Pexip secret", id="wrong password"),
     pytest.param(
-        revoked_client, "gives OAuth2 client headroom no token", "check the client under", id="revoked client"
+        revoked_client, "refuses OAuth2 client headroom a token", "check the client under", id="revoked client"
     ),
     pytest.param(broken_key, "private key in the Pexip secret cannot be used", "key", id="broken key"),
     pytest.param(empty_secret, "holds no credentials", 'put {"username": …', id="empty secret"),
-    pytest.param(misspelt_secret, "is not as it should be", "unknown field `user`", id="misspelt secret"),
+    pytest.param(misspelt_secret, "cannot be used", "unknown field `user`", id="misspelt secret"),
     pytest.param(silent, "does not answer in time", "look at the Management Node's load", id="silent server"),
-    pytest.param(behaving("html"), "answered with a web page", "no proxy or Conferencing Node?", id="HTML"),
+    pytest.param(behaving("html"), "answered with a web page", "and not a proxy or a Conferencing Node", id="HTML"),
     pytest.param(
-        behaving("garbage"), "something else instead of the Management API's JSON", "is https", id="half JSON"
+        behaving("garbage"), "something else instead of the Management API's JSON", "check that https", id="half JSON"
     ),
     pytest.param(behaving("error"), "answers 500", "support log", id="server error"),
 ]

@@ -70,7 +70,7 @@ def test_a_large_meeting_that_is_booked_has_nodes_started_before_it_begins(desk:
     made = desk.tick()
 
     assert [change.action.starts for change in made.changes] == [True, True]
-    assert "meetings booked in Oslo bring 50" in made.changes[0].reason
+    assert "booked meetings in Oslo bring at most 50" in made.changes[0].reason
 
 
 def test_a_series_is_expected_to_draw_what_it_drew(desk: Desk, exchange: Exchange) -> None:
@@ -234,7 +234,7 @@ def test_what_past_days_did_at_this_time_has_nodes_ready_for_it(desk: Desk) -> N
     made = desk.tick()
 
     assert [change.action.starts for change in made.changes] == [True, True]
-    assert "as on 3 days like this" in made.changes[0].reason
+    assert "as on 3 similar days" in made.changes[0].reason
 
 
 def test_learning_again_changes_nothing_and_a_missed_night_is_made_good(desk: Desk) -> None:

@@ -152,7 +152,7 @@ def test_what_was_done_stands_beside_what_headroom_would_have_done(run: Callable
     [place] = found["places"]
     [was, headroom, native] = place["lines"]
     assert (was["who"], headroom["who"], native["who"]) == (
-        "as it was",
+        "as recorded",
         "Headroom, replayed",
         "Pexip's own rule, replayed",
     )
@@ -169,7 +169,7 @@ def test_what_was_done_stands_beside_what_headroom_would_have_done(run: Callable
 
 def test_the_comparison_is_a_table_for_people(run: Callable[..., Result]) -> None:
     text = run("report", "--days", "5").stdout
-    words = ("as it was", "Headroom, replayed", "Pexip's own rule, replayed", "(recorded)", "(estimated)")
+    words = ("as recorded", "Headroom, replayed", "Pexip's own rule, replayed", "(recorded)", "(estimated)")
     assert [word for word in words if word not in text] == []
 
 
@@ -225,6 +225,6 @@ def test_a_location_that_nobody_called_is_reported_on_without_a_replay(
     deployed(desk, monkeypatch, TimeZone="UTC")
     said = CliRunner(env={"COLUMNS": "120"}).invoke(main, ["report", "--days", "1"])
     assert said.exit_code == 0
-    assert "Not replayed: Nobody called" in said.output
-    assert "as it was" in said.stdout
+    assert "Not replayed: Cloud has no calls" in said.output
+    assert "as recorded" in said.stdout
     assert "Headroom, replayed" not in said.stdout

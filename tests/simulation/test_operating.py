@@ -27,7 +27,7 @@ def test_pause_opens_and_holds_and_resume_goes_on(deployed: Deployed) -> None:
     stage.minutes(1)
     assert states(stage)[0] == (True, True)
     said = run("pause", "fire drill")
-    assert "Within a minute Headroom opens what it has closed" in said.output
+    assert "Within a minute Headroom opens the nodes that it has closed" in said.output
     stage.minutes(1.5)
     assert states(stage)[0] == (True, False)
     stage.minutes(20)
@@ -96,7 +96,7 @@ def test_hand_back_opens_everything_and_says_when_to_enable_bursting(deployed: D
     set_bursting(stage, to=True, after=8)
     said = run("hand-back")
     assert said.exit_code == 0, said.output
-    assert "done: all that Headroom had closed is open" in said.output
+    assert "done: Headroom's closed nodes are open, no workflow runs" in said.output
     assert "Now enable Pexip's own bursting" in said.output
     assert not any(closed for _, closed in states(stage))
     assert [len(machine.stopped_by_us) for machine in stage.cloud.machines.values()] == stopped
@@ -109,5 +109,5 @@ def test_a_hand_back_that_nobody_answers_ends_with_what_is_missing(deployed: Dep
     deployed.stage.minutes(2)
     said = run("hand-back")
     assert said.exit_code == 1
-    assert "After 60 min this is still not so: Pexip's own bursting is enabled" in said.output
+    assert "After 60 min this is still not the case: Pexip's own bursting is enabled" in said.output
     assert deployed.mode is Mode.CONTROL

@@ -119,8 +119,8 @@ def test_what_cannot_be_done_is_said_and_leaves_the_page_standing(page: Page, re
     headers = {"Origin": page.origin}
     for pressed, words in {
         '{"order": {"do": "close", "nodes": ["burst-9"]}, "fields": {}}': "No overflow node is called burst-9",
-        '{"order": {"do": "close"}}': "This cannot be read: Object missing required field `fields`",
-        "nonsense": "This cannot be read",
+        '{"order": {"do": "close"}}': "The request cannot be read: Object missing required field `fields`",
+        "nonsense": "The request cannot be read",
     }.items():
         answer = reader.post(f"{page.origin}/act", data=pressed, headers=headers, timeout=10)
         assert (answer.status_code, words in answer.text) == (400, True)
@@ -131,7 +131,7 @@ def test_charts_show_load_capacity_and_the_nodes_that_came_and_went(page: Page, 
     drawn = reader.get(f"{page.origin}/show/charts", timeout=30).text
     assert drawn.count("<figure>") == 2
     assert 'aria-label="The last 24 hours: at 00:' in drawn
-    assert 'aria-label="When overflow nodes were on in the last 24 hours: 3 of 3' in drawn
+    assert 'aria-label="Overflow nodes on in the last 24 hours: 3 of 3' in drawn
     assert "currentColor" in drawn
     assert "#010203" not in drawn
 

@@ -119,7 +119,7 @@ def test_five_hundred_nodes_fit_into_a_widget(make_stage: Callable[..., Stage]) 
     for what in SHOWN:
         assert keeps_cloudwatch_s_rules(Pages(stage.ledger, WIDGETS, price=1.2).show(what, {}))
     page = Pages(stage.ledger, WIDGETS).show("nodes", {})
-    assert "and 350 more: type a part of a name above" in page
+    assert "and 350 more: enter a part of a name above" in page
     assert "burst-499" in Pages(stage.ledger, WIDGETS).show("nodes", {"like": "burst-499"})
 
 
@@ -164,7 +164,7 @@ def test_everything_that_can_be_pressed_is_what_the_command_line_does(
     assert dashboard(act, press(status, do="release")).count("Released: a drill.") == 1
     nodes = dashboard(show, {"show": "nodes", "act": WIDGETS.act})
     assert "burst-2 to be closed: by hand." in dashboard(act, press(nodes, do="close", nodes=["burst-2"]))
-    assert "Say why: others will read it." in dashboard(act, press(status, do="pause"))
+    assert "Give a reason: other operators will read it." in dashboard(act, press(status, do="pause"))
     assert "Paused. Within a minute" in dashboard(act, press(status, do="pause"), reason="a rehearsal")
     paused = dashboard(show, {"show": "status", "act": WIDGETS.act})
     assert "Paused by CloudWatch dashboard" in paused
@@ -176,7 +176,7 @@ def test_whatever_is_sent_to_the_function_that_acts_is_checked_again(dashboard: 
         "Invalid enum value": {"do": "terminate", "nodes": ["burst-1"]},
         "Expected `array`": {"do": "start", "nodes": "burst-1"},
         "No overflow node is called": {"do": "start", "nodes": ["i-0abc"]},
-        "Say how many nodes": {"do": "start"},
+        "Enter the number of nodes": {"do": "start"},
         "Only a node that serves can be closed": {"do": "close", "nodes": ["burst-3"]},
         "required field `do`": {},
     }
@@ -184,7 +184,7 @@ def test_whatever_is_sent_to_the_function_that_acts_is_checked_again(dashboard: 
         said = dashboard(act, given)
         assert words in said.replace("&#39;", "'")
         assert 'class="hr-amiss"' in said
-    assert "nine is no time" in dashboard(act, {"do": "start", "nodes": ["burst-3"]}, until="nine")
+    assert "nine is not a time" in dashboard(act, {"do": "start", "nodes": ["burst-3"]}, until="nine")
 
 
 def test_without_a_function_that_acts_there_is_nothing_to_press(dashboard: Callable[..., str]) -> None:

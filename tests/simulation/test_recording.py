@@ -31,7 +31,7 @@ def test_a_restart_whose_stop_nobody_heard_of_ends_the_lifetime_before(stage: St
     restart_unheard(stage, machine)
     record.state_changed(machine.id, "running", stage.moment())
     newest, before = lifetimes(stage)
-    assert before.stopped_by == "seen at its next start"
+    assert before.stopped_by == "unknown (seen at its next start)"
     assert not newest.stopped_at
 
 

@@ -75,14 +75,17 @@ def test_a_morning_is_told_in_few_messages(rush: Stage) -> None:
     rush.minutes(45)
     subjects = [text.partition(":")[2].partition(":")[0].strip() for text in rush.told]
     assert subjects == [
-        "switched by somebody else (burst-1)",
+        "a change that the ledger missed (burst-1)",
         "not enough nodes",
         "over",
         "over",
         "3 stopped",
     ]
-    assert all(text.endswith("The commands are for its stack: `headroom … --stack headroom`.") for text in rush.told)
-    assert "Started: burst-2, burst-3\nIt serves 5 HD connections, as the load of Oslo rises faster" in rush.told[2]
+    assert all(text.endswith("Add the stack to commands: `headroom … --stack headroom`.") for text in rush.told)
+    assert (
+        "Started: burst-2, burst-3\nIt serves 5 HD connections; reason for its start: the load of Oslo rises faster"
+        in rush.told[2]
+    )
 
 
 def test_a_topic_that_cannot_be_told_is_told_later_and_the_others_not_twice(rush: Stage) -> None:
@@ -101,5 +104,5 @@ def test_a_topic_that_cannot_be_told_is_told_later_and_the_others_not_twice(rush
     rush.parts.chats.client = SimpleNamespace(publish=never)  # type: ignore[assignment]
     rush.minutes(60)
     assert len(rush.told) == len(set(rush.told)) > 2
-    assert "switched by somebody else" in rush.told[0]
+    assert "a change that the ledger missed" in rush.told[0]
     assert rush.told_at[0].timestamp() >= since + 20 * 60

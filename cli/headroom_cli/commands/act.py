@@ -9,9 +9,9 @@ import click
 
 from headroom_cli.options import json_option, stack_option
 
-MISSED = 3  # exit code: it was begun, and did not come in time
+MISSED = 3  # exit code: the nodes were started, but not all served in time
 
-reason_option = click.option("--reason", default="", help="Why: others will read it.")
+reason_option = click.option("--reason", default="", help="The reason; other operators will read it.")
 
 
 def _capacity(command: Callable[..., None]) -> Callable[..., None]:
@@ -27,11 +27,11 @@ def _capacity(command: Callable[..., None]) -> Callable[..., None]:
         json_option,
         reason_option,
         click.option(
-            "--until", metavar="TIME", help="Keep them until then: 14:00, or 2026-03-02T14:00, in the site's time zone."
+            "--until", metavar="TIME", help="Until when: 14:00, or 2026-03-02T14:00, in the site's time zone."
         ),
-        click.option("--ready-by", metavar="TIME", help="They serve by then; in ten minutes by default."),
+        click.option("--ready-by", metavar="TIME", help="When the nodes are to be ready; by default in ten minutes."),
         click.option("--location", "locations", multiple=True, help="Only nodes of this overflow location."),
-        click.option("--count", type=click.IntRange(1), help="How many nodes, whichever they are."),
+        click.option("--count", type=click.IntRange(1), help="How many nodes; Headroom chooses which."),
         click.argument("nodes", nargs=-1),
     ):
         wrapped = option(wrapped)
@@ -40,7 +40,7 @@ def _capacity(command: Callable[..., None]) -> Callable[..., None]:
 
 @click.command()
 @_capacity
-@click.option("--no-wait", is_flag=True, help="Return at once instead of showing each node boot, as --json does.")
+@click.option("--no-wait", is_flag=True, help="Return at once, as --json does, instead of showing each node boot.")
 def start(*, stack: str, wants_json: bool, no_wait: bool, **given: Any) -> None:
     """Start nodes, by name or by number, and keep them. Exit code 3: not all of them served in time."""
     from headroom.domain.people.orders import Do
@@ -63,7 +63,7 @@ def start(*, stack: str, wants_json: bool, no_wait: bool, **given: Any) -> None:
 @click.command()
 @_capacity
 def hold(*, stack: str, wants_json: bool, **given: Any) -> None:
-    """Promise capacity until a time: named nodes, or a number of them; what is missing is started."""
+    """Promise capacity until a time: named nodes, or a number of them. Headroom starts those that are missing."""
     from headroom.domain.people.orders import Do
     from headroom_cli import acting
     from headroom_cli.stack import stack_of
@@ -111,11 +111,11 @@ def close(nodes: tuple[str, ...], reason: str, stack: str, *, wants_json: bool) 
 
 @click.command()
 @click.argument("reason")
-@click.option("--stops-only", is_flag=True, help="Close and stop nothing, but go on starting and opening nodes.")
+@click.option("--stops-only", is_flag=True, help="Close and stop nothing, but still start and open nodes.")
 @json_option
 @stack_option
 def pause(reason: str, stack: str, *, stops_only: bool, wants_json: bool) -> None:
-    """Have Headroom hold still, and say why: it opens what it has closed, and then changes nothing."""
+    """Pause Headroom, with a reason: it opens the nodes that it has closed, and then changes nothing."""
     _order("PAUSE", stack, wants_json, reason=reason, stops_only=stops_only)
 
 

@@ -53,10 +53,10 @@ def replay_decision(time: str, stack: str) -> None:
 @click.command()
 @stack_option
 @click.option(
-    "--head", "heads", multiple=True, metavar="DAY=DIGEST", help="A head that was published, as its message shows it."
+    "--head", "heads", multiple=True, metavar="DAY=DIGEST", help="A digest that was published, as its message shows it."
 )
 def verify(stack: str, heads: tuple[str, ...]) -> None:
-    """Examine the whole ledger: no plan was changed or taken out, as far back as plans are kept.
+    """Check that no plan in the ledger was changed or removed, as far back as plans are kept.
 
     Each day's last plan is published to the topic in the stack's output Heads, and to the log. With --head the ledger is
     compared with what was published: this finds a ledger that somebody rewrote as a whole.
@@ -73,7 +73,7 @@ def verify(stack: str, heads: tuple[str, ...]) -> None:
     _say(found.wrong)
     if found.wrong:
         sys.exit(1)
-    click.echo("All of it is as it was written.")
+    click.echo("Nothing was changed or removed.")
 
 
 def _published(text: str) -> tuple[date, str]:
@@ -81,4 +81,4 @@ def _published(text: str) -> tuple[date, str]:
     try:
         return date.fromisoformat(day), digest
     except ValueError as error:
-        raise click.UsageError(f"{text} is no head: write 2026-03-02=… as the message shows it.") from error
+        raise click.UsageError(f"{text} is not a head: write 2026-03-02=…, as the message shows it.") from error

@@ -10,7 +10,7 @@ from headroom_cli.options import stack_option
 def hand_over(stack: str) -> None:
     """Hand the overflow nodes over from Pexip's own bursting to Headroom.
 
-    It checks that everything fits, deploys with Mode=control, says when to disable Pexip's bursting, and waits for it.
+    It checks that nodes and instances match, deploys with Mode=control, says when to disable Pexip's bursting, and waits for it.
     """
     from headroom_cli import handing
     from headroom_cli.stack import stack_of

@@ -6,8 +6,8 @@ from headroom_cli.options import stack_option
 
 
 @click.command()
-@click.option("--port", default=0, type=click.IntRange(0, 65535), help="A free one by default.")
-@click.option("--open", "opens", is_flag=True, help="Open it in your browser.")
+@click.option("--port", default=0, type=click.IntRange(0, 65535), help="Port to serve on; a free one by default.")
+@click.option("--open", "opens", is_flag=True, help="Also open the page in your browser.")
 @stack_option
 def page(port: int, stack: str, *, opens: bool) -> None:
     """Serve status, nodes, charts and history on localhost, until Ctrl-C; its buttons do what the commands do."""
@@ -25,7 +25,7 @@ def page(port: int, stack: str, *, opens: bool) -> None:
         signal.signal(number, signal.default_int_handler)
     try:
         with serving(made, port):
-            click.echo(f"{made.address}\nOnly this address opens it, and only while this runs. Ctrl-C ends it.")
+            click.echo(f"{made.address}\nOnly this address opens the page, while this command runs. Ctrl-C ends it.")
             if opens:
                 webbrowser.open(made.address)
             threading.Event().wait()

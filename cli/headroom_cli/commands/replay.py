@@ -44,10 +44,10 @@ def _of_a_load(command: Callable[..., None]) -> Callable[..., None]:
         ),
         "nodes": click.option("--nodes", default=13, show_default=True, type=click.IntRange(1), help="Overflow nodes."),
         "node_hd": click.option(
-            "--node-hd", default=15, show_default=True, type=click.IntRange(1), help="HD connections of each of them."
+            "--node-hd", default=15, show_default=True, type=click.IntRange(1), help="HD connections per overflow node."
         ),
         "fill_up": click.option(
-            "--fill-up", is_flag=True, help="Calls fill one node before the next, instead of the least loaded one."
+            "--fill-up", is_flag=True, help="Calls fill one node before the next, instead of going to the least loaded."
         ),
     }
 
@@ -69,7 +69,7 @@ def _zone(_context: object, _parameter: object, name: str) -> str:
     try:
         ZoneInfo(name)
     except (ZoneInfoNotFoundError, ValueError) as error:
-        raise click.BadParameter(f"{name} is no time zone; write one like Europe/Oslo.") from error
+        raise click.BadParameter(f"{name} is not a time zone; write one like Europe/Oslo.") from error
     return name
 
 
@@ -93,10 +93,10 @@ def _changes(_context: object, _parameter: object, given: tuple[str, ...]) -> tu
     "--policy", "policies", multiple=True, type=click.Choice(NAMES), help="Only these policies; all by default."
 )
 @click.option(
-    "--whatif", multiple=True, callback=_changes, metavar="NAME=VALUE", help="Play Headroom with this setting, too."
+    "--whatif", multiple=True, callback=_changes, metavar="NAME=VALUE", help="Also play Headroom with this setting."
 )
-@click.option("--price", type=click.FloatRange(0), help="What a node costs an hour: costs are shown then.")
-@click.option("--html", type=click.Path(dir_okay=False, path_type=Path), help="Write a page with charts, too.")
+@click.option("--price", type=click.FloatRange(0), help="Price of a node per hour; adds costs to the output.")
+@click.option("--html", type=click.Path(dir_okay=False, path_type=Path), help="Also write a page with charts.")
 def replay(
     load: "Load",
     policies: tuple[str, ...],
@@ -108,7 +108,7 @@ def replay(
     """Play TRACE to Headroom, to Pexip's own rule, and to others, and compare them.
 
     TRACE is one of three: a file of timestamp,arrivals (scaled until the always-on nodes alone would turn away 40 % of the
-    calls, of meetings 27 %); a file of meetings, begins,ends,size[,booked]; or a load history that `headroom export` wrote.
+    calls, with --meetings 27 %); a file of meetings, begins,ends,size[,booked]; or a load history that `headroom export` wrote.
     """
     from rich.console import Console
 
@@ -133,7 +133,7 @@ def replay(
         from headroom_cli.reporting.replayed import page_of
 
         html.write_text(page_of(results, load.zone, price))
-        click.echo(f"{html} shows it.", err=True)
+        click.echo(f"Wrote {html}.", err=True)
     if wants_json:
         click.echo(json.dumps(as_json(results), indent=2))
     else:
@@ -149,7 +149,7 @@ def _said(value: object) -> object:
 def tune(load: "Load", wants_json: bool) -> None:
     """Try settings on a site's own load, and recommend one.
 
-    TRACE is what `headroom replay` takes, best a load history that `headroom export` wrote. The table shows the settings that
+    TRACE is what `headroom replay` takes; a load history that `headroom export` wrote is best. The table shows the settings that
     no other beats in calls turned away, node-hours and starts, and what the thresholds of Pexip's guide do on this load.
     """
     from dataclasses import asdict

@@ -15,12 +15,18 @@ from headroom_cli.options import json_option, stack_option
     type=click.DateTime(["%Y-%m"]),
     help="A whole month, as 2026-10, in the site's time zone.",
 )
-@click.option("--days", default=28, show_default=True, type=click.IntRange(1, 400), help="Else so many days up to now.")
 @click.option(
-    "--price", type=click.FloatRange(0), help="What a node costs an hour; the stack's NodeHourPrice by default."
+    "--days",
+    default=28,
+    show_default=True,
+    type=click.IntRange(1, 400),
+    help="Without --month: how many days up to now.",
 )
-@click.option("--html", type=click.Path(dir_okay=False, path_type=Path), help="Write the report as a page, too.")
-@click.option("--to-s3", metavar="s3://BUCKET/KEY", help="Put that page there.")
+@click.option(
+    "--price", type=click.FloatRange(0), help="Price of a node per hour; the stack's NodeHourPrice by default."
+)
+@click.option("--html", type=click.Path(dir_okay=False, path_type=Path), help="Also write the report as a page.")
+@click.option("--to-s3", metavar="s3://BUCKET/KEY", help="Put the page into this S3 object.")
 @click.option("--to-topic", metavar="ARN", help="Publish the figures to this SNS topic.")
 @json_option
 @stack_option
@@ -37,7 +43,7 @@ def report(
 ) -> None:
     """Report on a month: hours on and needed, money, boots, promises, and what Pexip's own rule would have done.
 
-    It is made for observe mode, too: run Headroom beside Pexip's bursting for a week or more, and read the report before
+    This also works in observe mode: run Headroom beside Pexip's bursting for a week or more, and read the report before
     you switch over. Calls that Pexip recorded as turned away are counted. As Pexip may not record them, calls turned away
     are estimated from the load as well.
     """
@@ -62,7 +68,7 @@ def report(
 
 @click.command()
 @stack_option
-@click.option("--location", help="The principal location; not needed where there is only one.")
+@click.option("--location", help="The principal location; not needed if there is only one.")
 @click.option("--days", default=56, show_default=True, type=click.IntRange(1, 400), help="How many days up to now.")
 def export(stack: str, location: str | None, days: int) -> None:
     """Write the recorded load, minute by minute, as CSV that `headroom replay` and `headroom tune` read."""

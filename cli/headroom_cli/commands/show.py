@@ -7,9 +7,9 @@ import click
 
 from headroom_cli.options import json_option, stack_option
 
-SOMETHING = 3  # exit code: something is amiss with what is shown, not with the command
+SOMETHING = 3  # exit code: what is shown needs attention; the command itself did not fail
 
-watch_option = click.option("--watch", is_flag=True, help="Show it anew every five seconds, until Ctrl-C.")
+watch_option = click.option("--watch", is_flag=True, help="Refresh every five seconds, until Ctrl-C.")
 
 
 @click.command()
@@ -40,7 +40,7 @@ def nodes(stack: str, state: str | None, *, watch: bool, wants_json: bool) -> No
     from headroom_cli.stack import ledger_of
 
     if state is not None and state not in {str(each) for each in NodeState}:
-        raise click.UsageError(f"{state} is no state of a node; states are {', '.join(NodeState)}.")
+        raise click.UsageError(f"{state} is not a node state; the states are {', '.join(NodeState)}.")
 
     def chosen(found: Status) -> list[Seen]:
         return [node for node in found.nodes if state in {None, str(node.state)}]
@@ -105,4 +105,4 @@ def history(
     elif found:
         Console().print(showing.history_of(found, decision.policy.zone if decision else "UTC"))
     else:
-        click.echo("Nothing happened that fits.")
+        click.echo("No matching events.")

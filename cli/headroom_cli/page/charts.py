@@ -59,7 +59,7 @@ class Bar:
 def lifetimes(ledger: Ledger, nodes: Iterable[NodeSummary], since: datetime, boot_limit: timedelta) -> list[Bar]:
     """Return the lifetimes that reach into the time since, by node.
 
-    Who started a node beside Headroom did not write down when it served: it is taken to have done so from the beginning.
+    If somebody else started a node, it is not recorded when it served: it is drawn as serving from its launch on.
     """
     found = []
     for node in nodes:
@@ -75,7 +75,7 @@ def lifetimes(ledger: Ledger, nodes: Iterable[NodeSummary], since: datetime, boo
 
 
 def _open(bar: Bar, doors: Iterable[Event]) -> Iterator[tuple[datetime, datetime | None]]:
-    """Yield when a node that is up took calls: a reserve does not, before it is opened and once it is closed."""
+    """Yield the times in which a node that is up took calls: not while it was closed, for example as a reserve."""
     since = bar.up
     for event in doors:
         if bar.up is None or event.at < bar.began or (bar.ended and event.at >= bar.ended):
@@ -91,7 +91,7 @@ def _open(bar: Bar, doors: Iterable[Event]) -> Iterator[tuple[datetime, datetime
 
 
 def all_of(ledger: Ledger, now: datetime) -> Markup:
-    """Draw every chart, each in a figure; what nobody knows yet is said instead."""
+    """Draw every chart, each in a figure; a sentence replaces a chart without data."""
     decision = ledger.decision_at(now)
     if decision is None:
         return Markup("<p>Nothing to draw yet.</p>")
@@ -131,7 +131,7 @@ def strip(
     title = (
         f"The last 24 hours: at {minutes[-1].astimezone(zone):%H:%M} {used[-1]:.0f} of {capacity[-1]:.0f} HD connections "
         f"were in use; at most {max(used):.0f} were, "
-        f"{min(c - u for c, u in zip(capacity, used, strict=True)):.0f} were free at the least"
+        f"{min(c - u for c, u in zip(capacity, used, strict=True)):.0f} or more were always free"
     )
     heading = "Load, capacity that takes calls, and the headroom between (HD connections)"
     lines = [
@@ -162,7 +162,7 @@ def bars(lives: Sequence[Bar], since: datetime, now: datetime, zone: ZoneInfo) -
     names = sorted({life.node for life in lives})[:SHOWN]
     if not names:
         return Markup("<p>No overflow node was on in the last 24 hours.</p>")
-    title = f"When overflow nodes were on in the last 24 hours: {len(names)} of {len({life.node for life in lives})} that were"
+    title = f"Overflow nodes on in the last 24 hours: {len(names)} of {len({life.node for life in lives})} shown"
     booting: list[Point | None] = []
     up: list[Point | None] = []
     for life in lives:
@@ -198,5 +198,5 @@ def week(location: str, days: Sequence[PastDay]) -> Markup:
         return Markup()
     busiest = max(known_loads)
     title = f"{location}: mean load of each hour of the week, from {len(days)} days; the busiest hour had {busiest:.0f}"
-    heading = f"What the week is like in {location} (mean HD connections of {len(days)} learned days)"
+    heading = f"A usual week in {location} (mean HD connections of {len(days)} learned days)"
     return dots(title, heading, EVERY_THIRD, zip(WEEKDAYS, mean, strict=True), BLUE)

@@ -1,9 +1,9 @@
-"""Serve the page on 127.0.0.1, to who was given its address and to nobody else.
+"""Serve the page on 127.0.0.1, only to those who know the printed address.
 
-Any web page that is open in the same browser can send requests to localhost, and any program on this host can. So each of them
-must be for this host and carry a token that only the printed address has, in the part that no browser sends to a server; the page
-keeps it in its tab's own storage and sends it as a header. (A cookie would not do: browsers send it to every port of a host.) To
-act, a request must come from the page itself, too.
+Any web page that is open in the same browser can send requests to localhost, and any program on this host can. So every
+request must name this host and carry a token. Only the printed address has the token, in the part that browsers do not send.
+The page keeps it in its tab's own storage and sends it as a header. (A cookie would not do: browsers send it to every port of
+a host.) To act, a request must also come from the page itself.
 """
 
 import hmac
@@ -41,7 +41,7 @@ from headroom_cli.stack import spoken
 HERE = Path(__file__).parent
 TEMPLATES = jinja2.Environment(loader=jinja2.FileSystemLoader(HERE), autoescape=True, undefined=jinja2.StrictUndefined)
 HOST = "127.0.0.1"
-ADDRESS = "Open the address that `headroom page` has printed: it is good for one run."
+ADDRESS = "Open the address that `headroom page` printed. It is valid for one run only."
 HEADERS = {
     "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src data:; "
     "connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
@@ -53,7 +53,7 @@ HEADERS = {
 
 
 class Pressed(msgspec.Struct, forbid_unknown_fields=True):
-    """What the page's script sends: what was pressed, and what its section's fields say."""
+    """What the page's script sends: the order of the button, and the fields of its section."""
 
     order: dict[str, Any]
     fields: dict[str, str]
@@ -61,7 +61,7 @@ class Pressed(msgspec.Struct, forbid_unknown_fields=True):
 
 @dataclass
 class Page:
-    """What is shown and who acts. `by` says who that is, as AWS knows them; the token is new each time."""
+    """The page. `pages` shows, `operator` acts, `by` returns who acts as AWS knows them; the token is new for each run."""
 
     pages: Pages
     operator: Callable[[], Operator]
@@ -73,7 +73,7 @@ class Page:
 
     @property
     def ledger(self) -> Ledger:
-        """Where all of it is read."""
+        """The ledger that the page shows."""
         return self.pages.ledger
 
     @property
@@ -83,7 +83,7 @@ class Page:
 
     @property
     def address(self) -> str:
-        """What to open; it is good for this one run."""
+        """The address to open; it is valid for this run only."""
         return f"{self.origin}/#token={self.token}"
 
     def app(self) -> Starlette:
@@ -102,7 +102,7 @@ class Page:
         return hmac.compare_digest(said.encode(), self.token.encode())
 
     def _page(self, _: Request) -> Response:
-        """The page without anything on it: what is there comes with the token only."""
+        """Return the empty page; its content is only sent to requests with the token."""
         return HTMLResponse(TEMPLATES.get_template("page.html").render(every=self.every), headers=HEADERS)
 
     def _file(self, name: str, kind: str) -> Callable[[Request], Response]:
@@ -125,13 +125,13 @@ class Page:
 
     async def _act(self, request: Request) -> Response:
         if request.headers.get("origin") != self.origin:
-            return _refused("Only this page itself may act.")
+            return _refused("Only the page itself may send orders.")
         if not self._knows(request):
             return _refused(ADDRESS)
         try:
             pressed = msgspec.json.decode(await request.body(), type=Pressed)
         except msgspec.MsgspecError as error:
-            return PlainTextResponse(f"This cannot be read: {error}.", 400, HEADERS)
+            return PlainTextResponse(f"The request cannot be read: {error}.", 400, HEADERS)
         return await run_in_threadpool(self._carry_out, pressed)
 
     def _carry_out(self, pressed: Pressed) -> Response:

@@ -19,7 +19,7 @@ ENOUGH = 2  # values, for a quantile
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Counted:
-    """What one policy came to; what was turned away is None where nobody knows, `cost` is None without a price."""
+    """The figures of one policy; `turned_away_recorded` is None where there is no record, `cost` without a price."""
 
     who: str
     turned_away_recorded: int | None
@@ -64,7 +64,7 @@ class Promises:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Start:
-    """A start, and what it came to."""
+    """A start, with the hours and cost that followed."""
 
     node: str
     began: datetime
@@ -95,7 +95,7 @@ def report_of(
     until: datetime,
     price: float | None,
 ) -> Report:
-    """Put together what was recorded between two moments, and what was replayed of it."""
+    """Combine what was recorded between two moments with the replay of it."""
     reading = ledger.last_reading()
     overflows = {recorded.overflow for recorded, _ in compared}
     nodes = [worker.name for worker in reading.workers if worker.location in overflows] if reading else []
@@ -115,7 +115,7 @@ def report_of(
 
 
 def needed_hours(recorded: Recorded) -> float:
-    """Return the node-hours that the load needed, known beforehand: every minute, the threshold's free connections kept."""
+    """Return the node-hours needed if the load of each minute was known, with the threshold's connections kept free."""
     size, hours = recorded.platform, 0.0
     for sample in recorded.samples:
         beyond = sample.used + recorded.threshold - size.always_on

@@ -21,7 +21,7 @@ type Period = tuple[datetime, datetime]
 
 
 def period_of(month: datetime | None, days: int, zone: str) -> Period:
-    """Return the moments between which to report: a whole month of the site's, up to now, or the last days."""
+    """Return the period to report on: a month in the site's time zone, up to now at most, or the last `days` days."""
     now = clock.now()
     if month is None:
         return now - timedelta(days=days), now
@@ -52,7 +52,7 @@ def report_on(deployed: Deployed, period: Period, price: float | None) -> Report
     for each in recorded:
         try:
             results = replayed(compare.jobs_of(each, deployed.zone))
-        except TraceError as error:  # as where nobody called: the other locations are reported on all the same
+        except TraceError as error:  # for example no calls; the other locations are still reported
             click.echo(f"Not replayed: {error}", err=True)
             results = []
         compared.append((each, compare.lines_of(each, results)))

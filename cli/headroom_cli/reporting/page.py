@@ -67,12 +67,12 @@ def _comparison(report: Report, place: Place) -> Table:
     table = _table(
         f"{place.overflow_location}, {place.since:%Y-%m-%d} to {report.until:%Y-%m-%d}", titles, right=titles[1:]
     )
-    saved = "" if place.saved_against_always_on is None else f", {place.saved_against_always_on:,.2f} more than it cost"
+    saved = "" if place.saved_against_always_on is None else f", {place.saved_against_always_on:,.2f} above actual cost"
     table.caption = (
-        f"Needed with Pexip's threshold, known beforehand: {place.needed_hours:,.0f} node-hours; "
+        f"Needed if the load had been known, with Pexip's threshold free: {place.needed_hours:,.0f} node-hours; "
         f"always on: {place.always_on_hours:,.0f}{saved}. "
-        f"Calls refused for want of licences, which no node helps: {place.out_of_licence}. An estimate may be anything from "
-        "none; Pexip's records are of the whole platform."
+        f"Calls turned away because licences ran out (more nodes do not help): {place.out_of_licence}. Estimates are rough "
+        "and may be too high; Pexip's records cover the whole platform."
     )
     for line in place.lines:
         table.add_row(

@@ -1,4 +1,4 @@
-"""The replay as a page: who turned how many away, at what cost, and the busiest day as each policy met it."""
+"""The replay as a page: calls turned away and cost of each policy, and the busiest day under each."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -41,9 +41,9 @@ COLOURS = {
 SAYS = {
     "headroom": "Headroom",
     "native": "Pexip's own rule",
-    "native-either": "Pexip's own rule, read so that the principal location goes on counting",
-    "native-impatient": "Pexip's own rule, read so that it does not wait for a node that boots",
-    "native+0850": "Pexip's guide: its rule, and every node at 08:50",
+    "native-either": "Pexip's own rule, if a principal location at its threshold also starts nodes",
+    "native-impatient": "Pexip's own rule, if it does not wait for a booting node",
+    "native+0850": "Pexip's own rule, and every node started at 08:50, as its guide advises",
     "target-tracking": "Target tracking at 55 %, as an Auto Scaling group does",
     "perfect-forecast": "Headroom with a perfect forecast",
     "oracle": "Knowing every call beforehand",

@@ -31,7 +31,7 @@ ROOT = Path(__file__).parents[3]
 
 
 class EmbeddedAwsError(Exception):
-    """The embedded AWS, or the SAM CLI on it, did not do what it should; the message ends with what it said."""
+    """The embedded AWS, or the SAM CLI on it, failed; the message ends with its output."""
 
 
 def free_port() -> int:
@@ -64,7 +64,7 @@ def kill(processes: list[psutil.Process]) -> None:
 
 @dataclass
 class EmbeddedAws:
-    """One engine. All it writes lies in `folder`, which goes when it does; `clock` is the lab's clock file."""
+    """One engine. All that it writes is in `folder`, which `clean` removes; `clock` is the lab's clock file."""
 
     clock: Path | None = None
     port: int = field(default_factory=free_port)
@@ -78,7 +78,7 @@ class EmbeddedAws:
 
     @property
     def environment(self) -> dict[str, str]:
-        """What a client needs to speak to it and to nobody else."""
+        """The environment variables with which a client speaks to this engine only."""
         return KEYS | {
             "AWS_ENDPOINT_URL": self.endpoint,
             "AWS_EC2_METADATA_DISABLED": "true",
@@ -98,7 +98,7 @@ class EmbeddedAws:
         return boto3.Session(KEYS["AWS_ACCESS_KEY_ID"], KEYS["AWS_SECRET_ACCESS_KEY"], region_name=REGION)
 
     def start(self) -> None:
-        """Start the engine and wait until it answers; after a stop it goes on where it was."""
+        """Start the engine and wait until it answers; after a stop it continues with the state that it kept."""
         temporary = self.folder / "tmp"
         temporary.mkdir(parents=True, exist_ok=True)
         environment = {name: os.environ[name] for name in PASSED_ON if name in os.environ}
@@ -233,7 +233,7 @@ class EmbeddedAws:
 
     @staticmethod
     def _last_words(log: Path) -> str:
-        return log.read_text(errors="replace")[-2000:] if log.exists() else "(it said nothing)"
+        return log.read_text(errors="replace")[-2000:] if log.exists() else "(no output)"
 
 
 def architecture() -> str:

@@ -10,15 +10,13 @@ import click
 @click.option(
     "--workflows", default=300, show_default=True, type=click.IntRange(0), help="Schedules of the shipped workflows."
 )
-@click.option(
-    "--minutes", type=click.FloatRange(0), help="Play as many schedules of the workflows as so many minutes allow."
-)
+@click.option("--minutes", type=click.FloatRange(0), help="Play schedules of the workflows for this many minutes.")
 @click.option("--first", default=0, show_default=True, type=click.IntRange(0), help="The seed of the first schedule.")
 def chaos(kernel: int, workflows: int, minutes: float | None, first: int) -> None:
-    """Look for a schedule in which a call is cut, a lifetime lost or a node stuck. Its seed brings it back.
+    """Look for a schedule in which a call is cut, a lifetime lost or a node stuck. Its seed reproduces it.
 
     The kernel is the shipped planner, safety rules and claims in a small world with abstract workflows. The workflows are the
-    shipped state machines and functions on simulated time. What was injected is counted: a fault that never came shows.
+    shipped state machines and functions on simulated time. Injected faults are counted, so that you can see which never occurred.
     """
     from rich.console import Console
 

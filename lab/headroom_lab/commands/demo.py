@@ -21,8 +21,8 @@ BEGINS, ENDS = time(8, 28), time(10, 30)
 @click.option("--day", type=click.DateTime(["%Y-%m-%d"]), help="The day of the trace.")
 @click.option("--until", default=f"{ENDS:%H:%M}", show_default=True, help="End at this local time.")
 @click.option("--out", default="demo", show_default=True, type=click.Path(file_okay=False, path_type=Path))
-@click.option("--stay", is_flag=True, help="Afterwards keep the stack until Ctrl-C, for the other commands.")
-@click.option("--env", is_flag=True, help="Print what lets other commands work on the demo that is running.")
+@click.option("--stay", is_flag=True, help="Keep the stack after the morning until Ctrl-C, for the other commands.")
+@click.option("--env", is_flag=True, help="Print the environment with which other commands work on the running demo.")
 def demo(*, speed: float, trace: Path | None, day: date | None, until: str, out: Path, stay: bool, env: bool) -> None:
     """Play a weekday morning end to end: the real template on an embedded AWS, against a simulated Pexip platform."""
     from rich.console import Console
@@ -49,5 +49,5 @@ def demo(*, speed: float, trace: Path | None, day: date | None, until: str, out:
     try:
         sys.exit(run(scenario, speed, console, out, stay=stay))
     except KeyboardInterrupt:
-        console.print("Stopped; everything it had started is gone.")
+        console.print("Stopped. All its processes have ended.")
         sys.exit(130)

@@ -27,7 +27,7 @@ from headroom_replay.world import World
 STACK = "headroom"
 SETUP_SPEED = 20.0
 HOURS_BEFORE = 3  # setting up happens on the morning's clock, too, but long before
-FAILING_NODE = "burst-03"  # EC2 has no room for it, longer than its workflow tries
+FAILING_NODE = "burst-03"  # EC2 refuses to start it for longer than its workflow tries
 REFUSALS = 6
 PLATFORM_STARTS_WITHIN = 20.0
 LOOKS_AGAIN = 0.2
@@ -57,7 +57,7 @@ class Stage:
 
     @property
     def environment(self) -> dict[str, str]:
-        """What lets a command work on the stack in its own time, and curl on the Management Node."""
+        """The environment with which a command works on the stack in its own time, and curl on the Management Node."""
         access = self.home.access()
         return self.aws.environment | {
             "AWS_REGION": REGION,
@@ -73,7 +73,7 @@ class Stage:
         return Ledger(self.outputs["Ledger"], HOSTNAME, self.aws.resource("dynamodb").Table(self.outputs["Ledger"]))
 
     def make_instances(self) -> None:
-        """Have the overflow nodes' instances in EC2, tagged and stopped, one of them with trouble to come."""
+        """Create the overflow nodes' instances, tagged and stopped; EC2 will refuse to start one of them."""
         ec2 = self.aws.client("ec2")
         made = {}
         for number in range(1, scenes.BURST_NODES + 1):
@@ -135,7 +135,7 @@ class Stage:
         raise DemoError(f"The simulated platform did not start: {said}")
 
     def stop_platform(self, how: int = signal.SIGTERM) -> None:
-        """Stop it; with SIGKILL it loses half a second at the most."""
+        """Stop the platform; with SIGKILL it loses at most half a second."""
         if self.platform:
             self.platform.send_signal(how)
             self.platform.wait(10)

@@ -1,4 +1,4 @@
-"""What the morning came to: numbers, the comparison with Pexip's own rule, and whether history and world agree."""
+"""The result of the morning: numbers, the comparison with Pexip's own rule, and whether history and world agree."""
 
 import json
 from collections import Counter
@@ -142,7 +142,7 @@ def _clock(at: float) -> str:
 
 
 def failures(found: dict[str, Any]) -> list[str]:
-    """Say why the morning was no success; an empty list is one."""
+    """Return why the morning failed; an empty list means success."""
     problems = [f"{found['calls_cut']} calls were cut"] if found["calls_cut"] else []
     problems += [f"history disagrees with the world: {what}" for what in found["disagreements"]]
     problems += [f"a workflow failed: {what}" for what in found["unexpected_failures"]]
@@ -190,7 +190,7 @@ def chart(morning: Morning) -> Markup:
 
 
 def write(morning: Morning, folder: Path) -> dict[str, Any]:
-    """Leave report.json and report.html in a folder; return the numbers."""
+    """Write report.json and report.html into a folder; return the numbers."""
     found = numbers(morning)
     folder.mkdir(exist_ok=True)
     (folder / "report.json").write_text(json.dumps(found, indent=2) + "\n")

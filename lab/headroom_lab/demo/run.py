@@ -54,13 +54,13 @@ def run(scenario: Scenario, speed: float, console: Console, folder: Path, *, sta
         for problem in problems:
             console.print(f"[bold red]{problem}")
         if stay:
-            console.print("The stack goes on until Ctrl-C.")
+            console.print("The stack stays until Ctrl-C.")
             _stay(stage, speed, page.address)
     return 1 if problems else 0
 
 
 def _stay(stage: Stage, speed: float, address: str) -> None:
-    """Go on at that speed, slower while much begins, until Ctrl-C."""
+    """Continue at that speed, slower while many workflows begin, until Ctrl-C."""
     with suppress(KeyboardInterrupt):
         while True:
             real_time.sleep(LOOKS_EVERY)

@@ -1,4 +1,4 @@
-"""Which demo is running, so that another terminal of the same user finds it: its environment, in a file of theirs."""
+"""Keeps the environment of the running demo in a file, so that other terminals of the same user can work on it."""
 
 import json
 import os
@@ -46,7 +46,7 @@ def _pid() -> int | None:
 
 
 def exports() -> str:
-    """Return shell commands that lead a terminal to the running demo; raise ClickException if none is running."""
+    """Return shell commands that set up a terminal for the running demo; raise ClickException if none is running."""
     pid = _pid()
     if pid is None or not psutil.pid_exists(pid):
         raise click.ClickException("No demo is running: `make demo` in another terminal starts one.")

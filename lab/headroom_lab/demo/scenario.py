@@ -44,7 +44,7 @@ class Scenario:
     past: tuple[Sample, ...] = ()  # the load of the weeks before, as Headroom has seen it
     threshold: int = 12  # 15 % of always-on, as Pexip's guide advises
     minimum_lifetime: int = 50  # minutes, Pexip's default
-    prewarm_count: int = 6  # promised at 08:50; what else is needed the forecast asks for
+    prewarm_count: int = 6  # promised at 08:50; the forecast asks for the rest
 
     def at(self, moment: time) -> float:
         """Return the epoch second of a local time that day."""
@@ -119,7 +119,7 @@ def platform_of(addresses: dict[str, str] | None = None) -> tuple[list[Location]
 
 
 def in_progress(scenario: Scenario) -> list[Call]:
-    """Return the calls from the beginning on, and those that are in progress then as if they joined at it."""
+    """Return the calls that begin in the morning; those in progress at its beginning join at that moment."""
     begin, end = scenario.at(scenario.begins), scenario.at(scenario.ends)
     room = sum(hd for _, hd in ALWAYS_ON) - scenario.threshold - 1
     earlier = [call for call in scenario.calls if call.at < begin < call.at + call.seconds][:room]
@@ -130,7 +130,7 @@ def in_progress(scenario: Scenario) -> list[Call]:
 
 
 def book(world: World, scenario: Scenario) -> None:
-    """Have Pexip know the day's meetings, as VMR Scheduling for Exchange would tell it."""
+    """Put the day's meetings into Pexip, as VMR Scheduling for Exchange would."""
     world.rooms += [one.room for one in scenario.booked]
     for number, one in enumerate(scenario.booked, 1):
         world.scheduled[number] = {

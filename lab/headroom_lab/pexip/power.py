@@ -54,7 +54,7 @@ class OwnInstances:
 
 @dataclass(slots=True)
 class Ec2Instances:
-    """The embedded AWS's instances, read again at every step, whoever started or stopped them."""
+    """The embedded AWS's instances, read again at every step, no matter who started or stopped them."""
 
     ec2: Any
     tag_value: str
@@ -62,7 +62,7 @@ class Ec2Instances:
     seen: dict[str, Any] = field(default_factory=dict)
 
     def start(self, node: Node) -> None:
-        """Ask EC2 to start it; a refusal is EC2's business, as with Pexip."""
+        """Ask EC2 to start it; a refusal is ignored, as Pexip does."""
         try:
             self.ec2.start_instances(InstanceIds=[node.instance])
         except self.ec2.exceptions.ClientError:

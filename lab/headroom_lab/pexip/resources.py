@@ -230,7 +230,7 @@ class Platform:
         return node.closed.seen(self.world.now, self.world.switches.status_delay)
 
     def _status_row(self, node: Node) -> Row:
-        """A node's row; of one that is off, the row of when it was last heard from."""
+        """Return a node's row; for a node that is off, its row from when it was last heard from."""
         now, switches = self.world.now, self.world.switches
         booting = node.on and not node.ready(now)
         if node.ready(now) and not node.unreachable:

@@ -16,7 +16,7 @@ IDLE, A_CALL = 100_000.0, 600_000.0  # bytes a minute
 
 
 def sent_in_a_minute(calls: int) -> float:
-    """Return how many bytes a minute a node with so many calls sends."""
+    """Return how many bytes a minute a node with this many calls sends."""
     return IDLE + A_CALL * calls
 
 
@@ -30,7 +30,7 @@ class Meter:
     sent: defaultdict[str, float] = field(default_factory=lambda: defaultdict(float))
 
     def count(self, world: World) -> None:
-        """Add what was sent since it counted last."""
+        """Add what was sent since the last count."""
         if self.began is None:
             self.began = self.at = world.now
         seconds = world.now - self.at

@@ -1,4 +1,4 @@
-"""The lab by itself: no network is reached and no credentials are found, whatever the shell that runs it has."""
+"""Isolates the lab: it reaches no network and finds no credentials, whatever its shell has."""
 
 import os
 import socket
@@ -22,7 +22,7 @@ class NetworkReachedError(BaseException):
 
 @contextmanager
 def alone(is_watched: Callable[[], bool], found: Callable[[str], None]) -> Iterator[None]:
-    """Meanwhile nobody's credentials are there, and whatever is watched reaches no network: each try is told to `found`."""
+    """Inside this block there are no credentials, and watched code reaches no network; each try is reported to `found`."""
     connect, resolve = socket.socket.connect, socket.getaddrinfo
 
     def refused(where: object) -> None:

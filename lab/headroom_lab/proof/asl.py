@@ -1,6 +1,6 @@
 """Amazon States Language on simulated time: the states, queries and rules that the workflows use, and no others.
 
-Held to the embedded AWS by a test that runs the same executions through both.
+A test compares it with the embedded AWS by running the same executions through both.
 """
 
 import json
@@ -31,7 +31,7 @@ class FailedError(Exception):
 
 
 def read_machine(path: Path, substitutions: dict[str, str]) -> dict[str, Any]:
-    """Read a definition and fill its holes, as CloudFormation does."""
+    """Read a definition and fill in its substitutions, as CloudFormation does."""
     text = re.sub(r"\$\{(\w+)\}", lambda hole: substitutions[hole[1]], path.read_text())
     machine: dict[str, Any] = yaml.safe_load(text)
     return machine
@@ -59,7 +59,7 @@ def evaluate(value: Value, variables: dict[str, Value], states: dict[str, Value]
 
 
 def _is_null(text: str, variables: dict[str, Value], states: dict[str, Value]) -> bool:
-    """A path that leads to a null is not one that leads nowhere; the library calls both None."""
+    """Say whether a path leads to a null; the library returns None for that and for a path that leads nowhere."""
     parts = text.lstrip("$").split(".")
     here: Value = states if parts[0] == "states" else variables.get(parts[0])
     for part in parts[1:]:
@@ -71,7 +71,7 @@ def _is_null(text: str, variables: dict[str, Value], states: dict[str, Value]) -
 
 @dataclass
 class Execution:
-    """One execution: `after` has something done after so many seconds, `invoke` has a function answer or fail."""
+    """One execution: `after` schedules a call, `invoke` lets a function answer or fail."""
 
     name: str
     machine: dict[str, Any]
@@ -88,7 +88,7 @@ class Execution:
     cause: str = ""
     history: list[str] = field(default_factory=list)
     tries: dict[int, int] = field(default_factory=dict)
-    turn: int = 0  # grows with every state: what comes late for an earlier one is not heard
+    turn: int = 0  # grows with every state, so that late answers for an earlier state are ignored
 
     def begin(self) -> None:
         """Enter the first state; the whole may not last longer than it says."""
@@ -130,7 +130,7 @@ class Execution:
                     self.output = self._fill(definition["Output"]) if "Output" in definition else self.given
                     self._end("SUCCEEDED", "")
                 case other:  # Pass, Map and Parallel: to skip one would prove something about another workflow
-                    raise NotImplementedError(f"No workflow has used the state type {other} so far: teach it here")
+                    raise NotImplementedError(f"No workflow has used the state type {other} so far: add it here")
         except FailedError as failed:
             self._failed(failed)
 

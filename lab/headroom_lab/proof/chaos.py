@@ -1,6 +1,6 @@
 """Chaos at a desk, on every processor: very many schedules of the model, and as many of the shipped workflows as time allows.
 
-A seed brings each of them back.
+A seed reproduces each of them.
 """
 
 import os
@@ -27,13 +27,13 @@ def _walk(seeds: range) -> Walked:
 
 
 def chunks(first: int, schedules: int) -> Iterator[range]:
-    """Cut so many seeds into pieces of work."""
+    """Split that many seeds into ranges, each a piece of work."""
     for some in batched(range(first, first + schedules), CHUNK, strict=False):
         yield range(some[0], some[-1] + 1)
 
 
 def kernel(schedules: int, *, first: int = 0, progress: Callable[[Walked], None] = lambda _: None) -> Walked:
-    """Walk so many schedules of the model, until one goes wrong."""
+    """Walk that many schedules of the model, until one goes wrong."""
     total = Walked()
     with ProcessPoolExecutor(os.cpu_count()) as pool:
         for done in as_completed([pool.submit(_walk, seeds) for seeds in chunks(first, schedules)]):
@@ -74,7 +74,7 @@ class PlayedAll:
 
     @property
     def silent(self) -> list[str]:
-        """The functions that never had an answer: of these nothing was shown."""
+        """The functions that never returned an answer: the run proves nothing about them."""
         return [name for name in FUNCTIONS if not self.answered[name]]
 
 
@@ -90,7 +90,7 @@ def workflows(
     seconds: float | None = None,
     progress: Callable[[PlayedAll], None] = lambda _: None,
 ) -> PlayedAll:
-    """Play so many schedules, or as many as so many seconds allow."""
+    """Play that many schedules, or as many as the given time allows."""
     total, until = PlayedAll(), None if seconds is None else time.monotonic() + seconds
     some = 10
     with ProcessPoolExecutor(os.cpu_count()) as pool:

@@ -73,7 +73,7 @@ class Cloud:
         return machine
 
     def switch_on(self, machine: Machine) -> None:
-        """Launch it, whoever wants it."""
+        """Launch the instance, no matter who asks."""
         if machine.state != "stopped":
             return
         machine.state, machine.launched_at = "pending", float(int(self.now()))  # EC2 tells whole seconds
@@ -83,7 +83,7 @@ class Cloud:
         self.after(PENDING_FOR, lambda: self._become(machine, "running", only_from="pending"))
 
     def switch_off(self, machine: Machine, *, terminate: bool = False) -> None:
-        """Stop it, whoever wants it, or whatever happens to it."""
+        """Stop or terminate the instance, no matter who asks."""
         if machine.state not in {"pending", "running"}:
             return
         self._count_traffic(machine)

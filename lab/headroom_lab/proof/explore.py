@@ -1,4 +1,4 @@
-"""Every interleaving of the model, up to a budget of what may happen; and what becomes of each when nothing more does."""
+"""Visits every interleaving of the model within a budget of events, and checks that each of them settles afterwards."""
 
 from collections import deque
 from collections.abc import Iterable
@@ -65,7 +65,7 @@ def must_settle(model: Model, state: State, good: set[tuple[State, bool]]) -> No
 
 
 def _must_settle(model: Model, state: State, good: set[tuple[State, bool]], *, boots: bool) -> None:
-    """Go on until nothing moves, or to where another state has come to a good end before."""
+    """Continue until nothing moves, or until a state that is known to settle."""
     passed: set[tuple[State, bool]] = set()
     while (state, boots) not in good:
         if (state, boots) in passed:

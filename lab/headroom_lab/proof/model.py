@@ -41,7 +41,7 @@ from headroom_lab.proof.state import (
 )
 
 RETIRE, START, SET = "retire", "start", "set"
-BACK = {  # where a workflow is again whose function died, or whose answer was lost
+BACK = {  # the step that a workflow repeats if its function died or its answer was lost
     "close 2": "close",
     "close 3": "close",
     "open 2": "open",
@@ -77,7 +77,7 @@ class Model:
     """The rules of the world; `policy` is what the operator wants, with times short enough to explore."""
 
     def __init__(self, policy: Policy = POLICY, *, only: str = "") -> None:
-        self.only = only  # words of what people do, if not everything
+        self.only = only  # restricts what people do to steps with these words; everything if empty
         self.shipped = Shipped(policy)
         self._held: dict[object, bool] = {}
         self._methods: dict[str, Callable[[State, int], Iterator[Step]]] = {}
@@ -175,7 +175,7 @@ class Model:
 
     @staticmethod
     def _looked_at(s: State, n: int) -> int:
-        """How long ago a retirement looked first at a node: longer than that nobody asks since when it is closed."""
+        """Return the age of a retirement's first look at a node: no rule asks if it was closed longer ago than that."""
         return max((flow.first.age + MINUTE for flow in s.flows if flow.node == n and flow.first), default=0)
 
     def _node_ages(self, node: Node, by: int, looked: int) -> Node:
@@ -297,7 +297,7 @@ class Model:
         return s._replace(nodes=tuple(nodes))
 
     def _want(self, s: State, n: int, wanted: Wanted) -> State:
-        """Want something else of a node: whoever read its version before is told when it writes."""
+        """Change what is wanted of a node; a workflow that read the version before notices when it writes."""
         flows = tuple(
             [flow._replace(stands=False) if flow.node == n and flow.step == "word" else flow for flow in s.flows]
         )
@@ -350,7 +350,7 @@ class Model:
         flow = s.flows[number]
         node = s.nodes[flow.node]
         first = {RETIRE: "close", START: "start", SET: "set"}[flow.kind]
-        opens = flow.kind == SET and node.wanted is Wanted.OPEN  # right at any time
+        opens = flow.kind == SET and node.wanted is Wanted.OPEN  # allowed at any time
         if not opens and (s.paused or not s.control or s.read_bursting):
             yield Did.REFUSED, self._without(s, number)
         elif (renewed := self._renewed(s, flow)) is not None:
@@ -441,7 +441,7 @@ class Model:
             raise BrokenError(f"two workflows at work on one node: one {doing} without its claim")
 
     def _turn(self, s: State, number: int) -> Iterator[Step]:
-        """As the newest plan wants it."""
+        """Close or open the node, as the newest plan wants it."""
         flow = s.flows[number]
         if not self._ours(s, flow):
             yield from self._leave(s, number)
@@ -534,7 +534,7 @@ class Model:
             yield from self._leave(s, number)
 
     def objection(self, s: State, flow: Flow) -> str:
-        """Say what, by the promises in docs/safety.md, forbids a stop now: written anew, to compare the rules with."""
+        """Say what, by the promises in docs/safety.md, forbids a stop now; written independently, to check the rules."""
         node = s.nodes[flow.node]
         promises = {
             "stopped outside control mode": not s.control,
@@ -615,7 +615,7 @@ class Model:
         yield Did.TOLD_THAT_EC2_HAS_NO_ROOM, self._at(s, number, "give up")
 
     def switch_on(self, s: State, n: int) -> State:
-        """Whoever does it: the instance is launched, unless it runs."""
+        """Launch the instance unless it runs, no matter who asks."""
         node = s.nodes[n]
         if node.on or node.stopping:
             return s
@@ -670,7 +670,7 @@ class Model:
 
     @staticmethod
     def _is_about_to_stop(flow: Flow) -> bool:
-        """What happens on a node in the minute after the second look is beyond any controller: assumed away."""
+        """Say whether the second look is under a minute old: the model assumes that nothing happens on the node then."""
         return flow.step in STOPPING and flow.second is not None and flow.second.age <= MINUTE
 
     def people(self, s: State) -> Iterator[Step]:
@@ -693,7 +693,7 @@ class Model:
         """What people do to one node; not to one whose door a workflow is changing at that very moment.
 
         Nor do they open a node and close it again in Headroom's name while it is being retired, or before Pexip shows a
-        call that came meanwhile: nobody can see that. Who changes the reason of a closed node lets nobody in.
+        call that came meanwhile: nobody can see that. Changing the reason of a closed node lets no call in.
         """
         busy = {flow.node for flow in s.flows if flow.step in STOPPING | {"close 2", "open 2"}}
         for n, node in enumerate(s.nodes):
@@ -763,7 +763,7 @@ class Model:
         return self.think(self._read(s, shown=True))
 
     def amiss(self, s: State) -> str:
-        """Say what is wrong with a state in which nothing moves any more, empty if nothing is."""
+        """Return what is wrong with a state in which nothing moves any more; empty if nothing is."""
         if s.flows or s.wishes:
             return f"a workflow never ends: {s.flows or s.wishes}"
         issues = self.shipped.planned(s).issues

@@ -1,4 +1,4 @@
-"""Schedules of the shipped workflows: a seed decides the load, what goes wrong and when; then all is calm, and must be well."""
+"""Schedules of the shipped workflows: a seed decides the load, what goes wrong and when; at the end all must recover."""
 
 import math
 from collections import Counter
@@ -25,7 +25,7 @@ ASSISTED, LOOKED_AT, PRESSED = (
     "a person looks at the dashboard",
     "a person presses a button",
 )
-WITNESSED = 600  # seconds after which EC2 has a whole period of what somebody sends who has dialled a closed node
+WITNESSED = 600  # seconds after which EC2 has a whole period with the traffic of a call to a closed node
 
 
 @dataclass(slots=True)
@@ -196,7 +196,7 @@ class Play:
             self.stage.world.set_closed(node, closed=closed, reason="repair" if closed else "")
 
     def _is_about_to_stop(self, node: Node) -> bool:
-        """What happens on a closed node just before the last look, so that no status shows it, or later, is assumed away."""
+        """Say whether a stop is so near that no look would show a new call: no such call is played."""
         soon = self.stage.ago(-UNSEEN / 60)
         for each in self.stage.at_work:
             if each.variables.get("node") != node.name:
@@ -233,7 +233,7 @@ class Play:
             machine.protected = protected
 
     def _lie(self) -> None:
-        """Someone stays on a node, and once it is closed Pexip denies the call."""
+        """Let a call stay on a node; once the node is closed, Pexip's status no longer shows the call."""
         ready = (node for node in self.stage.overflow if node.on and node.ready(self.stage.now))
         node = next((node for node in ready if not self._is_about_to_stop(node)), None)
         if node is not None:
@@ -241,7 +241,7 @@ class Play:
             self._deny_when_witnessed(node)
 
     def _deny_when_witnessed(self, node: Node) -> None:
-        """Whoever dials a node that is closed already is denied once EC2 has heard of him: nobody else would know."""
+        """Hide a closed node's calls from Pexip's status, but only while EC2's figures show them: else nobody could know."""
         if self.stage.now >= self.began + 60 * TROUBLED:
             return
         denied = self.stage.world.denied
@@ -356,7 +356,7 @@ class Play:
         return found
 
     def _was_over_unseen(self, machine: Machine, lifetime: list[float]) -> bool:
-        """Nobody can know of a power-on that was over before the next tick, and of which no message was heard in time.
+        """Say whether a power-on ended before the next tick, and no message of it was heard in time: nobody can know of it.
 
         EC2 tells an instance's newest launch only: what is heard after the next one says nothing of this one.
         """

@@ -61,7 +61,7 @@ OVERDUE = int(reconciling.OVERDUE.total_seconds())
 
 
 class Planned(NamedTuple):
-    """What of a plan the model goes on with: changes and findings by the node's number, and all issues as one text."""
+    """The part of a plan that the model uses: changes and findings by the node's number, and all issues as one text."""
 
     changes: tuple[tuple[int, Action], ...]
     findings: tuple[tuple[int, Found], ...]
@@ -216,7 +216,7 @@ class Shipped:
 
     @staticmethod
     def _as_planned(memory: Memory) -> Memory:
-        """The planner waits for EC2's figure before it stops a node; here it may stop one at any time, which is more."""
+        """Remove the planner's wait for EC2's figure: the model then explores stops at any time, which covers more."""
         return replace(memory, closed_at=memory.closed_at and LONG_AGO)
 
     def _holds(self, s: State) -> tuple[Hold, ...]:
@@ -279,7 +279,7 @@ class Shipped:
 
     @staticmethod
     def _network_out(node: Node, flow: Flow) -> float:
-        """EC2, the second witness, which knows better where Pexip lies, and is of no help where it does not."""
+        """Return EC2's NetworkOut figure: it shows a call that Pexip's status hides, and no other."""
         lied = node.sight == LIES or any(look and look.lied for look in (flow.first, flow.second))
         return 2e7 if lied and node.call else 0.0
 

@@ -443,7 +443,7 @@ class Stage:
             self.after(seconds + self.dice.uniform(0.5, 30), what)
 
     def _tries(self, name: str, event: Any, again_after: tuple[float, ...] = ()) -> Callable[[], None]:
-        """Invoke a function, and again after so many seconds each time it fails."""
+        """Return a call that invokes a function, and repeats it after each failure as `again_after` says."""
 
         def run(left: tuple[float, ...] = again_after) -> None:
             def done(answer: Any) -> None:
@@ -537,7 +537,7 @@ class Stage:
         return [execution for execution in self.executions.values() if not execution.ended]
 
     def expect(self, *calls: tuple[float, str, float]) -> None:
-        """Have calls made: so many minutes from the beginning, in which conference, for how many minutes."""
+        """Schedule calls: the minute of the beginning, the conference, and the length in minutes."""
         self.world.expect(Call(BEGIN + 60 * at, conference, PRINCIPAL, 60 * lasts) for at, conference, lasts in calls)
 
     def minutes(self, minutes: float) -> None:

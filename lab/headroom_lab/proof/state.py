@@ -97,7 +97,7 @@ class Node(NamedTuple):
     wanted: Wanted | None = None
     holder: int = 0  # the claim's token, 0 if there is none
     lease: int = 0
-    rests: int = 0  # so long its workflow only waits
+    rests: int = 0  # how long its workflow still only waits
     action: Action | None = None
     closed: int | None = None  # since Headroom closed it
     opened: int | None = None

@@ -1,6 +1,6 @@
 """The ledger's table in memory: as much of a DynamoDB table as the ledger uses, a thousand times as quick.
 
-Held to the real thing's ways by tests that do the same to both.
+Tests do the same to it and to a real table, and compare the results.
 """
 
 import re

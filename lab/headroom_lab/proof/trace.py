@@ -3,7 +3,7 @@
 What is around the workflows (instances, calls, people, Pexip's sight, the newest plan and reading) is taken over from the
 stage before each function. What a function did is then looked for among the steps that the model offers there, and
 what the ledger and Pexip hold afterwards must be what the model holds. A stop is legal only where the model's own
-evidence satisfies the shipped rules. Functions that fail half-way are taken over as they left things.
+evidence satisfies the shipped rules. After a function that fails half-way, its state is taken over as it is.
 """
 
 from collections.abc import Callable
@@ -147,7 +147,7 @@ class Follower:
         )
 
     def _forget_boots(self, name: str) -> None:
-        """Looks that were taken before a restart are of another boot."""
+        """Mark the looks that were taken before a restart as looks at another boot."""
         flows = []
         for flow in self.state.flows:
             if self.names[flow.node] == name:
@@ -229,7 +229,7 @@ class Follower:
         return flow
 
     def _after_failure(self, flow: Flow, failed: FailedError) -> None:
-        """Whatever it did before it failed is taken over; some failures are answers that the workflow goes on with."""
+        """Take over what a function did before it failed; some failures are answers that the workflow handles."""
         self.take_over()
         self.look_around()
         goes = {

@@ -1,4 +1,4 @@
-"""Random schedules of the model: longer and with more going wrong than every interleaving can be visited for."""
+"""Random schedules of the model: longer, and with more faults, than a visit of every interleaving could cover."""
 
 import random
 from collections import Counter
@@ -47,7 +47,7 @@ class Walker:
         self.good: set[tuple[State, bool]] = set()
 
     def walk(self, seed: int, moves: int = MOVES) -> Iterator[tuple[str, State]]:
-        """Yield what happens in the schedule of this seed; raise BrokenError where something does that never may."""
+        """Yield what happens in the schedule of this seed; raise BrokenError if something forbidden happens."""
         dice = random.Random(seed)
         state = self.beginning(dice)
         kinds = self.model.kinds
@@ -62,7 +62,7 @@ class Walker:
         must_settle(self.model, state._replace(left=NOTHING), self.good)
 
     def beginning(self, dice: random.Random) -> State:
-        """A morning that begins somehow."""
+        """Return a random state to begin with."""
         model = self.model
         closed = dice.random() < HALF
         first = Node(
@@ -98,7 +98,7 @@ class Walker:
         return walked
 
     def shrunk(self, seed: int) -> list[str]:
-        """Return a schedule of the same kind that goes as wrong with fewer moves: whatever can be left out is."""
+        """Return a schedule that goes wrong in the same way, without the moves that can be left out."""
         begin, moves = self.beginning(random.Random(seed)), []
         wrong = ""
         try:

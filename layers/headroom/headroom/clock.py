@@ -1,4 +1,4 @@
-"""The one clock that handlers and workflow tasks ask: the real one, unless a lab runs the whole stack faster.
+"""The clock that all handlers use: the real time, unless a lab runs the whole stack faster.
 
 A lab sets `HEADROOM_CLOCK` to a JSON file `{"real": 0.0, "virtual": 0.0, "speed": 40}`: at the real epoch second
 `real` the clock shows `virtual`, and from there it runs `speed` times as fast. On AWS the variable is not set.
@@ -31,18 +31,18 @@ REAL_TIME = Pace(real=0, virtual=0, speed=1)
 
 
 def pace() -> Pace:
-    """Return how time runs here; a lab may change it at any moment."""
+    """Return the current pace; a lab may change it at any moment."""
     path = os.environ.get("HEADROOM_CLOCK")
     return Pace(**json.loads(Path(path).read_text())) if path else REAL_TIME
 
 
 def seconds() -> float:
-    """Return the epoch second it is."""
+    """Return the current epoch second."""
     return pace().at(time.time())
 
 
 def now() -> datetime:
-    """Return the time it is, aware, in UTC."""
+    """Return the current time, timezone-aware, in UTC."""
     return datetime.fromtimestamp(seconds(), UTC)
 
 

@@ -12,7 +12,7 @@ from headroom.domain.policy import Mode, Policy
 
 
 class SettingsError(Exception):
-    """The environment is not what template.yaml sets: deploy the stack again."""
+    """The environment differs from what template.yaml sets: deploy the stack again."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,7 +53,7 @@ class Settings:
 
     @classmethod
     def from_env(cls, env: Mapping[str, str] = os.environ) -> Self:
-        """Raise one SettingsError that names everything missing."""
+        """Read the environment; raise one SettingsError that names everything that is missing."""
         missing = [field.name.upper() for field in fields(cls) if field.name.upper() not in env]
         if missing:
             raise SettingsError(
@@ -63,17 +63,17 @@ class Settings:
 
     @property
     def platform(self) -> str:
-        """The Management Node's hostname: what names this platform in the ledger."""
+        """The Management Node's hostname, which names this platform in the ledger."""
         return self.tag_value
 
     @property
     def expected_meeting(self) -> float:
-        """HD connections that a booked meeting is expected to need until past instances say more."""
+        """HD connections expected for a booked meeting whose series was not seen before."""
         return float(self.meeting_size)
 
     @property
     def price(self) -> float:
-        """What an hour of an overflow node costs, 0 if nobody said."""
+        """The price of an overflow node per hour, 0 if it is not set."""
         return float(self.node_hour_price)
 
     @property

@@ -91,7 +91,7 @@ def test_a_time_is_the_sites_own_unless_it_says_otherwise(text: str, expected: d
 
 def test_a_decision_is_made_again_bit_for_bit(morning: Stage) -> None:
     said = run("replay-decision", "2026-03-29T00:25")
-    assert (said.exit_code, "comes out the same again, bit for bit" in said.output) == (0, True)
+    assert (said.exit_code, "was reproduced bit for bit" in said.output) == (0, True)
 
 
 def test_a_decision_that_comes_out_otherwise_says_where(morning: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -99,7 +99,7 @@ def test_a_decision_that_comes_out_otherwise_says_where(morning: Stage, monkeypa
     monkeypatch.setattr("headroom.domain.planning.situation.Situation.threshold", lambda *_: 9)
     said = run("replay-decision", "2026-03-29T00:25")
     assert said.exit_code == 1
-    assert "comes out otherwise" in said.output
+    assert "was not reproduced" in said.output
     assert "needs: " in said.output
 
 
@@ -107,7 +107,7 @@ def test_verify_finds_an_untouched_ledger_as_it_was_written(morning: Stage) -> N
     said = run("verify")
     assert said.exit_code == 0, said.output
     assert "and 1 heads of days." in said.output
-    assert "All of it is as it was written." in said.output
+    assert "Nothing was changed or removed." in said.output
 
 
 def head(stage: Stage) -> str:
@@ -185,4 +185,4 @@ def test_verify_finds_a_forecast_that_was_changed(morning: Stage) -> None:
     outlooks = morning.table.items[f"outlooks#{HOSTNAME}"]
     for item in outlooks.values():
         item.pop("body", None)
-    assert "is not the one that was planned on" in run("verify").output
+    assert "is not the one that the plan used" in run("verify").output

@@ -58,7 +58,7 @@ def test_a_stack_in_another_region_names_this_region_and_how_to_choose(stacks: C
 
 def test_a_stack_of_another_name_is_proposed(stacks: Callable[..., None]) -> None:
     stacks(oslo="0.1.0")
-    assert "Headroom's stacks there: oslo (--stack)" in said("headroom")
+    assert "Headroom's stacks there: oslo (choose one with --stack)" in said("headroom")
 
 
 @pytest.mark.parametrize(
@@ -85,7 +85,7 @@ def test_a_stack_of_the_same_version_is_used_without_a_word(
 
 
 def test_a_stack_that_says_no_version_is_an_old_one() -> None:
-    assert other_version("", "0.1.0").startswith("the stack is of version unknown (an old one), this command of 0.1.0.")
+    assert other_version("", "0.1.0").startswith("the stack has version unknown (an old one), this command 0.1.0.")
 
 
 def test_versions_are_compared_as_numbers() -> None:
@@ -97,15 +97,15 @@ def test_versions_are_compared_as_numbers() -> None:
     [
         (
             ClientError({"Error": {"Code": "ExpiredToken", "Message": "The token is expired"}}, "GetItem"),
-            "sign in again",
+            "Sign in again",
         ),
         (UnauthorizedSSOTokenError(), "Your sign-in at AWS has expired"),
         (
             ClientError({"Error": {"Code": "InvalidSignatureException", "Message": "Signature expired"}}, "Query"),
-            "this machine's clock is wrong",
+            "correct this machine's clock",
         ),
         (ClientError({"Error": {"Code": "AccessDenied", "Message": "not authorized"}}, "Query"), "Permissions"),
-        (msgspec.ValidationError("Expected `int`, got `str`"), "use the command of the stack's own version"),
+        (msgspec.ValidationError("Expected `int`, got `str`"), "use the command of the stack's version"),
     ],
 )
 def test_what_aws_refuses_is_said_with_what_to_do(error: Exception, words: str) -> None:

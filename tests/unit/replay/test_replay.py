@@ -72,7 +72,7 @@ def test_the_table_shows_a_line_a_policy_and_what_it_costs_if_a_price_is_given(t
 @pytest.mark.parametrize("command", ["replay", "tune"])
 @pytest.mark.parametrize(
     ("options", "complaint"),
-    [(["--days", "40"], "has 5 days with calls, 40 were asked for"), (["--zone", "Oslo"], "no time zone")],
+    [(["--days", "40"], "has 5 days with calls, but 40 were asked for"), (["--zone", "Oslo"], "not a time zone")],
 )
 def test_what_cannot_be_replayed_is_said_in_a_sentence(
     trace: Path, command: str, options: list[str], complaint: str

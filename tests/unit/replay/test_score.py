@@ -20,12 +20,12 @@ from headroom_replay.work import Work, samples_of
 DAYS, SEED = 10, 1
 TOLERANCE = 0.02
 SCORES = {"synthetic": 0.817, "meetings over synthetic": 0.729}
-SAID = re.compile(r"(?:rises by|bring) (\d+).* at most until (\d\d):(\d\d) UTC \(.*99 % sure\)")
+SAID = re.compile(r"(?:rises by|bring) at most (\d+).* until (\d\d):(\d\d) UTC \(.*99 % sure\)")
 SAYINGS, OFTEN_WRONG = 500, 0.02
 
 
 class Listening(Headroom):
-    """Headroom whose every «rises by so much at most until then» is written down: when, from which load, what it said."""
+    """Headroom whose every «rises by at most so much until then» is written down: when, from which load, what it said."""
 
     said: list[tuple[datetime, float, int, datetime]]
 

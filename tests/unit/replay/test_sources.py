@@ -70,8 +70,8 @@ def test_a_list_of_meetings_announces_what_was_booked_and_brings_who_came(tmp_pa
         ("when,what", "1,2", "can be replayed"),
         ("begins,ends,size", "2026-03-02T10:00,2026-03-02T09:00,3", "ends before it begins"),
         ("begins,ends,size", "2026-03-02T10:00,2026-03-02T11:00,many", "Line 2 of"),
-        ("begins,ends,size", "2026-03-02T10:00,2026-03-02T11:00,0", "Nobody comes"),
-        ("at,location,used,booked,hd", "yesterday,Oslo,1,0,9", "is no load sample"),
+        ("begins,ends,size", "2026-03-02T10:00,2026-03-02T11:00,0", "has participants"),
+        ("at,location,used,booked,hd", "yesterday,Oslo,1,0,9", "is not a load sample"),
     ],
 )
 def test_what_is_wrong_with_a_file_is_said_in_a_sentence(tmp_path: Path, header: str, row: str, complaint: str) -> None:

@@ -1,4 +1,4 @@
-"""Two requests of our own to the engine: warm every function up, and let what a killed engine left on its way arrive."""
+"""Two requests of our own to the engine: warm up functions, and complete what a killed engine left unfinished."""
 
 import asyncio
 import json

@@ -1,4 +1,4 @@
-"""EC2: an instance takes its time, tells about it, gets a new launch time and public address, and may refuse.
+"""EC2: state changes take time and send events, a start gives a new launch time and public address, and may be refused.
 
 AWS: StartInstances answers `pending`, StopInstances `stopping` (docs: «Instance lifecycle»); every change of state is
 an «EC2 Instance State-change Notification»; an instance that is stopping cannot be started (IncorrectInstanceState);
@@ -78,7 +78,7 @@ def take_fault(instance_id: str, kind: str) -> str:
 
 
 def in_time(change: Any, *, allowed: set[str], passing: str, final: str) -> Any:
-    """Wrap StartInstances or StopInstances so that it takes the time and makes the fuss that it does on AWS."""
+    """Wrap StartInstances or StopInstances so that it takes time and sends events as on AWS."""
 
     def changed(parameters: Any) -> Any:
         ids = ec2._parse_member_list(parameters, "InstanceId")
@@ -185,7 +185,7 @@ def more_xml(describe: Any) -> Any:
 
 
 def settle_after_restart() -> None:
-    """An engine that was killed left instances on their way; they arrive."""
+    """Complete the state changes of instances that a killed engine left unfinished."""
     finals = {"pending": "running", "stopping": "stopped", "shutting-down": "terminated"}
     for key, instance in list(ec2._instances._data.items()):
         passing = instance["State"]["Name"]

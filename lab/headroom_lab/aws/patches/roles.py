@@ -1,4 +1,4 @@
-"""IAM: the engine enforces policies itself; here is written down what roles asked for and were allowed.
+"""IAM: the engine enforces policies itself; this patch records what roles asked for and were allowed.
 
 One line each, `role action resource`, in the file that HEADROOM_ASKED names: so a test finds what a function may do and
 never does, also when an engine was killed meanwhile.

@@ -34,7 +34,7 @@ class Mappings:
     places: dict[str, Place] = field(default_factory=dict)
 
     def poll(self) -> bool:
-        """Set going every mapping that has records waiting; say whether any did."""
+        """Start every mapping that has records waiting; return whether any had."""
         went = False
         for account, region, mapping in lambda_svc._iter_all_esms():
             if ":dynamodb:" in mapping.get("EventSourceArn", "") and mapping.get("Enabled", True):

@@ -20,14 +20,14 @@ ISSUES = {Kind.ISSUE, Kind.ISSUE_OVER}
 
 
 class BusError(Exception):
-    """The bus did not take everything; the message says why. The stream brings it again."""
+    """The bus refused an event; the message says why. The stream delivers the batch again."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Announced:
-    """An event's detail. `version` grows when a field changes its meaning or goes; new ones may come at any time.
+    """An event's detail. `version` grows when a field changes its meaning or is removed; new fields may be added at any time.
 
-    `id` is the same each time the same event comes.
+    If an event is delivered twice, `id` is the same.
     """
 
     version: str

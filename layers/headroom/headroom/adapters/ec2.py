@@ -74,12 +74,12 @@ class Ec2:
 
     @cached_property
     def client(self) -> "EC2Client":
-        """For looking at instances, which the SDK may try again; made when first needed."""
+        """For describing instances, with retries by the SDK; made when first needed."""
         return boto3.client("ec2", config=READING)
 
     @cached_property
     def acting(self) -> "EC2Client":
-        """For starting and stopping: every attempt is one that we pace and count."""
+        """For starting and stopping, without retries by the SDK: Headroom paces and counts every request."""
         return boto3.client("ec2", config=ACTING)
 
     @cached_property
@@ -107,7 +107,7 @@ class Ec2:
         found = alive(self.instances(private_ip_address=worker.address))
         if len(found) != 1:
             raise NotNowError(
-                f"{worker.name} ({worker.address}) has {len(found)} tagged instances instead of one: see the issues."
+                f"{worker.name} ({worker.address}) has {len(found)} tagged instances instead of one: see `headroom issues`."
             )
         return found[0]
 
@@ -121,7 +121,7 @@ class Ec2:
             raise Ec2Error(str(error)) from error
 
     def stop(self, instance_id: str) -> None:
-        """Stop an instance. Only the last step of `retire_node` comes here, after the safety rules have allowed it."""
+        """Stop an instance. Only the stop step of `retire_node` calls this, after the safety rules have allowed it."""
         try:
             self.acting.stop_instances(InstanceIds=[instance_id])
         except ClientError as error:

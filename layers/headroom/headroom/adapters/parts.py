@@ -1,7 +1,7 @@
-"""The one place that wires: what use cases work with, each part made from the environment when it is first needed.
+"""The wiring: the parts that use cases work with, each made from the environment when it is first needed.
 
-Handlers and the lab build their use cases from it (`StartNode.of(parts())`); a lab puts parts of its own in their place
-with `using`, all of them or none.
+Handlers and the lab build their use cases from it (`StartNode.of(parts())`); a lab replaces
+all of them by parts of its own with `using`.
 """
 
 from collections.abc import Iterator
@@ -30,7 +30,7 @@ class Parts:
 
     @classmethod
     def made_of(cls, **given: object) -> Self:
-        """Return parts that are all given, so that none is ever made from the environment."""
+        """Return parts that are all given by the caller, so that none is made from the environment."""
         names = {name for name, part in vars(Parts).items() if isinstance(part, cached_property)}
         if set(given) != names:
             raise TypeError(f"Give each part, and no other: {', '.join(sorted(set(given) ^ names))}")
@@ -106,7 +106,7 @@ def parts() -> Parts:
 
 @contextmanager
 def using(others: Parts) -> Iterator[None]:
-    """Have every function of this process work with other parts meanwhile."""
+    """Replace the parts of this process inside a `with` block."""
     _in_use.append(others)
     try:
         yield

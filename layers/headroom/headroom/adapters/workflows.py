@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 @dataclass
 class Workflows:
-    """The state machines, by what they do."""
+    """Starts executions of the state machines."""
 
     settings: Settings
 

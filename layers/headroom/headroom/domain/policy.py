@@ -5,8 +5,8 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from zoneinfo import ZoneInfo
 
-FRESH = timedelta(seconds=120)  # an older reading or plan is no ground for anything
-OLD = timedelta(seconds=180)  # people are told that a reading, or a plan, is older than this
+FRESH = timedelta(seconds=120)  # Headroom acts on no older reading or plan
+OLD = timedelta(seconds=180)  # people are told when a reading or plan is older than this
 
 
 class Mode(StrEnum):
@@ -23,9 +23,9 @@ class Policy:
 
     `threshold` None means Pexip's own `bursting_threshold`; `thresholds` overrules it for a location. `max_nodes` 0
     means no limit. `minimum_lifetime` None means Pexip's own `bursting_min_lifetime`. `confidence` is the probability
-    with which what is forecast shall be enough; `forecasting` False leaves the threshold rule and holds alone.
-    `reserve` has nodes that are started for later come up closed until they are needed. `max_forecast_nodes` is how
-    many nodes' worth a forecast may ask for in a location beyond them, 0 any number. `zone` is the IANA time zone in
+    that the forecast capacity suffices; with `forecasting` False only the threshold rule and holds ask for capacity.
+    With `reserve`, nodes that are started for a later need come up closed until then. `max_forecast_nodes` is the most
+    nodes that a forecast may ask for in an overflow location, 0 means no limit. `zone` is the IANA time zone in
     which reasons give times of day.
     """
 
@@ -38,7 +38,7 @@ class Policy:
     max_nodes: int = 0
     max_starts_per_plan: int = 50
     max_closes_per_plan: int = 8
-    max_stops_per_plan: int = 10  # whatever went wrong, a minute undoes no more than this
+    max_stops_per_plan: int = 10  # limits the damage that one wrong plan can do
     expected_hd: int = 10  # for a node that Pexip and the ledger know nothing about
     forecasting: bool = True
     reserve: bool = True
@@ -48,7 +48,7 @@ class Policy:
     tick: timedelta = timedelta(seconds=60)  # from one plan to the next
     boot_limit: timedelta = timedelta(minutes=15)
     replication: timedelta = timedelta(seconds=90)  # how long a configuration change takes to reach every node
-    calm_before_closing: timedelta = timedelta(minutes=3)  # after more was needed in that location
+    calm_before_closing: timedelta = timedelta(minutes=3)  # how long closing waits after that location needed more
     idle_out: float = 300_000  # bytes a minute that an empty node may send: one call with audio alone sends more
     failure_cooldown: timedelta = timedelta(minutes=5)
     freshness: timedelta = FRESH

@@ -26,7 +26,7 @@ DONE = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Claimed:
-    """What a workflow must know of its node; `reserve` says that it shall come up closed."""
+    """What a workflow must know of its node; `reserve` says that the node is to come up closed."""
 
     node: str
     instance: str
@@ -37,7 +37,7 @@ class Claimed:
 
 @dataclass
 class Claim:
-    """The ledger, EC2 and the operator's policy."""
+    """Takes claims on nodes for workflows."""
 
     ledger: Ledger
     ec2: Ec2
@@ -45,11 +45,11 @@ class Claim:
 
     @classmethod
     def of(cls, parts: Parts) -> Self:
-        """Take what it needs from the parts there are."""
+        """Build the use case from the shared parts."""
         return cls(parts.ledger, parts.ec2, parts.policy)
 
     def take(self, node: str, token: str, action: Action, reason: str = "") -> Claimed:
-        """Take the claim that a plan wrote for this token, or, begun by hand, a free one.
+        """Take the claim that a plan wrote for this token; an execution started by hand takes a free claim.
 
         Raise ClaimLostError where another workflow has it, NotNowError where the mode or a pause forbids the action,
         UnknownNodeError for a name that Pexip does not know.
@@ -82,7 +82,7 @@ class Claim:
         return known or self.ec2.instance_of(worker).id
 
     def _hold(self, node: str, token: str, reason: str, reading: Reading, now: datetime) -> Hold:
-        """A node started by hand stays for its minimum lifetime, as in Pexip."""
+        """Return the hold of a node started by hand: it stays on for its minimum lifetime, as in Pexip."""
         ready_by = now + 2 * self.policy.boot_time
         return Hold(
             id=f"start-{token}"[:120],

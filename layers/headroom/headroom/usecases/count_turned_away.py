@@ -1,4 +1,4 @@
-"""Count the calls that Pexip recorded as turned away, for want of capacity or of licences."""
+"""Count the calls that Pexip recorded as turned away, because capacity or licences ran out."""
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -16,13 +16,13 @@ from headroom.settings import Settings
 if TYPE_CHECKING:
     from headroom.adapters.pexip.connection import Connection
 
-LAG = timedelta(minutes=15)  # until then a call that ended is taken to be in Pexip's history
+LAG = timedelta(minutes=15)  # a call is expected in Pexip's history this long after its end
 FIRST, FARTHEST = LAG + timedelta(minutes=5), timedelta(days=1)  # Pexip keeps about 10,000 conferences
 
 
 @dataclass
 class Counter:
-    """The ledger, the connection to the Management Node, and the settings with the words that tell calls apart."""
+    """Counts calls turned away; the settings hold the regular expressions for their disconnect reasons."""
 
     ledger: Ledger
     connection: "Connection"
@@ -30,11 +30,11 @@ class Counter:
 
     @classmethod
     def of(cls, parts: Parts) -> Self:
-        """Take what it needs from the parts there are."""
+        """Build the use case from the shared parts."""
         return cls(parts.ledger, parts.pexip, parts.settings)
 
     def count(self, now: datetime) -> TurnedAway | None:
-        """Count from where the last count ended, so that an hour without Pexip is made good; None if Pexip is silent."""
+        """Count from where the last count ended, so that nothing is missed after an outage; None if Pexip cannot be read."""
         since, until = max(self.ledger.turned_away_until() or now - FIRST, now - FARTHEST), now - LAG
         words = {"capacity": self.settings.capacity_reasons, "licences": self.settings.licence_reasons}
         try:

@@ -1,4 +1,4 @@
-"""One plan, from facts to workflows: read, plan, keep, begin. `decide` and nothing else runs it."""
+"""Make one plan: read the facts, plan, keep the plan, begin its workflows. Only the function `decide` runs this."""
 
 import unicodedata
 from collections import Counter
@@ -44,13 +44,14 @@ class Decider:
 
     @classmethod
     def of(cls, parts: Parts) -> Self:
-        """Take what it needs from the parts there are."""
+        """Build the use case from the shared parts."""
         return cls(parts.ledger, parts.ec2, parts.workflows, parts.heads, parts.policy)
 
     def decide(self, *, since: datetime | None, now: datetime) -> Plan | None:
         """Plan on the newest reading, keep the plan and begin its workflows.
 
-        `since` is the time of the reading that asks; one that the last plan has seen is skipped. None plans at once.
+        `since` is the time of the reading that triggered this; a reading that the last plan has seen is skipped. None always
+        plans.
         """
         last = self.ledger.last_plan()
         if last and since and since <= last.plan.read_at:
@@ -79,7 +80,7 @@ class Decider:
             self._begin(change, token, commitments, now)
         if last and last.plan.at.date() != now.date():
             self._publish(last)
-        # Last of all: what a later night learns from is never worth a start of today
+        # Last of all: samples only serve later learning, and must not delay a start
         _try(lambda: self.ledger.keep_samples(made.samples()), "SamplesLost", "samples not kept")
         return made
 
@@ -108,12 +109,12 @@ class Decider:
         )
 
     def _foreseen[T](self, what: str, read: Callable[[datetime], tuple[T, ...]], now: datetime) -> tuple[T, ...]:
-        """Read what is known beforehand; without it the threshold rule and holds go on."""
+        """Read outlooks or bookings; if that fails, only the threshold rule and holds ask for capacity."""
         if not self.policy.forecasting:
             return ()
         try:
             return read(now)
-        except Exception:  # whatever is wrong with a forecast, no plan may fail for it
+        except Exception:  # no plan may fail because of a forecast
             logger.exception("planning without forecast", missing=what)
             metrics.add_metric("ForecastMissing", MetricUnit.Count, 1)
             return ()
@@ -134,12 +135,12 @@ class Decider:
         ]
 
     def _begin(self, change: Change, token: str, commitments: Commitments, now: datetime) -> None:
-        """Begin a change's workflow, unless one is at work on the node, which will see what is wanted now."""
+        """Begin a change's workflow, unless a workflow works on the node already: that one will see what is wanted now."""
         wanted = Event(at=now, kind=Kind.wanted(change.action), node=change.node, reason=change.reason, by=HEADROOM)
         self.ledger.write(wanted)
         memory = commitments.memory(change.node)
         if memory.claim and not memory.is_at_work(now):
-            lost = f"The workflow {memory.claim.token} on {change.node} ended without a word; {token} takes its place"
+            lost = f"The workflow {memory.claim.token} on {change.node} ended without a result; {token} takes its place"
             self.ledger.write(Event(at=now, kind=Kind.TAKEN_OVER, node=change.node, reason=lost, by=HEADROOM))
         if memory.is_at_work(now) and not memory.is_relieved_by(change.action, now):
             return
@@ -154,21 +155,21 @@ class Decider:
             self.ledger.write(event)
 
     def _publish(self, last: Planned) -> None:
-        """Say what the chain of plans has come to by the end of a day, where none of our functions can change it."""
+        """Publish the digest of a day's last plan, where no function of Headroom can change it."""
         day = f"{last.plan.at:%Y-%m-%d}"
         logger.info("head of the day", day=day, number=last.number, digest=last.digest)
         try:
             self.heads.people(
                 f"Headroom: the ledger's head of {day}",
-                f"Plan {last.number} of {self.ledger.platform} has the digest {last.digest}.\n\nKeep this message: "
+                f"Plan {last.number} of {self.ledger.platform} has the digest {last.digest}.\n\nKeep this message. To check: "
                 f"headroom verify --head {day}={last.digest}",
             )
-        except Exception:  # what is published may be late; what is decided may not
+        except Exception:  # publishing may fail; the plan must not
             logger.exception("head not published", day=day)
 
 
 def _try(does: Callable[[], None], lost: str, what: str) -> None:
-    """Do what no start may wait for, or fail for: whatever is wrong with it is logged, and counted as `lost`."""
+    """Run `does`; log an exception and count it as `lost`, so that no start fails because of it."""
     try:
         does()
     except Exception:  # nodes must start
@@ -177,7 +178,7 @@ def _try(does: Callable[[], None], lost: str, what: str) -> None:
 
 
 def meter(made: Plan) -> None:
-    """Send a plan's numbers: totals with the function's own metrics; those of a location, a state or a source with its name."""
+    """Send a plan's metrics: totals without a dimension; others by location, node state or source of the need."""
     kinds = Counter(issue.kind for issue in made.issues)
     metrics.add_metric("NodesStuck", MetricUnit.Count, kinds[Trouble.STUCK] + kinds[Trouble.DOES_NOT_SERVE])
     metrics.add_metric("LocationsShort", MetricUnit.Count, kinds[Trouble.NOT_ENOUGH])

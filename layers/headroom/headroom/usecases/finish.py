@@ -1,4 +1,4 @@
-"""How a workflow ended: what is remembered of the node, and what history says."""
+"""The end of a workflow: update what is remembered of the node, and write the event."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -15,7 +15,7 @@ from headroom.domain.fleet.lifecycle import Memory
 from headroom.domain.history.events import HEADROOM, Event, Kind
 from headroom.usecases.record import Recorder
 
-BOOTS_KEPT = 20  # boot times of a node's last starts: what its next one is expected to take
+BOOTS_KEPT = 20  # boot times of a node's last starts, from which the next one is estimated
 
 
 class Outcome(StrEnum):
@@ -33,12 +33,12 @@ class Outcome(StrEnum):
     NOT_SET = "not opened or closed"
 
 
-IS_UP = frozenset({Outcome.SERVING, Outcome.IN_RESERVE})  # the boot of a reserve is as good a measure as any
+IS_UP = frozenset({Outcome.SERVING, Outcome.IN_RESERVE})  # boot times of reserves count, too
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Finished:
-    """How a workflow ended; `boot_seconds` from the start command on, of a start that came up."""
+    """How a workflow ended; `boot_seconds` is the time from the start command until the node was up."""
 
     node: str
     outcome: Outcome
@@ -47,7 +47,7 @@ class Finished:
 
 
 def in_words(error: dict[str, str]) -> str:
-    """Say what a failed step said: `error` is Step Functions' `{"Error": …, "Cause": …}`."""
+    """Return the error message of a failed step; `error` is Step Functions' `{"Error": …, "Cause": …}`."""
     try:
         return str(msgspec.json.decode(error.get("Cause", ""))["errorMessage"])
     except (msgspec.DecodeError, KeyError, TypeError):
@@ -62,18 +62,18 @@ def _with(memory: Memory, seconds: int | None) -> list[int | None]:
 
 @dataclass
 class Finisher:
-    """The ledger, and what writes lifetimes there."""
+    """Records how workflows end."""
 
     ledger: Ledger
     recorder: Recorder
 
     @classmethod
     def of(cls, parts: Parts) -> Self:
-        """Take what it needs from the parts there are."""
+        """Build the use case from the shared parts."""
         return cls(parts.ledger, Recorder.of(parts))
 
     def finish(self, node: str, token: str, outcome: Outcome, reason: str, asked_at: str | None) -> Finished:
-        """Write the end down and give the claim back; a claim that another has taken over is left to it."""
+        """Record the outcome and release the claim, unless another workflow has taken the claim over."""
         now = clock.now()
         took = round((now - datetime.fromisoformat(asked_at)).total_seconds()) if asked_at else None
         told, counts = reason, False
@@ -81,9 +81,9 @@ class Finisher:
             memory = self._remember(node, token, outcome, reason, took, now)
             counts = outcome in IS_UP and memory.lifetime is not None
             if outcome in IS_UP and memory.reason:
-                told = f"{reason}, as {memory.reason[0].lower()}{memory.reason[1:]}"
+                told = f"{reason}; reason for its start: {memory.reason[0].lower()}{memory.reason[1:]}"
         except ClaimLostError:
-            told = f"{reason} (its claim had passed to another workflow)"
+            told = f"{reason} (another workflow had taken over the claim)"
         self.ledger.write(Event(at=now, kind=Kind(outcome), node=node, reason=told, by=HEADROOM))
         self.ledger.release(node, token)
         return Finished(node=node, outcome=outcome, reason=reason, boot_seconds=took if counts else None)

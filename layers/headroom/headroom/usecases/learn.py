@@ -1,4 +1,4 @@
-"""What the days teach: every night the samples of the day become part of each location's profile."""
+"""Learning: every night the samples of the past day become part of each location's profile."""
 
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
@@ -15,20 +15,20 @@ DAY = timedelta(days=1)
 
 @dataclass
 class Learner:
-    """The ledger, and the zone whose days count."""
+    """Learns the past days of locations; `zone` says when a day begins."""
 
     ledger: Ledger
     zone: str
 
     @classmethod
     def of(cls, parts: Parts) -> Self:
-        """Take what it needs from the parts there are."""
+        """Build the use case from the shared parts."""
         return cls(parts.ledger, parts.settings.time_zone)
 
     def learn(self, now: datetime) -> dict[str, int]:
-        """Learn every day that is over and not yet known, of every location; return how many days each knows then.
+        """Learn every past day that is not known yet, for every location; return how many days are known for each.
 
-        A location that cannot be learned does not keep the others from it; its error is raised at the end.
+        An error in one location does not stop the others; it is raised at the end.
         """
         reading = self.ledger.last_reading()
         places = [place.name for place in reading.locations if place.overflow_location] if reading else []
@@ -37,7 +37,7 @@ class Learner:
         for place in places:
             try:
                 known[place] = self.learn_location(place, now)
-            except Exception as error:  # one location's trouble is not the others'
+            except Exception as error:  # the other locations are still learned
                 logger.exception("not learned", location=place)
                 trouble.append(error)
         if trouble:
@@ -63,7 +63,7 @@ class Learner:
 
 
 def outlooks_around(ledger: Ledger, now: datetime) -> tuple[Outlook, ...]:
-    """Return what past days did around now: one outlook a location and quarter of an hour, cut by whoever is first."""
+    """Return what past days did around now: one outlook per location and quarter of an hour, made by the first caller."""
     quarter = quarter_of(now)
     known = ledger.outlooks(quarter)
     return tuple(known or ledger.keep_outlooks(quarter, [outlook(each, quarter) for each in ledger.profiles()]))

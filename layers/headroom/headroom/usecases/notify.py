@@ -1,4 +1,4 @@
-"""Send people the notifications that are due, batched: as few messages as can be, and none lost."""
+"""Send people the notifications that are due, batched: as few messages as possible, and none lost."""
 
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -14,13 +14,13 @@ from headroom.observability import logger
 from headroom.settings import Settings
 
 KEEP = timedelta(minutes=10)  # how late an event may be written down
-OLDEST = timedelta(days=1)  # after a long rest nobody is told of what is longer ago: it is in the history
+OLDEST = timedelta(days=1)  # after an outage, older events are not sent; they are in the history
 MOST_UNSENT = 20
 
 
 @dataclass
 class Notifier:
-    """The ledger, the topics of people and of chats, and the settings."""
+    """Sends notifications to the topics for people and for chats."""
 
     ledger: Ledger
     people: Notify
@@ -29,13 +29,13 @@ class Notifier:
 
     @classmethod
     def of(cls, parts: Parts) -> Self:
-        """Take what it needs from the parts there are."""
+        """Build the use case from the shared parts."""
         return cls(parts.ledger, parts.people, parts.chats, parts.settings)
 
     def notify(self, now: datetime) -> int:
-        """Send what is due, remember what was sent, and return how many messages: a crash in between says something twice.
+        """Send what is due, remember what was sent, and return how many messages. A crash in between can send one twice.
 
-        What people are spared in a flood or after a long rest (`telling.KEPT`, OLDEST, MOST_UNSENT) is in the history.
+        What is left out in a flood or after a long outage (`telling.KEPT`, OLDEST, MOST_UNSENT) is in the history.
         """
         if not self.ledger.take_lease("tell", now + timedelta(seconds=50), now):
             return 0
@@ -49,9 +49,9 @@ class Notifier:
         return len(waiting) - len(unsent)
 
     def send(self, message: Message) -> bool:
-        """Tell people, and chats if they can be told; say whether people were."""
+        """Send a message to people, and to chats if possible; say whether people got it."""
         stack = self.settings.bus_name  # they share a name
-        where = f"This is {self.settings.platform}. The commands are for its stack: `headroom … --stack {stack}`."
+        where = f"This is about {self.settings.platform}. Add the stack to commands: `headroom … --stack {stack}`."
         body = f"{message.body}\n\n{where}"
         try:
             self.people.people(message.subject, body)
@@ -60,7 +60,7 @@ class Notifier:
             return False
         try:
             self.chats.chat(replace(message, body=body))
-        except ClientError:  # people know; a chat is not worth telling them again
+        except ClientError:  # people got it; sending it again for a chat would repeat it for them
             logger.exception("chats were not told", subject=message.subject)
         logger.info("told", subject=message.subject, urgent=message.urgent)
         return True

@@ -1,4 +1,4 @@
-"""Read Pexip's load and remember it; near a threshold again within the minute."""
+"""Read Pexip's load and remember it; near a threshold, read it again within the minute."""
 
 from dataclasses import dataclass
 from datetime import timedelta
@@ -22,7 +22,7 @@ LOOKS, PAUSE = 4, timedelta(seconds=15)
 
 @dataclass
 class Observer:
-    """The ledger, the connection to the Management Node and the operator's policy."""
+    """Reads Pexip's load into the ledger."""
 
     ledger: Ledger
     connection: "Connection"
@@ -30,7 +30,7 @@ class Observer:
 
     @classmethod
     def of(cls, parts: Parts) -> Self:
-        """Take what it needs from the parts there are."""
+        """Build the use case from the shared parts."""
         return cls(parts.ledger, parts.pexip, parts.policy)
 
     def observe(self) -> None:
@@ -47,7 +47,7 @@ class Observer:
             clock.sleep(PAUSE.total_seconds())
 
     def read_once(self) -> bool:
-        """Keep one reading, or that there was none; say whether it is worth looking again soon."""
+        """Read Pexip once and keep the reading, or the failure; say whether to read again within the minute."""
         try:
             with self.connection.node() as pexip:
                 reading = pexip.read(self.ledger.platform, clock.now())

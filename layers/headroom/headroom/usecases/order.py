@@ -52,7 +52,7 @@ class Done:
 
 @dataclass
 class Operator:
-    """The ledger, Step Functions, and the state machines by name: `prewarm` and `set_open`."""
+    """Carries out orders; `machines` are the ARNs of the state machines `prewarm` and `set_open`."""
 
     ledger: Ledger
     states: "SFNClient"
@@ -61,15 +61,15 @@ class Operator:
 
     @classmethod
     def of(cls, parts: Parts) -> Self:
-        """Take what it needs from the parts there are."""
+        """Build the use case from the shared parts."""
         machines = {"prewarm": parts.settings.prewarm_arn, "set_open": parts.settings.set_open_arn}
         return cls(parts.ledger, parts.states, machines, parts.policy)
 
     def carry_out(self, order: Order, by: str) -> Done:
-        """Do it for `by`; raise BadRequestError with what to change, before anything is touched."""
+        """Carry out an order for `by`; raise BadRequestError, which says what to change, before any change."""
         now = clock.now()
         if len(order.reason) > LONGEST or not by:
-            raise BadRequestError(f"The reason has more than {LONGEST} characters." if by else "Nobody says who asks.")
+            raise BadRequestError(f"The reason has more than {LONGEST} characters." if by else "Missing: who asks.")
         match order.do:
             case Do.START | Do.HOLD:
                 done = self._promise(order, by, now)
@@ -93,7 +93,7 @@ class Operator:
             raise BadRequestError(str(error)) from error
 
     def _allowed(self, action: Action) -> Reading:
-        """Refuse what the workflow would refuse, as whoever asks does not see the workflow; return the newest reading."""
+        """Refuse what the workflow would refuse, as the person who asks does not see the workflow; return the reading."""
         try:
             reading = self.ledger.reading()
             check(action, self.policy.mode, reading.settings, self.ledger.pause())
@@ -114,7 +114,7 @@ class Operator:
         reading = self._allowed(Action.START)
         name = f"by-hand-{now:%Y%m%dT%H%M%S}-{uuid.uuid4().hex[:8]}"
         terms = terms_of(self.policy, reading)
-        hold = promise(request, self._plan().nodes, terms, name=name, now=now)  # what cannot be is refused here
+        hold = promise(request, self._plan().nodes, terms, name=name, now=now)  # refuses what cannot be promised
         given = {field: value for field, value in msgspec.to_builtins(request).items() if value not in (None, "", ())}
         clock_of = self.policy.on_the_clock
         sentence = f"{hold.what} to serve by {clock_of(hold.ready_by)} and until {clock_of(hold.until)}: {hold.reason}"
@@ -124,8 +124,8 @@ class Operator:
         held = self.ledger.holds(now)
         ended = [hold for hold in held if hold.id == order.hold or (order.nodes and set(order.nodes) & set(hold.nodes))]
         if not ended:
-            known = "; ".join(f"{hold.id} ({hold.reason})" for hold in held) or "nothing is held"
-            raise BadRequestError(f"There is no such hold: {known}.")
+            known = "; ".join(f"{hold.id} ({hold.reason})" for hold in held) or "none"
+            raise BadRequestError(f"There is no such hold. Current holds: {known}.")
         for hold in ended:
             self.ledger.release_hold(hold.id)
         return Done(sentence=f"Released: {'; '.join(hold.reason for hold in ended)}")
@@ -134,7 +134,7 @@ class Operator:
         plan = self._plan()
         nodes = [_find(plan, name) for name in order.nodes]
         if not nodes:
-            raise BadRequestError("Name a node.")
+            raise BadRequestError("Name at least one node.")
         unfit = [f"{node.name} is {node.state}" for node in nodes if node.state not in FITS[order.do]]
         if unfit:
             can = "closed by Headroom can be opened" if order.do is Do.OPEN else "that serves can be closed"
@@ -153,12 +153,12 @@ class Operator:
 
     def _pause(self, order: Order, by: str, now: datetime) -> Done:
         if not order.reason:
-            raise BadRequestError("Say why: others will read it.")
+            raise BadRequestError("Give a reason: other operators will read it.")
         holding = Pausing.STOPS_ONLY if order.stops_only else Pausing.EVERYTHING
         self.ledger.keep_pause(Pause(reason=order.reason, by=by, since=now, holding=holding), now)
         rest = "starts and opens as before, and stops nothing" if order.stops_only else "changes nothing"
         return Done(
-            sentence="Paused. Within a minute Headroom opens what it has closed; after that it "
+            sentence="Paused. Within a minute Headroom opens the nodes that it has closed; after that it "
             f"{rest} until it is resumed: {order.reason}"
         )
 

@@ -21,7 +21,7 @@ LATE = timedelta(seconds=60)
 
 
 class NotReadyError(Exception):
-    """The last plan could not see the nodes: the same request works in a minute, and the workflow tries it again."""
+    """The last plan could not see the nodes. The workflow repeats the request, which should work in a minute."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,7 +42,7 @@ class Promised:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PromiseChecked:
-    """What of a promise is ready; `due` says that it is time, `over` that it was released or has ended."""
+    """What of a promise is ready; `due` says that its time has come, `over` that it was released or has ended."""
 
     kept: bool
     due: bool
@@ -58,11 +58,11 @@ def overflow_of(reading: Reading) -> set[str]:
 
 
 def parse(given: dict[str, Any]) -> Request:
-    """Read a request as it was typed; raise BadRequestError in words for who typed it."""
+    """Read a request as it was typed; raise BadRequestError with a message for the person who typed it."""
     known = {field.name for field in fields(Request)}
     unknown = sorted(set(given) - known)
     if unknown:
-        raise BadRequestError(f"There is no setting {', '.join(unknown)}; there are {', '.join(sorted(known))}.")
+        raise BadRequestError(f"Unknown field {', '.join(unknown)}; the fields are {', '.join(sorted(known))}.")
     try:
         return msgspec.convert(given, Request)
     except msgspec.ValidationError as error:
@@ -70,21 +70,21 @@ def parse(given: dict[str, Any]) -> Request:
 
 
 def terms_of(policy: Policy, reading: Reading) -> Terms:
-    """Return what a promise depends on here."""
+    """Return what a promise depends on besides the request."""
     lifetime = minimum_lifetime(policy, reading)
     return Terms(mode=policy.mode, minimum_lifetime=lifetime, boot_time=policy.boot_time)
 
 
 @dataclass
 class Promiser:
-    """The ledger and the operator's policy."""
+    """Makes promises of capacity, and checks them."""
 
     ledger: Ledger
     policy: Policy
 
     @classmethod
     def of(cls, parts: Parts) -> Self:
-        """Take what it needs from the parts there are."""
+        """Build the use case from the shared parts."""
         return cls(parts.ledger, parts.policy)
 
     def promise(self, given: dict[str, Any], execution: str) -> Promised:
@@ -109,7 +109,7 @@ class Promiser:
         except NotNowError as error:
             raise BadRequestError(str(error)) from error
         if not plan.nodes and any(worker.location in overflow_of(reading) for worker in reading.workers):
-            raise NotReadyError(f"The last plan saw no instances ({plan.reason}); the next one is a minute away.")
+            raise NotReadyError(f"The last plan saw no instances ({plan.reason}); try again in a minute.")
         terms = terms_of(self.policy, reading)
         hold = promise(request, plan.nodes, terms, name=execution, now=now)
         sure = chance(hold, self.ledger.commitments(now).memories)
@@ -133,14 +133,14 @@ class Promiser:
         )
 
     def check(self, hold_id: str) -> PromiseChecked:
-        """Say what is ready; when it is due, or all is ready, write that down."""
+        """Return what is ready; write an event when the promise is due, or when all of it is ready."""
         now = clock.now()
         hold, planned = self.ledger.hold(hold_id), self.ledger.last_plan()
         if hold is None or planned is None:
-            reason = "It was released, or has ended"
+            reason = "The promise was released, or has ended"
             return PromiseChecked(kept=False, due=False, over=True, ready=(), missing=(), reason=reason)
         found = kept(hold, planned.plan, self.ledger.commitments(now), self.policy.on_the_clock)
-        blind = not planned.plan.nodes  # EC2 could not be read: no verdict on that, for a little while
+        blind = not planned.plan.nodes  # EC2 could not be read: wait a little before the promise counts as missed
         due = now >= hold.ready_by + (OLD if blind else timedelta())
         if found.kept or due:
             kind = Kind.PROMISE_KEPT if found.kept else Kind.PROMISE_MISSED

@@ -1,4 +1,4 @@
-"""Read the meetings that are booked, and count who is in those that are in progress."""
+"""Read the booked meetings, and count the participants of those in progress."""
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -15,12 +15,12 @@ from headroom.observability import logger, metrics
 if TYPE_CHECKING:
     from headroom.adapters.pexip.connection import Connection
 
-AHEAD = timedelta(hours=3)  # so that after an hour without Pexip it is still known what is booked
+AHEAD = timedelta(hours=3)  # so that bookings are still known after an hour without Pexip
 
 
 @dataclass
 class BookingsReader:
-    """The ledger, the connection to the Management Node, and how large a meeting is taken to be before one was seen."""
+    """Reads bookings into the ledger; `expected_meeting` is the size of a meeting whose series was not seen before."""
 
     ledger: Ledger
     connection: "Connection"
@@ -28,11 +28,11 @@ class BookingsReader:
 
     @classmethod
     def of(cls, parts: Parts) -> Self:
-        """Take what it needs from the parts there are."""
+        """Build the use case from the shared parts."""
         return cls(parts.ledger, parts.pexip, parts.settings.expected_meeting)
 
     def read(self, now: datetime) -> int:
-        """Keep what is booked for the next hours, and return how many meetings; what was known stays if Pexip is silent."""
+        """Keep the bookings of the next hours, and return how many there are; if Pexip cannot be read, keep the known ones."""
         try:
             with self.connection.node() as pexip:
                 meetings, problems = pexip.meetings(now, AHEAD)

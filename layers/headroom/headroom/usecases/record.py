@@ -1,4 +1,4 @@
-"""Everything that writes a lifetime: EC2's messages, what a tick sees that no message told, and a node that serves."""
+"""Everything that writes lifetimes: EC2's messages, what a plan finds without one, and nodes that begin to serve."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -18,14 +18,14 @@ SOMEONE = "someone else"
 
 @dataclass
 class Recorder:
-    """The ledger and EC2."""
+    """Writes the lifetimes of nodes."""
 
     ledger: Ledger
     ec2: Ec2
 
     @classmethod
     def of(cls, parts: Parts) -> Self:
-        """Take what it needs from the parts there are."""
+        """Build the use case from the shared parts."""
         return cls(parts.ledger, parts.ec2)
 
     def state_changed(self, instance_id: str, state: str, at: datetime) -> str:
@@ -47,7 +47,7 @@ class Recorder:
             self.ledger.note(node, switched_by_others_at=at)
         if going_on:
             self._began(node, instance.launched_at, memory, by, reason)
-        else:  # it may tell late of the time before; both times are whole seconds
+        else:  # a late message may be about the previous lifetime; both times are whole seconds
             is_this = at > instance.launched_at
             lifetime = instance.launched_at if is_this else memory.lifetime
             if lifetime and lifetime < at:
@@ -57,7 +57,7 @@ class Recorder:
     def _began(self, node: str, launched_at: datetime, memory: Memory, by: str, reason: str) -> None:
         if memory.lifetime and memory.lifetime < launched_at:  # no message told of its end
             self.ledger.lifetime_note(
-                node, memory.lifetime, stopped_at=launched_at, stopped_by="seen at its next start"
+                node, memory.lifetime, stopped_at=launched_at, stopped_by="unknown (seen at its next start)"
             )
         if self.ledger.lifetime_began(node, launched_at, by, reason):
             self.ledger.note(node, lifetime=launched_at)
@@ -65,13 +65,13 @@ class Recorder:
     def _ended(
         self, node: str, launched_at: datetime, memory: Memory, state: str, at: datetime, by: str, reason: str
     ) -> None:
-        self._began(node, launched_at, memory, "unknown", "seen when it stopped")  # should no message have told of it
+        self._began(node, launched_at, memory, "unknown", "seen when it stopped")  # if no message reported its start
         if state in {Power.STOPPED, Power.TERMINATED}:
             self.ledger.lifetime_note(node, launched_at, stopped_at=at, stopped_by=by, stop_reason=reason)
             self.ledger.note(node, lifetime=None, stopped_at=at)
 
     def catch_up(self, observation: Observation, commitments: Commitments, policy: Policy, now: datetime) -> None:
-        """Bring what is remembered in step with what is there: before planning, as a node may be seen for one tick only."""
+        """Correct the ledger by what was just read. This is done before planning, as a node may be seen for one tick only."""
         fleet = match_up(
             observation,
             expected_hd={},
@@ -84,19 +84,19 @@ class Recorder:
             self.make_good(finding, commitments.memory(finding.node), now)
 
     def make_good(self, finding: Finding, memory: Memory, now: datetime) -> None:
-        """Correct what is remembered of a node by what a tick has found there."""
+        """Correct what is remembered of a node by one finding."""
         ledger, node, launched_at = self.ledger, finding.node, finding.launched_at
         by_others = {"switched_by_others_at": now} if finding.by_others else {}
         match finding.found:
             case Found.NO_LIFETIME if launched_at:
                 ours = was_ours(memory.start_asked_at, launched_at)
-                by, reason = (HEADROOM, memory.reason) if ours else ("unknown", "seen running at a tick")
+                by, reason = (HEADROOM, memory.reason) if ours else ("unknown", "a plan found it running")
                 ledger.lifetime_began(node, launched_at, by, reason)
                 ledger.note(node, lifetime=launched_at, **by_others)
             case Found.NO_INSTANCE if launched_at:
-                ledger.lifetime_note(node, launched_at, stopped_at=now, stopped_by="seen at a tick")
+                ledger.lifetime_note(node, launched_at, stopped_at=now, stopped_by="unknown (found by a plan)")
                 ledger.note(node, lifetime=None, stopped_at=now, **by_others)
-            case Found.CLOSED:  # later than the truth, so never too early to stop
+            case Found.CLOSED:  # later than it really was, so that no stop comes too early
                 ledger.note_if_free(node, closed_at=now)
             case Found.OPEN:
                 ledger.note_if_free(node, closed_at=None)

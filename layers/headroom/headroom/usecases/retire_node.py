@@ -1,4 +1,4 @@
-"""The steps of `retire_node` before and after the stop: look whether a closed node is empty, and that it has stopped."""
+"""The steps of `retire_node` before and after the stop: check that a closed node is empty, and that it has stopped."""
 
 from dataclasses import dataclass
 from datetime import timedelta
@@ -22,7 +22,7 @@ A_LITTLE = timedelta(seconds=5)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Looked:
-    """What a look at a node found, and when to look again (ISO 8601); no look is taken at what is not wanted off."""
+    """What a look at a node found, and when to look again (ISO 8601). `check` is None if the node is not wanted off."""
 
     wanted: Wanted | None
     empty: bool
@@ -51,13 +51,13 @@ class RetireNode:
 
     @classmethod
     def of(cls, parts: Parts) -> Self:
-        """Take what it needs from the parts there are."""
+        """Build the use case from the shared parts."""
         return cls(parts.ledger, parts.ec2, parts.settings)
 
     def look(self, node: str, token: str, connection: "Connection", *, rests: bool = False) -> Looked:
         """Look live at the node, if it is still wanted off; say what was found, and when to look again.
 
-        `rests` says that the workflow waits until then.
+        `rests` notes in the ledger that the workflow only waits until then.
         """
         memory = self.ledger.renew(node, token, clock.now())
         if memory.wanted is not Wanted.OFF:
@@ -69,7 +69,7 @@ class RetireNode:
         again_at = check.at + gap(self.settings.policy.replication) + A_LITTLE
         if rests:
             self.ledger.rest(node, token, again_at)
-        trouble = "" if check.complete else f"Pexip could not say everything: {check.trouble}"
+        trouble = "" if check.complete else f"Pexip's answer was incomplete: {check.trouble}"
         return Looked(
             wanted=memory.wanted,
             empty=check.complete and not check.carries,
@@ -81,7 +81,7 @@ class RetireNode:
     def check_stop(self, node: str, token: str) -> StopChecked:
         """Say whether the instance is off, and whether it must stay closed until its new public address is known.
 
-        One that was launched since has been started again by somebody else: the next plan sees to it.
+        An instance that was launched after the stop was started by somebody else; the next plan handles it.
         """
         asked_at = self.ledger.renew(node, token, clock.now()).stop_asked_at
         worker = find_worker(self.ledger.reading(), node)

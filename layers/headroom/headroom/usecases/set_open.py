@@ -26,7 +26,7 @@ class NotOursError(Exception):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Changed:
-    """What was done: `open` says what the node is now to be, `changed` whether anything had to change for it.
+    """What was done: `open` is the wanted state of the node, `changed` says whether anything had to be changed.
 
     `closed_everywhere_at` is when every node knows of a closing, ISO 8601.
     """
@@ -47,11 +47,11 @@ class SetOpen:
 
     @classmethod
     def of(cls, parts: Parts) -> Self:
-        """Take what it needs from the parts there are."""
+        """Build the use case from the shared parts."""
         return cls(parts.ledger, parts.pexip, parts.policy)
 
     def close(self, node: str, token: str, reason: str) -> Changed:
-        """Put the node in maintenance mode, with a reason that says it was Headroom; return since when it is.
+        """Put the node in maintenance mode, with a reason that names Headroom; return when every node will know.
 
         Raise NotOursError where it is in maintenance mode already, and not by Headroom.
         """
@@ -64,9 +64,7 @@ class SetOpen:
                 raise NotOursError(f"{node} is in maintenance mode already: {why or 'no reason'}")
             if there.maintenance_mode and memory.closed_at:
                 return self._closed(node, token, memory.closed_at, "It was closed already", changed=False)
-            self.ledger.remember(
-                node, token, closed_at=None
-            )  # if this step dies half-way, it counts from its repetition
+            self.ledger.remember(node, token, closed_at=None)  # if this step fails, its retry sets the time
             pexip.configure(worker.id, maintenance_mode=True, maintenance_mode_reason=f"{OURS} {reason}"[:REASON])
         now = clock.now()
         self.ledger.remember(node, token, closed_at=now)
@@ -111,7 +109,7 @@ class SetOpen:
         )
 
     def correct_address(self, node: str, token: str, address: str) -> Changed:
-        """Have the node's static NAT address follow its new public address."""
+        """Set the node's static NAT address to its new public address."""
         worker = find_worker(self.ledger.reading(), node)
         self.ledger.renew(node, token, clock.now())
         with self.connection.node() as pexip:

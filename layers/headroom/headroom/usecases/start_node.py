@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Asked:
-    """When a start was asked for, ISO 8601; empty if it was not yet: `turn` is then when to try again."""
+    """When EC2 or Pexip was asked to start the node, ISO 8601. Empty if it was not asked yet: `turn` says when to try again."""
 
     asked_at: str
     turn: str = ""
@@ -47,19 +47,19 @@ class StartNode:
 
     @classmethod
     def of(cls, parts: Parts) -> Self:
-        """Take what it needs from the parts there are."""
+        """Build the use case from the shared parts."""
         return cls(parts.ledger, parts.ec2, parts.policy)
 
     def ask_ec2(self, node: str, token: str, instance: str, turn: str) -> Asked:
         """Ask EC2 to start the node's instance when its turn has come, and return when that was.
 
-        `turn` is the one that an earlier try was given, empty at first. Where it is not yet, or EC2 throttles all the same,
-        `asked_at` is empty and `turn` says when to try again. Another refusal is an event, and is raised for the workflow.
+        `turn` is the time that an earlier try was given, empty at first. If it has not come yet, or EC2 throttles the request,
+        `asked_at` is empty and `turn` says when to try again. Any other refusal is written as an event and raised.
         """
         check_pause(Action.START, self.ledger.pause())
         memory = self.ledger.renew(node, token, clock.now())
         given = moment(turn)
-        used = given and memory.start_asked_at and memory.start_asked_at >= given  # by a try that got lost
+        used = given and memory.start_asked_at and memory.start_asked_at >= given  # by a try whose answer got lost
         mine = given if given and not used else self.ledger.turn(clock.now())
         if mine > clock.now() + A_MOMENT:
             return Asked(asked_at="", turn=stamp(mine))
@@ -90,7 +90,7 @@ class StartNode:
         return Asked(asked_at=stamp(clock.now()))
 
     def check(self, node: str, token: str, asked_at: str) -> Progressed:
-        """Say how far a start has come; `unwanted` if the newest plan wants the node off by now."""
+        """Return how far a start has come; `unwanted` if the newest plan now wants the node off."""
         now = clock.now()
         memory = self.ledger.renew(node, token, now)
         if memory.wanted is Wanted.OFF:

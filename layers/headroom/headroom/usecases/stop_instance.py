@@ -26,7 +26,7 @@ class StopRefusedError(Exception):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StopAsked:
-    """That EC2 was asked to stop the instance; `again` where an earlier try had done so already."""
+    """EC2 was asked to stop the instance; `again` says that an earlier try had asked already."""
 
     reason: str
     again: bool = False
@@ -42,7 +42,7 @@ class Stopper:
 
     @classmethod
     def of(cls, parts: Parts) -> Self:
-        """Take what it needs from the parts there are."""
+        """Build the use case from the shared parts."""
         return cls(parts.ledger, parts.ec2, parts.policy)
 
     def stop(self, node: str, token: str, checks: list[dict[str, Any]]) -> StopAsked:
@@ -90,15 +90,15 @@ class Stopper:
         turn = self.ledger.turn_within(A_MOMENT, clock.now())
         if turn is None:
             raise StopRefusedError(
-                f"EC2 has no turn to stop an instance within {A_MOMENT.seconds} s; the next plan tries again"
+                f"No EC2 request slot is free within {A_MOMENT.seconds} s; the next plan tries again"
             )
         clock.sleep(max(0.0, (turn - clock.now()).total_seconds()))
-        now, commitments = clock.now(), self.ledger.commitments(clock.now())  # a person may have changed them meanwhile
+        now, commitments = clock.now(), self.ledger.commitments(clock.now())  # a pause or hold may be new
         paused = commitments.pause.reason if commitments.pause else ""
         holds = commitments.holds_on(node, worker.location, serving)
         self._judged(replace(evidence, now=now, paused=paused, holds=holds))
         self.ledger.last_word(node, token, memory.version, now)
-        if clock.now() - max(look.at for look in looks) > LOOK_AGE:  # it took long to get here
+        if clock.now() - max(look.at for look in looks) > LOOK_AGE:  # the checks above may have taken long
             raise StopRefusedError("The last look at it is too old")
         self.ec2.stop(instance.id)
         return StopAsked(reason=answer.reason)

@@ -40,17 +40,17 @@ FIRST = (
 
 
 class Buttons(Protocol):
-    """How something is pressed where the page is shown."""
+    """How buttons work where the page is shown."""
 
     @property
     def can_act(self) -> bool:
         """Whether anything can be pressed at all."""
 
     def button(self, what: str, order: Mapping[str, Any], question: str) -> Markup:
-        """Return what gives an order once `question` was answered."""
+        """Return the HTML of a button that gives an order once `question` was confirmed."""
 
     def again(self, what: str, show: str) -> Markup:
-        """Return what shows the same page anew, with what was typed into its fields."""
+        """Return the HTML of a button that shows the same page again, with what was typed into its fields."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +103,7 @@ class Browser:
 
 @dataclass
 class Pages:
-    """The ledger, what the pages are about, and the buttons. `price` is what a node costs an hour, 0 if nobody said."""
+    """Makes the pages from the ledger. `price` is what a node costs per hour, 0 if it is not set."""
 
     ledger: Ledger
     buttons: Buttons
@@ -163,11 +163,11 @@ class Pages:
         return {"node": node, "kind": kind, "days": whole, "events": list(islice(found, ROWS + 1))}
 
 
-UNTIL = "until the time above, or for the minimum lifetime if there is none"
+UNTIL = "until the time above, or for the minimum lifetime if no time is given"
 
 
 def answer(sentence: str, *, failed: bool = False) -> str:
-    """Return what came of an order, as HTML."""
+    """Return the result of an order, as HTML."""
     return _whole("done", clock.now(), "UTC", {"sentence": sentence, "failed": failed})
 
 
@@ -187,12 +187,12 @@ def actions(node: Seen) -> Iterator[tuple[str, dict[str, Any], str]]:
         yield (
             "Release",
             {"do": "release", "nodes": [name]},
-            f"End {held}? Whatever it holds may be emptied and stopped.",
+            f"End the hold {held}? Its nodes may then be closed and stopped.",
         )
 
 
 def _place_in_line(node: Seen) -> int:
-    """What is under way or amiss comes first, what is off last."""
+    """Sort key: nodes that change or have a problem come first, stopped ones last."""
     if node.state in FIRST:
         return FIRST.index(node.state)
     return len(FIRST) + (node.state is NodeState.STOPPED)

@@ -1,4 +1,4 @@
-"""What was pressed on a page, and typed beside it, as an order with the name of who asks."""
+"""Turn what was pressed and typed on a page into an order, with the name of the person who asks."""
 
 from collections.abc import Mapping
 from datetime import datetime
@@ -16,13 +16,13 @@ NAME = 60  # characters of a typed name
 
 
 def signed(who: str, where: str, fields: Mapping[str, str]) -> str:
-    """Write down who asks, and where; a name that was typed is marked as typed, as nobody has checked it."""
+    """Return who asks, and where; a typed name is marked as typed, as nobody has checked it."""
     name = fields.get("name", "").strip()[:NAME]
     return f"{who} ({where}{f'; typed name: {name}' if name else ''})"
 
 
 def order_of(pressed: Mapping[str, Any], fields: Mapping[str, str], zone: str, now: datetime) -> Order:
-    """Read what was pressed on a page, and typed beside it; raise BadRequestError in words for who did.
+    """Read what was pressed on a page, and typed beside it; raise BadRequestError with a message for the person who did.
 
     `pressed` has fields of `Order`; `count`, `until` and `reason` come from what was typed, if anything was.
     """
@@ -33,12 +33,12 @@ def order_of(pressed: Mapping[str, Any], fields: Mapping[str, str], zone: str, n
     given["reason"] = typed["reason"]
     if given.get("do") == Do.START and not given.get("nodes"):
         if not typed["count"].isdecimal() or len(typed["count"]) > DIGITS:
-            raise BadRequestError("Say how many nodes: a number.")
+            raise BadRequestError("Enter the number of nodes.")
         given["count"] = int(typed["count"])
     if given.get("do") in {Do.START, Do.HOLD} and typed["until"]:
         until = next_time_of(typed["until"], zone, now)
         if until is None:
-            raise BadRequestError(f"{typed['until']} is no time: write 14:00, or 2026-03-02T14:00.")
+            raise BadRequestError(f"{typed['until']} is not a time: write 14:00, or 2026-03-02T14:00.")
         given["until"] = until
     try:
         return msgspec.convert(given, Order)

@@ -1,4 +1,4 @@
-"""How people write times and durations, and how they are written for them."""
+"""Reads times as people write them, and writes times and durations for people."""
 
 from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
@@ -19,7 +19,7 @@ def ago(seconds: float) -> str:
 
 
 def time_of(text: str, zone: str, now: datetime) -> datetime | None:
-    """Read a time: ISO 8601, in the site's zone unless it names one, or `8:55` for today's; None if it is none."""
+    """Read a time: ISO 8601, in the site's zone unless it names one, or `8:55` for today's; None if the text is not a time."""
     here = ZoneInfo(zone)
     for form in ("%H:%M", "%H:%M:%S"):
         try:

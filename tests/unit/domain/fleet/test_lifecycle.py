@@ -21,18 +21,18 @@ ASKED = NOW - timedelta(minutes=6)
     ("power", "more", "progress", "words"),
     [
         pytest.param(Power.RUNNING, {}, Progress.SERVING, "serves 15", id="up and in step"),
-        pytest.param(Power.PENDING, {}, Progress.BOOTING, "EC2 says pending", id="EC2 still starts it"),
+        pytest.param(Power.PENDING, {}, Progress.BOOTING, "Its instance is pending", id="EC2 still starts it"),
         pytest.param(Power.RUNNING, {"boot_time": LONG_AGO}, Progress.BOOTING, "not heard", id="a stale row"),
         pytest.param(Power.RUNNING, {"boot_time": None}, Progress.BOOTING, "not heard", id="never heard of"),
         pytest.param(Power.RUNNING, {"sync_status": "SYNCING"}, Progress.BOOTING, "SYNCING", id="not in step"),
         pytest.param(Power.RUNNING, {"sync_status": None}, Progress.SERVING, "serves", id="an old Pexip without sync"),
         pytest.param(Power.RUNNING, {"max_hd_calls": None}, Progress.BOOTING, "capacity", id="capacity unknown"),
         pytest.param(Power.RUNNING, {"alarm": "lost"}, Progress.BOOTING, "cannot reach", id="an alarm"),
-        pytest.param(Power.RUNNING, {"upgrade_status": "UPGRADING"}, Progress.BOOTING, "upgrades", id="an upgrade"),
+        pytest.param(Power.RUNNING, {"upgrade_status": "UPGRADING"}, Progress.BOOTING, "upgrading", id="an upgrade"),
         pytest.param(Power.RUNNING, {"maintenance_mode_configured": True}, Progress.CLOSED, "maintenance", id="closed"),
-        pytest.param(Power.RUNNING, {"maintenance_mode": True}, Progress.BOOTING, "leaves", id="opening"),
+        pytest.param(Power.RUNNING, {"maintenance_mode": True}, Progress.BOOTING, "is leaving", id="opening"),
         pytest.param(Power.TERMINATED, {}, Progress.FAILED, "terminated", id="terminated"),
-        pytest.param(Power.STOPPED, {}, Progress.FAILED, "fell back to stopped", id="fell back"),
+        pytest.param(Power.STOPPED, {}, Progress.FAILED, "went back to stopped", id="fell back"),
     ],
 )
 def test_a_start_is_judged_from_both_sides(power: Power, more: dict[str, Any], progress: Progress, words: str) -> None:
@@ -81,7 +81,7 @@ def test_a_node_that_does_not_serve_in_time_has_failed_and_says_what_is_missing(
     worker, instance = node(1, Power.RUNNING, launched_at=ASKED, boot_time=LONG_AGO)
     verdict = judge_start(worker, instance, asked_at=NOW - timedelta(minutes=16), boot_limit=LIMIT, now=NOW)
     assert verdict.progress is Progress.FAILED
-    assert verdict.reason == ("It did not serve within 16 min: Pexip has not heard from it since it was switched on")
+    assert verdict.reason == ("It did not serve within 16 min: Pexip has not heard from it since it was started")
 
 
 def test_an_instance_that_ec2_has_not_touched_yet_is_no_failure() -> None:

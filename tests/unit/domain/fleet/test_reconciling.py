@@ -34,7 +34,7 @@ def test_what_fits_is_not_mentioned() -> None:
 def test_a_node_that_runs_unrecorded_gets_a_lifetime_and_an_issue() -> None:
     [found] = findings(node(1, Power.RUNNING), known(lifetime=None))
     assert (found.found, found.launched_at, found.by_others) == (Found.NO_LIFETIME, LONG_AGO, False)
-    assert found.what == "burst-1 runs since 06:00 UTC and nobody wrote it down"
+    assert found.what == "burst-1 has run since 06:00 UTC, but the ledger missed it"
 
 
 def test_a_node_that_goes_down_unrecorded_gets_a_lifetime_while_its_launch_can_be_seen() -> None:
@@ -60,7 +60,7 @@ def test_a_start_that_nobody_here_asked_for_is_somebody_elses() -> None:
 def test_a_node_that_stopped_unrecorded_ends_its_lifetime() -> None:
     [found] = findings(node(1), known())
     assert (found.found, found.launched_at, found.by_others) == (Found.NO_INSTANCE, LONG_AGO, True)
-    assert "nobody wrote down that it stopped" in found.what
+    assert "but the ledger missed its stop" in found.what
     [ours] = findings(node(1), known(stop_asked_at=JUST_NOW))
     assert (ours.by_others, ours.what) == (False, "")
 
@@ -96,7 +96,7 @@ def test_a_claim_whose_workflow_ended_without_a_word_is_an_issue() -> None:
     [found] = findings(node(1, Power.RUNNING), dead, is_read=False)
     assert found.found is Found.NO_WORKFLOW
     decided = plan(observe(node(1, Power.RUNNING)), Commitments(memories=(dead,)), CONTROL, NOW)
-    assert "The workflow stop-1 on burst-1 ended without a word" in [issue.what for issue in decided.issues]
+    assert "The workflow stop-1 on burst-1 ended without a result" in [issue.what for issue in decided.issues]
 
 
 @pytest.mark.parametrize(

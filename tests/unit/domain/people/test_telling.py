@@ -84,8 +84,8 @@ def test_a_storm_is_three_messages_at_most_in_a_quarter_of_an_hour_and_names_how
     assert sum(minute < 15 for minute, _ in messages) == 3
     assert "starts given up (29 nodes)" in " ".join(message.subject for _, message in messages)
     everything = "\n".join(message.body for _, message in messages)
-    assert "What Headroom does now: It starts the next candidate" in everything
-    assert "What you should do: Where EC2 refuses, its words are above" in everything
+    assert "What Headroom does now: It starts another node" in everything
+    assert "What you should do: If EC2 refused the start, its message is above" in everything
 
 
 def test_a_problem_without_an_end_of_its_own_is_over_when_it_has_not_come_again() -> None:

@@ -121,7 +121,7 @@ def test_what_several_changes_say() -> None:
 
 def test_what_a_plan_without_news_says() -> None:
     still = decide(closed(1), unreachable="no answer", read_at=NOW - timedelta(minutes=5))
-    assert still.reason == "Holding still without news from Pexip: no answer"
+    assert still.reason == "Nothing is changed while Pexip or EC2 cannot be read: no answer"
     kept = decide(
         node(1), unreachable="no answer", read_at=NOW - timedelta(minutes=5), holds=(hold(nodes=("burst-1",)),)
     )
@@ -131,7 +131,7 @@ def test_what_a_plan_without_news_says() -> None:
 def test_what_a_pause_says() -> None:
     paused = promised(pause=Pause(reason="a drill"))
     decided = plan(observe(closed(1), closed(2)), paused, CONTROL, NOW)
-    why = "Headroom is paused (a drill): what it has closed is opened"
+    why = "Headroom is paused (a drill), so it opens the nodes that it has closed"
     assert told(decided) == [("open", "burst-1", why), ("open", "burst-2", why)]
     assert decided.reason == "Paused: a drill; first it opens burst-1, burst-2"
     assert plan(observe(node(1)), paused, CONTROL, NOW).reason == "Paused: a drill"
@@ -297,7 +297,7 @@ def test_one_that_a_workflow_is_at_work_on_stays_and_others_close_all_the_same()
 
 
 def test_closed_empty_nodes_stop_with_what_is_left() -> None:
-    nothing = "nothing asks for any"
+    nothing = "none are needed"
     assert told(decide(closed(1), closed(2), closed(3, used=1))) == [
         ("stop", "burst-1", f"It is closed and looks empty; 29 HD connections stay in AWS burst, {nothing}"),
         ("stop", "burst-2", f"It is closed and looks empty; 14 HD connections stay in AWS burst, {nothing}"),
@@ -349,7 +349,7 @@ def test_a_start_that_was_given_up_is_closed_before_it_comes_up() -> None:
     late = node(1, ON, launched_at=NOW - timedelta(minutes=20), boot_time=LONG_AGO)
     given_up = Memory(node="burst-1", given_up_at=NOW - timedelta(minutes=20))
     assert told(decide(late, memories=(given_up,))) == [
-        ("close", "burst-1", "Its start was given up, but it may still come up")
+        ("close", "burst-1", "Its start was given up; it must not come up open")
     ]
     assert done(decide(late, memories=(replace(given_up, given_up_at=NOW - timedelta(minutes=21)),))) == []
     assert done(decide(late)) == []
@@ -360,7 +360,11 @@ def test_a_start_that_was_given_up_is_closed_before_it_comes_up() -> None:
 
 def test_what_was_left_closed_is_opened_for_its_next_start() -> None:
     assert told(decide(closed(1, power=Power.STOPPED))) == [
-        ("open", "burst-1", "It is stopped and was left closed; whoever starts it next shall find it open")
+        (
+            "open",
+            "burst-1",
+            "It is stopped but still in maintenance mode; opened, so that it takes calls after its next start",
+        )
     ]
 
 
@@ -376,6 +380,6 @@ def test_a_change_is_what_it_says() -> None:
         Change(
             node="burst-1",
             action=Action.STOP,
-            reason="It is closed and looks empty; 0 HD connections stay in AWS burst, nothing asks for any",
+            reason="It is closed and looks empty; 0 HD connections stay in AWS burst, none are needed",
         ),
     )

@@ -120,7 +120,7 @@ def test_a_node_that_stays_in_maintenance_mode_although_it_was_opened_counts_no_
     assert plan(observe(hanging, free=0), promised(memories=(long_ago,)), CONTROL, NOW).overflows[0].coming == 0
     assert said(hanging, memory=lately) == []
     assert said(hanging, memory=long_ago) == [
-        "burst-1 is open in Pexip's configuration, and its status still says maintenance mode"
+        "burst-1 is open in Pexip's configuration, but its status still says maintenance mode"
     ]
     assert said(hanging, memory=Memory(node="burst-1"))
 

@@ -31,7 +31,10 @@ def left(*nodes: tuple[Worker, Instance], **more: Any) -> dict[str, str]:
 CASES: list[Any] = [
     pytest.param([closed(1, used=3)], {}, "It is closed, and still carries conferences: 1", id="closed, with a call"),
     pytest.param(
-        [closed(1)], {"free": 6}, "It is a reserve: without it 0 HD connections would stay in AWS burst", id="a reserve"
+        [closed(1)],
+        {"free": 6},
+        "It is kept as a reserve: without it AWS burst would have 0 HD connections",
+        id="a reserve",
     ),
     pytest.param(
         [closed(1, launched_at=YOUNG)], {}, "Its minimum lifetime lasts until 08:30 UTC", id="closed and young"
@@ -39,7 +42,7 @@ CASES: list[Any] = [
     pytest.param(
         [closed(1)],
         {"memories": (Memory(node="burst-1", closed_at=FRESH),)},
-        "It is closed and looks empty; EC2's figure of what it sends comes by 08:07 UTC",
+        "It is closed and looks empty; its NetworkOut figure is due by 08:07 UTC",
         id="without a witness",
     ),
     pytest.param(
@@ -60,19 +63,19 @@ CASES: list[Any] = [
     pytest.param(
         [node(1, ON)],
         {"holds": (hold(counts={"AWS burst": 1}),)},
-        "1 nodes serve in AWS burst, and as many are held (1 nodes held: the nine o'clock rush)",
+        "1 nodes serve in AWS burst, and a hold asks for at least as many (1 nodes held: the nine o'clock rush)",
         id="held by number",
     ),
     pytest.param(
         [node(1, ON)],
         {"free": 6},
-        "Without it 0 HD connections would stay free in AWS burst, 8 are needed",
+        "Without it 0 HD connections would stay free in AWS burst, but 8 are needed",
         id="needed",
     ),
     pytest.param(
         [node(1, ON), node(2, ON)],
         {"free": 6, "policy": {"thresholds": {"AWS burst": 20}}},
-        "Without it 15 HD connections would stay free in AWS burst, 23 are needed",
+        "Without it 15 HD connections would stay free in AWS burst, but 23 are needed",
         id="both needed",
     ),
     pytest.param([node(1, ON, launched_at=YOUNG)], {}, "Its minimum lifetime lasts until 08:30 UTC", id="young"),
@@ -85,7 +88,7 @@ CASES: list[Any] = [
     pytest.param(
         [node(1, ON)],
         {"memories": (Memory(node="burst-1", wanted=Wanted.OPEN, wanted_at=NOW - timedelta(minutes=2)),)},
-        "More was needed in AWS burst within the last 3 min",
+        "AWS burst needed more within the last 3 min, so nothing is closed",
         id="a rush that has just ended",
     ),
     pytest.param(
@@ -104,7 +107,7 @@ CASES: list[Any] = [
     pytest.param(
         [node(1, ON)],
         {"policy": {"mode": Mode.ASSIST}, "settings": PexipSettings(bursting_enabled=True)},
-        "In assist mode closing and stopping are Pexip's",
+        "In assist mode Pexip closes and stops nodes, not Headroom",
         id="assist mode",
     ),
     pytest.param(
@@ -116,7 +119,7 @@ CASES: list[Any] = [
     pytest.param(
         [node(1, ON)],
         {"read_at": NOW - timedelta(minutes=6)},
-        "The newest reading of Pexip is too old (no reading came)",
+        "The newest reading of Pexip is too old (no new reading)",
         id="an old reading",
     ),
     pytest.param([node(1, ON)], {"upgrading": True}, "Pexip is being upgraded", id="Pexip upgrades"),
@@ -135,13 +138,13 @@ CASES: list[Any] = [
     pytest.param(
         [node(1, ON, boot_time=LONG_AGO, launched_at=NOW - timedelta(minutes=4))],
         {},
-        "It boots, since 07:56 UTC",
+        "It has been booting since 07:56 UTC",
         id="boots",
     ),
     pytest.param(
         [node(1, ON, boot_time=LONG_AGO, launched_at=NOW - timedelta(hours=1))],
         {},
-        "It is on but does not serve, so that Pexip cannot say that it is empty",
+        "It is on but does not serve, so Pexip cannot confirm that it is empty",
         id="late",
     ),
     pytest.param(
@@ -156,17 +159,19 @@ CASES: list[Any] = [
         "It is in maintenance mode, but not by Headroom (repair)",
         id="closed by others",
     ),
-    pytest.param([node(1, ON, upgrade_status="INSTALLING")], {}, "Pexip upgrades it (INSTALLING)", id="being upgraded"),
+    pytest.param(
+        [node(1, ON, upgrade_status="INSTALLING")], {}, "Pexip is upgrading it (INSTALLING)", id="being upgraded"
+    ),
     pytest.param(
         [closed(1), closed(2)],
         {"policy": {"max_stops_per_plan": 0}},
-        "One plan changes only so many nodes: the next one goes on",
+        "This plan has reached its limit of changes; a later plan changes this node",
         id="the budget of stops",
     ),
     pytest.param(
         [node(1, ON)],
         {"policy": {"max_closes_per_plan": 0}},
-        "One plan closes 0 nodes at the most",
+        "One plan closes at most 0 nodes",
         id="the budget of closes",
     ),
 ]
@@ -182,7 +187,7 @@ def test_a_node_that_stays_on_says_which_rule_keeps_it(
 
 def test_a_fuller_node_names_the_one_that_would_be_closed_first() -> None:
     found = left(node(1, ON, used=2), node(2, ON, used=9), free=6)
-    assert found["burst-2"].startswith("burst-1, which carries no more than it, would be closed first: Without it")
+    assert found["burst-2"].startswith("burst-1 is no fuller and would be closed first, but stays open: Without it")
 
 
 def test_a_node_that_is_off_or_changed_has_no_such_reason() -> None:

@@ -158,7 +158,9 @@ def test_a_closed_node_whose_public_address_has_changed_opens_as_one_that_starts
     decided = plan(observe(moved, free=0), promised(memories=(known,)), CONTROL, NOW)
     assert actions(decided) == {"burst-1": Action.START}
     [issue] = decided.issues
-    assert issue.what == "burst-1 has the public address 198.51.100.9, and Pexip still says 192.0.2.77"
+    assert (
+        issue.what == "burst-1 has the public address 198.51.100.9, but its static NAT address in Pexip is 192.0.2.77"
+    )
 
 
 def test_a_node_stays_for_its_minimum_lifetime() -> None:
@@ -480,13 +482,13 @@ def test_a_closed_node_that_may_not_be_opened_does_not_stand_in_for_a_start() ->
 def test_nodes_that_headroom_closed_are_shown_when_it_no_longer_controls_them() -> None:
     observing = replace(CONTROL, mode=Mode.OBSERVE)
     said = plan(observe(closed(1)), promised(), observing, NOW).issues
-    assert "closed by Headroom, which does not control it in observe mode" in " ".join(issue.what for issue in said)
+    assert "closed by Headroom, which opens no node by itself in observe mode" in " ".join(issue.what for issue in said)
 
 
 def test_a_tagged_instance_outside_every_overflow_location_is_left_alone_and_shown() -> None:
     decided = plan(observe(node(1, location="Stockholm"), free=0), promised(), CONTROL, NOW)
     assert decided.changes == ()
-    assert "no location's primary overflow" in decided.issues[0].what
+    assert "the primary overflow location of no location" in decided.issues[0].what
 
 
 def test_there_is_a_plan_on_the_29th_of_february() -> None:

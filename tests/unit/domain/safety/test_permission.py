@@ -34,7 +34,7 @@ def test_what_may_be_done(action: Action, mode: Mode, settings: PexipSettings, p
     ("action", "mode", "settings", "pause", "words"),
     [
         pytest.param(Action.START, Mode.OBSERVE, OFF, None, "observe mode and touches nothing", id="observe"),
-        pytest.param(Action.STOP, Mode.ASSIST, ON, None, "only starts nodes; to stop one is Pexip's", id="assist"),
+        pytest.param(Action.STOP, Mode.ASSIST, ON, None, "only starts nodes. To stop a node, use Pexip", id="assist"),
         pytest.param(Action.START, Mode.CONTROL, ON, None, "two controllers would fight", id="two controllers"),
         pytest.param(Action.START, Mode.CONTROL, OFF, DRILL, "Headroom is paused: a drill", id="paused"),
         pytest.param(Action.CLOSE, Mode.CONTROL, OFF, STOPS_ONLY, "Headroom is paused: a drill", id="stops only"),

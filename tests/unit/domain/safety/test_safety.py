@@ -85,10 +85,10 @@ def test_what_is_just_enough_is_enough(edge: dict[str, Any]) -> None:
 
 
 UNSEEN = "Pexip's status does not say that Headroom closed it"
-NOT_TWICE = "It has not been looked at twice, 120 s apart"
+NOT_TWICE = "It has not been looked at twice, at least 120 s apart"
 OBJECTIONS: list[tuple[str, dict[str, Any], str]] = [
-    ("observe mode", {"mode": Mode.OBSERVE}, "In observe mode stopping is Pexip's"),
-    ("assist mode", {"mode": Mode.ASSIST}, "In assist mode stopping is Pexip's"),
+    ("observe mode", {"mode": Mode.OBSERVE}, "In observe mode Headroom stops no nodes"),
+    ("assist mode", {"mode": Mode.ASSIST}, "In assist mode Headroom stops no nodes"),
     ("a second controller", {"conflict": "Pexip bursts, too"}, "Pexip bursts, too"),
     (
         "somebody who starts and stops nodes",
@@ -97,7 +97,7 @@ OBJECTIONS: list[tuple[str, dict[str, Any], str]] = [
     ),
     ("no tag", {"tagged": False}, "The instance does not carry the pexip-cloud tag"),
     ("a pause", {"paused": "fire drill"}, "Headroom is paused: fire drill"),
-    ("an upgrade", {"upgrading": True}, "Pexip upgrades"),
+    ("an upgrade", {"upgrading": True}, "Pexip is being upgraded"),
     ("no claim", {"claim": None}, "Another workflow has the claim on this node"),
     ("another's claim", {"token": "stop-2"}, "Another workflow has the claim on this node"),
     ("an expired claim", {"claim": replace(SOUND.claim, until=NOW)}, "The claim on this node has expired"),  # type: ignore[type-var]
@@ -106,7 +106,7 @@ OBJECTIONS: list[tuple[str, dict[str, Any], str]] = [
     ("no plan", {"planned_at": None}, "There is no plan newer than 120 s"),
     ("an old plan", {"planned_at": NOW - timedelta(seconds=121)}, "There is no plan newer than 120 s"),
     ("a hold", {"holds": (hold(nodes=("burst-1",)),)}, "It is held: the nine o'clock rush"),
-    ("a young node", {"launched_at": NOW - timedelta(minutes=2)}, "Its minimum lifetime lasts 48 min more"),
+    ("a young node", {"launched_at": NOW - timedelta(minutes=2)}, "Its minimum lifetime lasts another 48 min"),
     ("a node that others closed", {"closed_at": None}, "Headroom did not close it"),
     ("a node that was opened just now", {"reading_says_open": True}, "Its configuration says that it is open"),
     ("a status that says open", {"checks": (LOOK, replace(LATER, closed=False))}, UNSEEN),
@@ -119,23 +119,27 @@ OBJECTIONS: list[tuple[str, dict[str, Any], str]] = [
     (
         "an incomplete look",
         {"checks": (LOOK, replace(LATER, complete=False, trouble="429"))},
-        "Pexip could not say everything about it: 429",
+        "Pexip's answer about it was incomplete: 429",
     ),
     (
         "a look that is incomplete for no known reason",
         {"checks": (LOOK, replace(LATER, complete=False))},
-        "Pexip could not say everything about it: an incomplete list",
+        "Pexip's answer about it was incomplete: its status does not fit",
     ),
     (
         "a node out of step",
         {"checks": (LOOK, replace(LATER, synced=False))},
-        "It is not in step with the Management Node, so what Pexip shows may be old",
+        "It is not in sync with the Management Node, so what Pexip shows may be old",
     ),
-    ("a restart in between", {"checks": (LOOK, replace(LATER, boot_time=NOW))}, "It has restarted in between"),
+    (
+        "a restart in between",
+        {"checks": (LOOK, replace(LATER, boot_time=NOW))},
+        "It restarted between the looks, or Pexip does not say when it booted",
+    ),
     (
         "an unknown boot",
         {"checks": (replace(LOOK, boot_time=None), replace(LATER, boot_time=None))},
-        "It has restarted in between",
+        "It restarted between the looks, or Pexip does not say when it booted",
     ),
     ("an alarm", {"alarm": "unreachable"}, "Pexip cannot reach it: unreachable"),
     (
@@ -171,7 +175,7 @@ OBJECTIONS: list[tuple[str, dict[str, Any], str]] = [
     (
         "looks too close for a slow replication",
         {"replication": timedelta(seconds=170)},
-        "It has not been looked at twice, 200 s apart",
+        "It has not been looked at twice, at least 200 s apart",
     ),
     ("a conference", {"checks": (LOOK, replace(LATER, shards=1))}, "It carries conferences: 1"),
     (
@@ -197,12 +201,16 @@ OBJECTIONS: list[tuple[str, dict[str, Any], str]] = [
         {"checks": (LOOK, replace(LATER, shards=2, backplanes=1))},
         "It carries conferences: 2, backplanes: 1",
     ),
-    ("no figure of its traffic", {"network_out": None}, "EC2 does not say yet what it sends since it was closed"),
+    (
+        "no figure of its traffic",
+        {"network_out": None},
+        "EC2 has no NetworkOut figure yet for the time since it was closed",
+    ),
     (
         "traffic",
         {"network_out": 670_000.0},
-        "It sent 0.7 MB a minute of late, more than the 0.3 MB of an empty node: "
-        "a call has just ended there, or Pexip does not show one",
+        "It sent 0.7 MB a minute lately, more than the 0.3 MB of an empty node: "
+        "a call has just ended there, or a call is on it that Pexip does not show",
     ),
 ]
 

@@ -1,9 +1,9 @@
 """The ledger in DynamoDB: readings, plans, what is wanted of each node, claims, holds, lifetimes and events.
 
-One table, every question answered by key (P is the platform, all times UTC):
+One table that is only queried by key (P is the platform, all times are UTC):
 
     now#P                  reading | plan | bookings | pause | turns | told | lease#NAME    the newest of each
-    snapshot#P             TIME                                     every reading; its INSERT has `decide` plan
+    snapshot#P             TIME                                     every reading; its INSERT triggers `decide`
     plan#P                 TIME                                     observation, commitments, policy and plan, in a chain
     heads#P                DAY                                      the last plan of each day in that chain, for ever
     nodes#P                NODE                                     wanted state and version, claim, what is remembered
@@ -29,7 +29,7 @@ from headroom.domain.fleet.lifecycle import Commitments
 
 
 class Ledger(Plans, Nodes, Holds, History, Readings, Turns):
-    """The one door: everything that is remembered, by what it is."""
+    """The only access to the table: everything that Headroom remembers."""
 
     def commitments(self, now: datetime) -> Commitments:
         """Return what has been promised and begun."""

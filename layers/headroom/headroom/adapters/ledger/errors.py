@@ -1,4 +1,4 @@
-"""What can stand against a change in the ledger."""
+"""Why a write to the ledger can be refused."""
 
 from botocore.exceptions import ClientError
 
@@ -12,7 +12,7 @@ class ClaimLostError(Exception):
 
 
 class PlanChangedError(Exception):
-    """The claim is ours, but the newest plan wants the node otherwise: turn round."""
+    """This workflow has the claim, but the newest plan wants something else of the node: turn round."""
 
 
 def is_condition_failed(error: ClientError) -> bool:

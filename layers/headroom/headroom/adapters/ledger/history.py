@@ -45,7 +45,7 @@ class History(Rows):
         return [_event(item) for item in self._query(f"events#{self.platform}#{day}", newest)]
 
     def history(self, last: date, days: int, *, node: str = "", kind: str = "") -> Iterator[Event]:
-        """Yield the events of so many days, the newest first; of one node, of kinds that begin so."""
+        """Yield the events of the last `days` days, the newest first; only of `node`, and of kinds that begin with `kind`."""
         for number in range(days):
             for event in self.events(f"{last - timedelta(days=number):%Y-%m-%d}"):
                 if node in {"", event.node} and event.kind.startswith(kind):
@@ -66,7 +66,7 @@ class History(Rows):
         return unpack(item["body"], Memo) if item else Memo()
 
     def keep_memo(self, memo: Memo) -> None:
-        """Remember it for the next look."""
+        """Keep the memo for the next run of `notify`."""
         self._put(f"now#{self.platform}", "told", {"body": pack(memo)})
 
     def events_of(self, node: str, newest: int) -> list[Event]:
@@ -80,12 +80,12 @@ class History(Rows):
         return [_event(item) for item in page["Items"]]
 
     def lifetime_began(self, node: str, launched_at: datetime, by: str, reason: str) -> bool:
-        """Open a lifetime, once; say False if it was known."""
+        """Open a lifetime; return False if it is known already."""
         begun = {"started_by": by, "start_reason": reason, "expires_at": self._expiry(launched_at, kept.HISTORY)}
         return self._put_new(f"lifetimes#{self.platform}#{node}", stamp(launched_at), begun)
 
     def lifetime_note(self, node: str, launched_at: datetime, **facts: str | int | datetime) -> None:
-        """Add to a lifetime what has become known of it."""
+        """Add facts to a lifetime; a fact that is there already is not changed."""
         values = {name: stamp(fact) if isinstance(fact, datetime) else fact for name, fact in facts.items()}
         self.table.update_item(
             Key={"pk": f"lifetimes#{self.platform}#{node}", "sk": stamp(launched_at)},

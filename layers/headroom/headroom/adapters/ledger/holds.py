@@ -12,7 +12,7 @@ class Holds(Rows):
     """Promises of capacity, and what holds Headroom still."""
 
     def promise(self, hold: Hold) -> bool:
-        """Keep a hold; say False if it is there already."""
+        """Keep a hold; return False if it is there already."""
         promised = {"body": pack(hold), "expires_at": self._expiry(hold.until, kept.HOLDS)}
         return self._put_new(f"holds#{self.platform}", hold.id, promised)
 
@@ -22,7 +22,7 @@ class Holds(Rows):
         return unpack(item["body"], Hold) if item else None
 
     def release_hold(self, hold_id: str) -> None:
-        """End a promise before its time; what it held is no longer kept for it."""
+        """End a promise before its time; its nodes are no longer held."""
         self.table.delete_item(Key={"pk": f"holds#{self.platform}", "sk": hold_id})
 
     def holds(self, now: datetime) -> list[Hold]:
@@ -31,7 +31,7 @@ class Holds(Rows):
         return [hold for hold in held if not hold.is_over(now)]
 
     def pause(self) -> Pause | None:
-        """Return what holds Headroom still, None if nothing does; `{"reason": …}` alone holds everything."""
+        """Return the pause, None if there is none; an item with a `reason` alone pauses everything."""
         item = self._get(f"now#{self.platform}", "pause")
         if item is None:
             return None

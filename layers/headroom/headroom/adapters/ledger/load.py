@@ -63,7 +63,7 @@ class Load(Rows):
             )
 
     def turned_away_until(self) -> datetime | None:
-        """Return until when they have been counted."""
+        """Return until when calls turned away have been counted."""
         newest = self._query(f"refused#{self.platform}", 1)
         return moment(newest[0]["sk"]) if newest else None
 
@@ -81,7 +81,7 @@ class Load(Rows):
         return [unpack(item["body"], Profile) for item in self._query(f"profiles#{self.platform}")]
 
     def outlooks(self, quarter: datetime) -> list[Outlook]:
-        """Return the outlooks that were cut for a quarter of an hour, nothing while not all of them are."""
+        """Return the outlooks that were made for a quarter of an hour; empty until all of them are there."""
         if self._known_outlooks[0] == quarter:
             return self._known_outlooks[1]
         key = Key("pk").eq(f"outlooks#{self.platform}") & Key("sk").begins_with(f"{stamp(quarter)}#")
@@ -92,9 +92,9 @@ class Load(Rows):
         return self._known_outlooks[1]
 
     def keep_outlooks(self, quarter: datetime, cut: Iterable[Outlook]) -> list[Outlook]:
-        """Keep the outlooks of a quarter of an hour, once, as long as its plans, and return those that are kept.
+        """Keep the outlooks of a quarter of an hour as long as its plans, and return those that are kept.
 
-        Two may do so at once: the first write of each is kept, and the mark that they are complete comes last.
+        Two callers may do this at once: the first write of each outlook is kept, and the mark that all are there comes last.
         """
         expires = {"expires_at": self._expiry(quarter, kept.PLANS)}
         made = list(cut)
@@ -106,11 +106,11 @@ class Load(Rows):
         return self.outlooks(quarter)
 
     def keep_bookings(self, bookings: Iterable[Booking], now: datetime) -> None:
-        """Keep the meetings known beforehand, in place of those known before."""
+        """Keep the booked meetings, in place of those kept before."""
         self._put(f"now#{self.platform}", "bookings", {"body": pack(tuple(bookings)), "at": stamp(now)})
 
     def bookings(self) -> tuple[tuple[Booking, ...], datetime | None]:
-        """Return the meetings known beforehand, and since when."""
+        """Return the booked meetings, and when they were read."""
         item = self._get(f"now#{self.platform}", "bookings")
         return (unpack(item["body"], tuple[Booking, ...]), moment(item["at"])) if item else ((), None)
 

@@ -35,7 +35,7 @@ class Nodes(Rows):
         if held and held.token == token:
             return self.renew(node, token, now)
         if held and held.runs(now):
-            raise ClaimLostError(f"{held.token} is at work on {node}; wait until it has ended.")
+            raise ClaimLostError(f"The workflow {held.token} is at work on {node}; wait until it has ended.")
         self._update(
             node,
             {
@@ -53,13 +53,13 @@ class Nodes(Rows):
         return self.memory(node)
 
     def renew(self, node: str, token: str, now: datetime) -> Memory:
-        """Keep the claim for another while and return what is wanted now; raise ClaimLostError if it is another's."""
+        """Renew the claim's lease, and return what is remembered; raise ClaimLostError if another workflow has the claim."""
         at_work = {"claim_until": stamp(now + LEASE), "rests_until": None}
         item = self._update(node, at_work, is_claimed_by(token))
         return _memory(item)
 
     def remember(self, node: str, token: str, **facts: datetime | int | str | list[int | None] | None) -> Memory:
-        """Note facts of a node while the claim is ours; None forgets."""
+        """Note facts of a node while this workflow has the claim; a fact that is None is removed."""
         values = {name: stamp(fact) if isinstance(fact, datetime) else fact for name, fact in facts.items()}
         return _memory(self._update(node, values, is_claimed_by(token)))
 
@@ -68,28 +68,28 @@ class Nodes(Rows):
         self.remember(node, token, rests_until=until)
 
     def note(self, node: str, **facts: datetime | int | None) -> None:
-        """Note facts that need no claim: they are what everyone can see."""
+        """Note facts that need no claim, because they can be seen from outside."""
         values = {name: stamp(fact) if isinstance(fact, datetime) else fact for name, fact in facts.items()}
         self._update(node, {"node": node, **values}, None)
 
     def note_if_free(self, node: str, **facts: datetime | None) -> None:
-        """The same, unless a workflow is at work there, which knows better."""
+        """Note facts unless a workflow has claimed the node: that one keeps them itself."""
         values = {name: stamp(fact) if fact else None for name, fact in facts.items()}
         with suppress(ClaimLostError):
             self._update(node, {"node": node, **values}, is_unclaimed())
 
     def take_back(self, node: str, token: str, now: datetime) -> None:
-        """Free a node whose workflow ended without a word, unless it has spoken after all."""
+        """Free the claim of a workflow that ended without reporting a result, unless it has renewed the claim since."""
         with suppress(ClaimLostError):
             self._update(node, NO_CLAIM, (*is_claimed_by(token), *is_free(now)))
 
     def release(self, node: str, token: str) -> None:
-        """Give the claim up, if it is still ours."""
+        """Release the claim, if this workflow still has it."""
         with suppress(ClaimLostError):
             self._update(node, NO_CLAIM, is_claimed_by(token))
 
     def last_word(self, node: str, token: str, version: int, now: datetime) -> None:
-        """The conditional write before StopInstances: raise unless claim, token and version still stand.
+        """The conditional write before StopInstances: raise if claim, wanted state or version has changed.
 
         It renews the lease: while the stop is on its way to EC2 nobody else may open the node.
         """
@@ -99,7 +99,7 @@ class Nodes(Rows):
         except ClaimLostError:
             claim = self.memory(node).claim
             if claim and claim.token == token and claim.runs(now):
-                raise PlanChangedError(f"The newest plan wants {node} otherwise") from None
+                raise PlanChangedError(f"The newest plan wants something else of {node}") from None
             raise
 
     def _update(self, node: str, values: dict[str, Any], condition: Condition | None) -> dict[str, Any]:
@@ -121,7 +121,7 @@ class Nodes(Rows):
             )["Attributes"]
         except ClientError as error:
             if is_condition_failed(error):
-                raise ClaimLostError(f"The claim on {node} is not ours any more, or its plan has changed") from error
+                raise ClaimLostError(f"The claim on {node} is lost, or the plan has changed") from error
             raise
 
 

@@ -21,7 +21,7 @@ from headroom.domain.planning.plans import Change, Plan
 from headroom.domain.safety.claims import FIRST_LEASE, taking
 from headroom.domain.safety.permission import NOT_PLANNED_YET, NotNowError
 
-EC2_BEFORE = "EC2 cannot be read"  # how a decision of 0.1 says that it was EC2 that could not be read
+EC2_BEFORE = "EC2 cannot be read"  # version 0.1 marked a decision this way when EC2 could not be read
 TRANSACTION = 100  # items that one DynamoDB transaction holds
 
 
@@ -92,7 +92,7 @@ class Plans(Load):
     def _transact(
         self, planned: list[Any], chunk: list[tuple[Change, str]], decision: Decision
     ) -> list[tuple[Change, str]]:
-        """Write one chunk, without the changes whose claim is refused, which it returns."""
+        """Write one chunk of changes; leave out those whose claim is refused, and return them."""
         lost: list[tuple[Change, str]] = []
         while True:
             left = [pair for pair in chunk if pair not in lost]
@@ -166,7 +166,7 @@ class Plans(Load):
         return replace(decision, observation=replace(seen, outlooks=outlooks, silent=silent))
 
     def decision_at(self, time: datetime) -> Decision | None:
-        """Return what the plan in force at a time was made from, None if there is none that old any more."""
+        """Return the decision in force at a time; None if it has expired, or was never made."""
         until = Key("pk").eq(f"plan#{self.platform}") & Key("sk").lte(stamp(time))
         for item in self._pages(until, ScanIndexForward=False, Limit=1):
             return self._complete(unpack(item["body"], Decision))
@@ -185,7 +185,7 @@ class Plans(Load):
             yield Kept(link=link, digest=str(item.get("digest", "")))
 
     def foreseen(self, since: datetime, until: datetime) -> Iterator[tuple[datetime, bool]]:
-        """Yield every plan that had a forecast, and whether that is still the one it was made with."""
+        """Yield when each plan with a forecast was made, and whether its kept forecast is unchanged."""
         digests: dict[datetime, str] = {}
         between = Key("pk").eq(f"plan#{self.platform}") & Key("sk").between(stamp(since), stamp(until))
         for item in self._pages(between, ScanIndexForward=True):
@@ -197,7 +197,7 @@ class Plans(Load):
                 yield decision.plan.at, digests[quarter] == decision.foreseen
 
     def heads(self) -> dict[date, Head]:
-        """Return the last plan of each day that there ever was."""
+        """Return the last plan of each day, for all days."""
         return {
             date.fromisoformat(item["sk"]): Head(
                 number=int(item["number"]), digest=str(item["digest"]), at=datetime.fromisoformat(item["at"])

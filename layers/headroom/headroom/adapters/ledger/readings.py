@@ -15,7 +15,7 @@ class Readings(Rows):
     """What Pexip said, and the leases of those who read it: one at a time."""
 
     def keep_reading(self, reading: Reading) -> None:
-        """Keep a reading; its arrival has `decide` plan."""
+        """Keep a reading; its arrival triggers `decide`."""
         body, at = pack(reading), stamp(reading.read_at)
         self._put(f"now#{self.platform}", "reading", {"body": body, "at": at})
         self._put(
@@ -25,7 +25,7 @@ class Readings(Rows):
         )
 
     def keep_failure(self, problem: str, now: datetime) -> None:
-        """Keep that Pexip could not be read; that, too, has `decide` plan, holding still."""
+        """Keep that Pexip could not be read. This triggers `decide`, too, whose plan then holds still."""
         self._put(
             f"snapshot#{self.platform}",
             stamp(now),
@@ -54,6 +54,6 @@ class Readings(Rows):
         return next((str(item["problem"]) for item in page["Items"]), "")
 
     def take_lease(self, name: str, until: datetime, now: datetime) -> bool:
-        """Take a lease that nobody else holds, so that one runs at a time."""
+        """Take a lease, so that one caller runs at a time; return False if somebody else holds it."""
         over = Attr("until").lte(stamp(now))
         return self._put_new(f"now#{self.platform}", f"lease#{name}", {"until": stamp(until)}, or_if=over)

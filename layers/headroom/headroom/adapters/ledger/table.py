@@ -1,4 +1,4 @@
-"""One table, asked by key: what every part of the ledger stands on."""
+"""Access to the one table by key: the base of every part of the ledger."""
 
 from collections.abc import Iterator
 from datetime import datetime, timedelta
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 class Rows:
-    """The table, for one platform; who has a connection to it already may hand it in."""
+    """The table, for one platform; `table` may be a connection that exists already."""
 
     def __init__(self, table_name: str, platform: str, table: "Table | None" = None) -> None:
         self.table_name = table_name

@@ -26,7 +26,7 @@ class Turns(Rows):
                 return now
 
     def turn_within(self, patience: timedelta, now: datetime) -> datetime | None:
-        """The same, but take no turn and return None where it would be later than that."""
+        """Take a turn as above; but if it would be more than `patience` from now, take none and return None."""
         while True:
             if due := self._add_a_turn(now, last=now + patience + RATE.burst):
                 return turn_at(due, now)
@@ -36,7 +36,7 @@ class Turns(Rows):
                 return None
 
     def _add_a_turn(self, now: datetime, last: datetime | None = None) -> datetime | None:
-        """Take the next turn while others wait for theirs; return when it was due, None if nobody waits, or too many."""
+        """Take the next turn behind others; return its due time, None if nobody waits, or if it would be after `last`."""
         condition = Attr("due").gte(millis(now))
         try:
             item = self.table.update_item(

@@ -183,13 +183,13 @@ def _alarm_for(names: set[str], alarms: list[Alarm]) -> str:
 
 
 def any_alarm_about(names: set[str], alarms: list[Alarm]) -> str:
-    """Return what any alarm says that mentions a node anywhere: whether it means a lost node is not for us to guess."""
+    """Return what any alarm says that mentions a node anywhere: Headroom does not guess whether it means a lost node."""
     any_name = "|".join(map(re.escape, sorted(names)))
     mentioned = re.compile(rf"(?<![\w.-])(?:{any_name})(?![\w-]|\.\w)", re.IGNORECASE)
     about = (
         alarm for alarm in alarms if mentioned.search(f"{alarm.node} {alarm.instance} {alarm.name} {alarm.details}")
     )
-    return next((alarm.details or alarm.name or "without words" for alarm in about), "")
+    return next((alarm.details or alarm.name or "an alarm without text" for alarm in about), "")
 
 
 def blind_look(now: datetime, trouble: str) -> EmptyCheck:

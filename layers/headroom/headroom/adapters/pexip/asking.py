@@ -55,7 +55,7 @@ class ManagementNode(Client):
         managers = self._every("status/v1/management_vm", ManagementVm)
         shown = self._every("configuration/v1/global", GlobalSettings)
         if len(shown) != 1:
-            raise PexipAnswerError(f"Pexip shows {len(shown)} global settings: whether it bursts by itself is unknown")
+            raise PexipAnswerError(f"Pexip returned {len(shown)} global settings objects instead of one")
         [settings] = shown
         configured = {configuration.id: configuration for configuration in configurations}
         workers = []
@@ -87,9 +87,9 @@ class ManagementNode(Client):
     def meetings(self, now: datetime, ahead: timedelta) -> tuple[list[Meeting], list[str]]:
         """Return the meetings that are booked from now on, those in progress with who is there, and what was missing.
 
-        Two requests, and two more while a meeting is in progress. A Pexip without one of the lists, or that will not
-        filter it, has none of that kind, or sends all; a list that the account may not read costs its own meetings only.
-        Raise any other error, and that one if the account may read neither: what was known is better than half of it.
+        Two requests, and two more while a meeting is in progress. If Pexip lacks one of the
+        lists, or the account may not read it, the other list is used; a list that Pexip does not filter is read whole.
+        Raise if the account may read neither list, and any other error: the bookings known before are then kept.
         """
         problems: list[str] = []
         errors: list[PexipDeniedError] = []
@@ -168,7 +168,7 @@ class ManagementNode(Client):
     def turned_away(self, since: datetime, until: datetime, *, capacity: str, licences: str) -> TurnedAway:
         """Count the calls that ended turned away between two moments, by what their disconnect reason says: two requests.
 
-        Pexip may keep no record of such a call at all: none counted does not say that none was turned away.
+        Pexip may keep no record of such a call at all: a count of 0 does not prove that no call was turned away.
         """
         when = {"end_time__gte": naive(since), "end_time__lt": naive(until)}
         for_capacity, for_licences = (
@@ -178,7 +178,7 @@ class ManagementNode(Client):
         return TurnedAway(since=since, until=until, capacity=for_capacity, licences=for_licences)
 
     def look_at(self, worker: Worker, *, registrations: bool, now: datetime) -> EmptyCheck:
-        """Look live whether anything is on a node, and whether Pexip reaches it.
+        """Ask Pexip live whether anything is on a node, and whether any alarm mentions it.
 
         Six requests, all but the one for alarms filtered by the node; one more for a Proxying Edge Node, the only one that
         proxies calls, and one more with registrations.
@@ -225,7 +225,7 @@ class ManagementNode(Client):
 def _in_progress(
     booked: Iterable[tuple[ScheduledConference, datetime, datetime]], now: datetime
 ) -> dict[str, datetime]:
-    """Return the rooms with a meeting in progress, and when its newest one began: whoever is there is there for that."""
+    """Return the rooms with a meeting in progress, and when its newest one began: participants are counted for that one."""
     running: dict[str, datetime] = {}
     for one, begins, ends in booked:
         if one.conference and begins <= now < ends:

@@ -24,14 +24,14 @@ class Connection:
     stale: bool = False
 
     def __post_init__(self) -> None:
-        """Keep one provider, and with it its cache."""
+        """Keep one provider, so that its cache is kept."""
         self.provider = SecretsProvider()
 
     @contextmanager
     def node(self) -> Iterator[ManagementNode]:
-        """Lend the Management Node; where it denies the credentials, the secret is read again the next time.
+        """Yield the connected Management Node; if it denies the credentials, read the secret again next time.
 
-        Raise PexipDeniedError for a useless secret, PexipUnreachableError for one that cannot be read.
+        Raise PexipDeniedError for a secret without usable credentials, PexipUnreachableError if it cannot be read.
         """
         try:
             yield self._connected()
@@ -49,8 +49,8 @@ class Connection:
             found = self.provider.get(self.settings.pexip_secret_arn, max_age=MAX_AGE, force_fetch=self.stale)
         except GetParameterError as error:
             raise PexipUnreachableError(
-                f"The Pexip secret cannot be read ({error}): in a VPC it needs a NAT, or the endpoint that "
-                "CreateSecretsEndpoint makes."
+                f"The Pexip secret cannot be read ({error}): in a VPC this needs a NAT gateway, or the endpoint "
+                "that CreateSecretsEndpoint creates."
             ) from error
         self.stale = False
         secret = found if isinstance(found, str) else ""

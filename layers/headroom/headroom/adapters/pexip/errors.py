@@ -4,7 +4,7 @@ PexipError
 ├── PexipUnreachableError   no answer, or no trusted connection
 ├── PexipDeniedError        the credentials or their role do not suffice
 ├── PexipBusyError          too many requests, or an error of the node's own
-└── PexipAnswerError        an answer that the Management API would not give
+└── PexipAnswerError        not an answer of the Management API, or not as expected
     └── PexipUnknownError   this version has no such resource or filter
 """
 
@@ -26,8 +26,8 @@ class PexipBusyError(PexipError):
 
 
 class PexipAnswerError(PexipError):
-    """An answer that the Management API would not give."""
+    """The answer is not from the Management API, or not as expected."""
 
 
 class PexipUnknownError(PexipAnswerError):
-    """This version of Pexip has no such resource, or does not filter it so."""
+    """This version of Pexip has no such resource, or does not support this filter."""

@@ -50,14 +50,14 @@ class Credentials(msgspec.Struct, forbid_unknown_fields=True, rename="lower"):
         try:
             found = msgspec.json.decode(secret, type=cls)
         except msgspec.MsgspecError as error:
-            raise PexipDeniedError(f"The Pexip secret is not as it should be ({error}): {cls.advice()}") from error
+            raise PexipDeniedError(f"The Pexip secret cannot be used ({error}): {cls.advice()}") from error
         if not (found.username and found.password) and not (found.client_id and found.private_key):
             raise PexipDeniedError(f"The Pexip secret holds no credentials: {cls.advice()}")
         return found
 
     @staticmethod
     def advice() -> str:
-        """Say what to put there."""
+        """Return the sentence that says what to put into the secret."""
         return 'put {"username": …, "password": …} or {"client_id": …, "private_key": …} into it, and "ca" if needed.'
 
 
@@ -109,7 +109,7 @@ class BearerToken(requests.auth.AuthBase):
         response = self.session.post(self.url, data=form, timeout=TIMEOUT)
         if not response.ok:
             raise PexipDeniedError(
-                f"Pexip gives OAuth2 client {self.credentials.client_id} no token ({response.status_code} "
+                f"Pexip refuses OAuth2 client {self.credentials.client_id} a token ({response.status_code} "
                 f"{_brief(response)}): check the client under Users & Devices > OAuth2 clients, and the audience {audience}."
             )
         body = response.json()
@@ -131,12 +131,12 @@ class Client:
         session = requests.Session()
         retry = Retry(
             total=2,
-            read=False,  # a node that keeps silent is not asked again: the tick has no time for it
+            read=False,  # a node that does not answer is not asked again: a tick has no time for that
             backoff_factor=0.5,
             backoff_jitter=0.5,
             status_forcelist=(429, 500, 502, 503, 504),
             allowed_methods=("GET",),
-            respect_retry_after_header=False,  # a tick has no time for it: the next one comes in a minute
+            respect_retry_after_header=False,  # a tick has no time to wait: the next one comes in a minute
             raise_on_status=False,
         )
         session.mount("https://", HTTPAdapter(max_retries=retry))
@@ -150,19 +150,19 @@ class Client:
 
     @cached_property
     def auth(self) -> requests.auth.AuthBase:
-        """OAuth2 where a client is given, else Basic."""
+        """OAuth2 if the secret holds a client, else Basic."""
         if self.credentials.client_id:
             return BearerToken(self.url, self.credentials, self.session)
         return requests.auth.HTTPBasicAuth(self.credentials.username, self.credentials.password)
 
     def close(self) -> None:
-        """Leave nothing behind."""
+        """Close the session and delete its CA file."""
         if isinstance(self.session.verify, str):
             Path(self.session.verify).unlink(missing_ok=True)
         self.session.close()
 
     def _all[T](self, path: str, kind: type[T], problems: list[str], where: str = "", *, named: bool = True) -> list[T]:
-        """Return a list; what of it is unreadable is a problem each, or, where names are nobody's business, one."""
+        """Return a list. Each unreadable object adds a problem with its name; without `named`, one problem counts all."""
         found: list[T] = []
         unreadable = 0
         address: str | None = f"{self.url}/api/admin/{path}/?limit={PAGE}{where}"
@@ -183,7 +183,7 @@ class Client:
         return found
 
     def _every[T](self, path: str, kind: type[T]) -> list[T]:
-        """Return a list of which nothing may be missing: what is left out would look like safety."""
+        """Return a complete list, or raise PexipAnswerError: a missing entry could make a node look empty."""
         problems: list[str] = []
         found = self._all(path, kind, problems)
         if problems:
@@ -207,8 +207,8 @@ class Client:
         except msgspec.MsgspecError as error:
             what = "a web page" if response.content.lstrip()[:1] == b"<" else "something else"
             raise PexipAnswerError(
-                f"{response.url} answered with {what} instead of the Management API's JSON ({error}): is {self.url} the "
-                "Management Node, and no proxy or Conferencing Node?"
+                f"{response.url} answered with {what} instead of the Management API's JSON ({error}): check that "
+                f"{self.url} is the Management Node, and not a proxy or a Conferencing Node."
             ) from error
 
     def _request(self, method: str, path: str, *, address: str = "", **more: Any) -> requests.Response:
@@ -219,7 +219,7 @@ class Client:
                 method, address, auth=self.auth, timeout=TIMEOUT, allow_redirects=False, **more
             )
             if response.status_code == HTTPStatus.UNAUTHORIZED and isinstance(self.auth, BearerToken):
-                self.auth.forget()  # an hour can end between two requests
+                self.auth.forget()  # a token can expire between two requests
                 response = self.session.request(
                     method, address, auth=self.auth, timeout=TIMEOUT, allow_redirects=False, **more
                 )
@@ -249,7 +249,7 @@ class Client:
             )
         if status == HTTPStatus.TOO_MANY_REQUESTS:
             raise PexipBusyError(
-                "Pexip answers 429, too many requests: find who else polls the Management API so often."
+                "Pexip answers 429, too many requests: find what else polls the Management API so often."
             )
         if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
             raise PexipBusyError(
@@ -257,8 +257,8 @@ class Client:
             )
         unknown = status in {HTTPStatus.BAD_REQUEST, HTTPStatus.NOT_FOUND}
         raise (PexipUnknownError if unknown else PexipAnswerError)(
-            f"Pexip answers {status} to {response.request.method} {response.request.path_url} ({_brief(response)}): is "
-            f"{self.url} the Management Node, and its version one that has this resource?"
+            f"Pexip answers {status} to {response.request.method} {response.request.path_url} ({_brief(response)}): "
+            f"check that {self.url} is the Management Node, and that its version has this resource."
         )
 
 

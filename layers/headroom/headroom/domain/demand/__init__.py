@@ -1,1 +1,1 @@
-"""How much may be needed: past days, booked meetings, and who was turned away."""
+"""How much may be needed: past days, booked meetings, and calls that were turned away."""

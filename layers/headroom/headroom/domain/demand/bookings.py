@@ -1,8 +1,8 @@
-"""Expect of a booked meeting what its past instances drew.
+"""Estimate the size of a booked meeting from its past instances.
 
 Pexip says when a meeting is, never how large it will be. So each time one is in progress its participants are counted,
 and the next meeting of the same series (its recurrence, or else its Virtual Meeting Room) is expected to be as large as
-the last ones were. Nothing of a meeting is kept but the number that Pexip gave its series.
+the last ones were. Headroom keeps nothing that identifies a meeting except Pexip's number of its series.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
@@ -33,7 +33,7 @@ class Meeting:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Series:
-    """What past instances drew, the newest last; `most` is the most seen so far in the one that began at `begins`."""
+    """The sizes of past instances, the newest last; `most` is the largest size seen of the one that began at `begins`."""
 
     id: str
     sizes: tuple[int, ...] = ()
@@ -45,7 +45,7 @@ class Series:
         if begins == self.begins:
             return replace(self, most=max(self.most, present))
         if self.begins and begins < self.begins:
-            return self  # a later one has begun in the same room: whose participants these are nobody can say
+            return self  # a later one has begun in the same room: it is not known to which these participants belong
         sizes = self.sizes if self.begins is None else (*self.sizes, self.most)[-SIZES_KEPT:]
         return replace(self, sizes=sizes, begins=begins, most=present)
 
@@ -59,7 +59,7 @@ class Series:
 
 
 def look(meetings: Iterable[Meeting], known: Mapping[str, Series]) -> dict[str, Series]:
-    """Return the series that a look at their meetings changed."""
+    """Return the series whose sizes changed by what was seen of these meetings."""
     changed: dict[str, Series] = {}
     for meeting in sorted(meetings, key=lambda meeting: (meeting.begins, meeting.series, meeting.present or 0)):
         if meeting.series and meeting.present is not None:
@@ -72,7 +72,7 @@ def look(meetings: Iterable[Meeting], known: Mapping[str, Series]) -> dict[str, 
 def sized(
     meetings: Iterable[Meeting], known: Mapping[str, Series], *, default: float, now: datetime
 ) -> Iterator[Booking]:
-    """Yield a booking a meeting, the earliest first; a series without a past instance is expected to be `default` large."""
+    """Yield a booking a meeting, the earliest first; `default` is the size of a series without a past instance."""
     for meeting in sorted(meetings, key=lambda meeting: (meeting.begins, meeting.ends, meeting.series)):
         if meeting.hd is not None:
             hd = float(meeting.hd)

@@ -16,23 +16,23 @@ from zoneinfo import ZoneInfo
 from headroom.domain.demand.turned_away import Sample, with_turned_away
 
 MINUTE = timedelta(minutes=1)
-QUARTER = timedelta(minutes=15)  # how long an outlook is used, before the next is cut out
+QUARTER = timedelta(minutes=15)  # how long an outlook is used
 DAY_MINUTES = 1440
 DAYS_KEPT = 56  # eight weeks: older habits are forgotten
 BEFORE, AFTER = 15, 75  # minutes that an outlook spans around its quarter of an hour
 BRIDGED = 5  # minutes without a sample that are taken to be like the last one
 HALF_LIFE = 28.0  # days after which a past day counts half
 OTHER_WEEKDAY = 0.25  # what a day of another weekday counts, beside 1 for the same
-ALIKE = (0.6, 1.6)  # another weekday counts only if its load is so many times this weekday's
+ALIKE = (0.6, 1.6)  # another weekday counts only if its load is between these multiples of this weekday's
 ODD = 0.4  # a day with less than this share of its weekday's usual load was a holiday
 NEW_GROUND = (
     10.0  # HD connections added to both levels before their ratio is taken, so that loads near zero do not dominate
 )
 RATIO = (0.25, 3.0)  # how far today's level may stretch a past day's rises
 MEAN_CALL = timedelta(minutes=45)
-PRIOR_DAYS = 3.0  # how many past days the noise of independent calls weighs as much as
-JOINING = (-2.0, 3.5)  # minutes, when people join a booked meeting, around its start; rather too early than too late
-LEAVING = (-3.0, 1.0)  # minutes, when they leave, around its end
+PRIOR_DAYS = 3.0  # weight of the noise of independent calls, in past days
+JOINING = (-2.0, 3.5)  # minutes around a meeting's start in which people join; rather too early than too late
+LEAVING = (-3.0, 1.0)  # minutes around its end in which they leave
 SOON, JUST_OVER = timedelta(minutes=40), timedelta(minutes=10)  # how far away a meeting may be to matter to a plan
 ATTENDANCE_SPREAD = 0.3  # standard deviation of a meeting's attendance, as a share of what is booked
 
@@ -84,7 +84,7 @@ def _share(minutes: float, over: tuple[float, float]) -> float:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PastDay:
-    """One local day: the load at each of its 1,440 minutes, None where nobody knows, and what was booked."""
+    """One local day: the load at each of its 1,440 minutes, None where it is not known, and what was booked."""
 
     day: date
     used: tuple[float | None, ...]
@@ -130,7 +130,7 @@ class Outlook:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rise:
-    """How far a load may rise: on average, how much that varies, how many past days say so, how much is announced."""
+    """A possible rise of a load: its mean and standard deviation, the number of past days behind it, and the booked part."""
 
     mean: float
     deviation: float
@@ -138,7 +138,7 @@ class Rise:
     announced: float = 0.0
 
     def at_most(self, confidence: float) -> float:
-        """HD connections that it stays within, with that probability."""
+        """Return the HD connections that the rise does not exceed with that probability."""
         return max(0.0, self.mean + NormalDist().inv_cdf(confidence) * self.deviation)
 
 
@@ -171,7 +171,7 @@ def learn(profile: Profile, samples: Iterable[Sample], day: date) -> Profile:
 
 
 def _filled(loads: Sequence[float | None]) -> tuple[float | None, ...]:
-    """Let a minute without a sample repeat the one before; after some minutes nobody knows."""
+    """Let a minute without a sample repeat the one before; after `BRIDGED` minutes the load is None."""
     filled: list[float | None] = []
     last, missing = None, 0
     for load in loads:
@@ -204,7 +204,7 @@ def quarter_of(now: datetime) -> datetime:
 
 
 def outlook(profile: Profile, now: datetime) -> Outlook:
-    """Cut the hour and a half around now out of a profile, with each past day's weight; it is good for a quarter of an hour."""
+    """Cut the hour and a half around now out of a profile, with each past day's weight; valid for a quarter of an hour."""
     begins = quarter_of(now) - BEFORE * MINUTE
     local = begins.astimezone(ZoneInfo(profile.zone))
     first = 60 * local.hour + local.minute
@@ -217,9 +217,9 @@ def outlook(profile: Profile, now: datetime) -> Outlook:
 
 
 def _cut(past: PastDay, first: int, attendance: float) -> tuple[float, ...]:
-    """Return the minutes from `first`, nothing if one of them is not known.
+    """Return the loads from minute `first` on, less what was booked; empty if one of them is not known.
 
-    The end of the day goes on with its own beginning, as nights are alike.
+    After midnight they continue with the beginning of the same day, as nights are alike.
     """
     used = _stretch_of(past.used, first)
     booked = _stretch_of(past.booked, first) if past.booked else (0.0,) * len(used)
@@ -237,7 +237,7 @@ def _stretch_of[T](minutes: tuple[T, ...], first: int) -> tuple[T, ...]:
 
 
 def _weighted(days: Sequence[PastDay], today: date) -> list[tuple[PastDay, float]]:
-    """Weigh past days by weekday and age; those unlike this weekday, holidays say, have no weight."""
+    """Weigh past days by weekday and age; days unlike this weekday, for example holidays, have no weight."""
     days = [past for past in days if past.day < today]
     same = [past.total for past in days if past.day.weekday() == today.weekday()]
     usual = median(same) if same else median([past.total for past in days]) if days else 0.0
@@ -254,16 +254,16 @@ def _weighted(days: Sequence[PastDay], today: date) -> list[tuple[PastDay, float
 
 
 class Foresight:
-    """How the load of one location may go on from `level`, its present value, over the next minutes."""
+    """How the load of one location may continue from `level`, its present value, over the next minutes."""
 
     def __init__(
         self, outlook: Outlook | None, level: float, bookings: Sequence[Booking], now: datetime, furthest: timedelta
     ) -> None:
-        """Each past day goes on as it did at this time, stretched to today's level, with today's bookings on top."""
+        """Let each past day continue as it did at this time, scaled to today's level, with today's bookings added."""
         self.level = max(level, 0.0)
         self.minutes = max(1, ceil(furthest / MINUTE))
         self.attendance = outlook.attendance if outlook else 1.0
-        self.announced = [0.0] * (self.minutes + 1)  # how much more than now, at each minute
+        self.announced = [0.0] * (self.minutes + 1)  # booked HD connections at each minute, less those of now
         self.leaving = [0.0] * (self.minutes + 1)
         self.surprise = [0.0] * (self.minutes + 1)  # the variance of what is announced
         self.in_meetings = 0.0
@@ -313,7 +313,7 @@ class Foresight:
     def within(self, ahead: timedelta) -> Rise:
         """Return how far the load may rise at any time within `ahead`.
 
-        Where past days are few, the noise of independent calls and of attendance stands in.
+        With few past days, the noise of independent calls and of attendance weighs more.
         """
         last = min(self.minutes, max(1, ceil(ahead / MINUTE)))
         if last not in self._within:
@@ -358,7 +358,7 @@ def near(bookings: Iterable[Booking], now: datetime) -> tuple[Booking, ...]:
 
 
 def gathered(bookings: Iterable[Booking]) -> tuple[Booking, ...]:
-    """Return one booking for all those of a location that begin and end together: thousands of meetings are few times."""
+    """Merge the bookings of a location that begin and end together, as thousands of meetings share few times."""
     found: dict[tuple[datetime, datetime, str], list[Booking]] = {}
     for booking in bookings:
         found.setdefault((booking.begins, booking.ends, booking.location), []).append(booking)
@@ -369,5 +369,5 @@ def gathered(bookings: Iterable[Booking]) -> tuple[Booking, ...]:
 
 
 def by_location(outlooks: Iterable[Outlook]) -> Mapping[str, Outlook]:
-    """Index outlooks."""
+    """Return the outlooks by location."""
     return {each.location: each for each in outlooks}

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 RISING_OVER = timedelta(minutes=10)  # how far back a rise may have begun
-GAP = timedelta(minutes=3)  # between two samples: nothing is known of a longer time
+GAP = timedelta(minutes=3)  # longest time between two samples; nothing is known of a longer one
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -13,7 +13,7 @@ class Sample:
     """The load of a principal location at a moment: `used` HD connections, wherever their media was.
 
     `booked` is what meetings were booked to have in use, `hd` the location's own capacity. `full` says that nothing was
-    free anywhere: how many more would have come nobody knows.
+    free anywhere: it is not known how many more would have come.
     """
 
     at: datetime
@@ -26,7 +26,7 @@ class Sample:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TurnedAway:
-    """Calls that Pexip recorded as turned away from `since` to `until`: for want of capacity, and of licences."""
+    """Calls that Pexip recorded as turned away from `since` to `until`: because capacity, or licences, ran out."""
 
     since: datetime
     until: datetime
@@ -36,7 +36,7 @@ class TurnedAway:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Estimate:
-    """How many may have been turned away in the time up to a sample."""
+    """The estimated number of calls turned away between the sample before and this one."""
 
     at: datetime
     calls: float
@@ -45,10 +45,10 @@ class Estimate:
 def estimate(samples: Iterable[Sample]) -> Iterator[Estimate]:
     """Estimate, from one location's samples in order, who was turned away while nothing was free.
 
-    A rise that meets full nodes is taken to go on at its pace for as long as it had lasted; who comes after a departure
-    takes its place. It is an estimate: the true number may be anything from none.
+    A rise that meets full nodes is assumed to continue at its pace for as long as it had lasted. A call that ends frees
+    a place for a new one. This is only an estimate: the true number may be much higher, or zero.
     """
-    rising: list[Sample] = []  # the rise before nothing was free
+    rising: list[Sample] = []  # the samples of the rise until nothing was free
     before: Sample | None = None
     since_full: datetime | None = None
     for sample in samples:
@@ -70,7 +70,7 @@ def estimate(samples: Iterable[Sample]) -> Iterator[Estimate]:
 
 
 def with_turned_away(samples: Iterable[Sample]) -> Iterator[tuple[Sample, float]]:
-    """Yield each sample with those who were turned away since nothing was free: they would be in their calls now."""
+    """Yield each sample with the calls turned away since nothing was free: they would be in progress now."""
     ordered = list(samples)
     found = {each.at: each.calls for each in estimate(ordered)}
     missing = 0.0

@@ -14,7 +14,7 @@ OURS = "Headroom:"  # how every maintenance_mode_reason that Headroom writes beg
 
 
 class Source(StrEnum):
-    """Where news come from."""
+    """The systems that Headroom reads."""
 
     PEXIP = "Pexip"
     EC2 = "EC2"
@@ -54,7 +54,7 @@ def is_ours(reason: str | None) -> bool:
 
 
 def is_in_step(sync_status: str | None) -> bool:
-    """Say whether a node is in step with the Management Node; versions that have no sync_status do not say otherwise."""
+    """Say whether a node is in sync with the Management Node; without a sync_status it counts as in sync."""
     return sync_status in {None, "", "SYNCED"}
 
 
@@ -101,7 +101,7 @@ class Worker:
 
     @property
     def closed_by_us(self) -> bool:
-        """In maintenance mode by its configuration, in Headroom's name."""
+        """Whether Headroom put it in maintenance mode, by its configuration."""
         return self.maintenance_mode_configured and is_ours(self.maintenance_mode_reason)
 
     @property
@@ -152,7 +152,7 @@ class PexipSettings:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reading:
-    """What the Management Node said at one moment; `problems` names what it could not say."""
+    """What the Management Node said at one moment; `problems` lists what could not be read."""
 
     platform: str
     read_at: datetime
@@ -165,19 +165,19 @@ class Reading:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Observation:
-    """One reading of Pexip beside one look at EC2, and what is known of the load before and after it."""
+    """One reading of Pexip, the instances in EC2, and what is known of the past and coming load."""
 
     reading: Reading
     instances: tuple[Instance, ...]
     unreachable: str = ""  # why the newest reading failed, if it did; `reading` is then the last good one
-    silent: Source = Source.PEXIP  # who could not be read, if anybody
-    trail: tuple[Demand, ...] = ()  # how the load went lately, the oldest first: the last plan's `trail`
+    silent: Source = Source.PEXIP  # which source could not be read, if one
+    trail: tuple[Demand, ...] = ()  # the recent load, the oldest first: the last plan's `trail`
     outlooks: tuple[Outlook, ...] = ()  # what past days did around now, by principal location
     bookings: tuple[Booking, ...] = ()  # meetings that are near
 
 
 class NodeState(StrEnum):
-    """What an overflow node is, in an operator's words."""
+    """The state of an overflow node, in an operator's words."""
 
     STOPPED = "stopped"
     STARTING = "starting"
@@ -195,7 +195,7 @@ ON = frozenset(NodeState) - {NodeState.STOPPED, NodeState.STOPPING, NodeState.GO
 
 
 def boots_closed(worker: Worker, instance: Instance) -> bool:
-    """Say whether the node, off as it is, must stay closed until it is up: its public address may have changed."""
+    """Say whether a stopped node must stay closed until it is up, because its public address may change."""
     return bool(worker.static_nat_address) and not instance.public_ip
 
 
@@ -231,7 +231,7 @@ class Node:
 
     @property
     def used(self) -> int:
-        """HD connections in use on it; a node that does not say is taken as full, unless it looks empty."""
+        """HD connections in use on it. A node that reports no load counts as full, unless it is closed and looks empty."""
         used = self.worker.used_hd
         if used is None:
             return 0 if self.worker.closed and self.looks_empty else self.hd
@@ -255,7 +255,7 @@ class Node:
 
 
 def alive(instances: Iterable[Instance]) -> list[Instance]:
-    """Return those that are not terminated: of these a node has exactly one."""
+    """Return the instances that are not terminated; a node has exactly one of them."""
     return [instance for instance in instances if instance.power is not Power.TERMINATED]
 
 
@@ -264,7 +264,7 @@ class UnknownNodeError(Exception):
 
 
 def find_worker(reading: Reading, node: str) -> Worker:
-    """Return the node of that name; raise UnknownNodeError, naming those there are."""
+    """Return the overflow node of that name; raise UnknownNodeError, which lists the known names, if there is none."""
     overflow = {location.overflow_location for location in reading.locations}
     for worker in reading.workers:
         if worker.name == node and worker.location in overflow:
@@ -274,9 +274,9 @@ def find_worker(reading: Reading, node: str) -> Worker:
 
 
 def has_booted(worker: Worker, launched_at: datetime) -> bool:
-    """Say whether Pexip's row speaks of this power-on, and of a node that is up and in step.
+    """Say whether Pexip's status row is from after this launch, and shows a node that is up and in sync.
 
-    The row of a node that was off stays, with old numbers: only a boot_time after the launch makes it news.
+    Pexip keeps the row of a node that was off, with old numbers: only a boot_time after the launch makes it current.
     """
     return (
         worker.boot_time is not None
@@ -297,7 +297,7 @@ def state_of(
 ) -> NodeState:
     """Name what the node is doing, from both views of it.
 
-    `just_opened` says that Headroom opened it so lately that not every node need know: it is no capacity yet.
+    `just_opened` says that Headroom opened it so lately that other nodes may not know yet: it is no capacity yet.
     """
     match instance.power:
         case Power.STOPPED:
@@ -386,7 +386,8 @@ def _twin(instance: Instance) -> Misfit:
 
 def _astray(worker: Worker, instance: Instance) -> Misfit:
     return Misfit(
-        what=f"{worker.name} ({instance.id}) is tagged pexip-cloud, but {worker.location} is no location's primary overflow",
+        what=f"{worker.name} ({instance.id}) is tagged pexip-cloud, but {worker.location} is the primary overflow "
+        "location of no location",
         advice="Set its location as primary overflow location of your always-on locations, or remove the tag.",
     )
 

@@ -14,8 +14,8 @@ from headroom.domain.fleet.fleet import (
     needs_its_address,
 )
 
-OURS_FOR = timedelta(minutes=10)  # how long after Headroom asked a change of state is taken to be its own doing
-BY_HAND = "by hand"  # who asks, where nobody said
+OURS_FOR = timedelta(minutes=10)  # a state change this soon after Headroom's request counts as Headroom's own
+BY_HAND = "by hand"  # `by` of a request that names nobody
 SWITCHED_LATELY = timedelta(hours=1)
 SEVERAL = 2  # nodes that somebody else starts and stops: one may be a person's test, two are another controller
 
@@ -29,7 +29,7 @@ class Wanted(StrEnum):
 
 
 class Action(StrEnum):
-    """What a plan has done to a node."""
+    """What a plan can change about a node."""
 
     START = "start"
     START_CLOSED = "reserve"  # it comes up closed, as a reserve: opened when it is needed, stopped if it never was
@@ -55,7 +55,7 @@ class Action(StrEnum):
 
     @property
     def takes_away(self) -> bool:
-        """Whether it takes capacity away, or holds it back."""
+        """Whether it takes capacity away, or starts a node closed."""
         return self in {Action.START_CLOSED, Action.CLOSE, Action.STOP}
 
 
@@ -82,14 +82,14 @@ class Memory:
     wanted_at: datetime | None = None  # when that changed last
     reason: str = ""
     claim: Claim | None = None
-    rests_until: datetime | None = None  # until then its workflow only waits, and may be relieved by another
+    rests_until: datetime | None = None  # until then its workflow only waits; an opening one may take its claim
     closed_at: datetime | None = None  # since when Headroom has it closed
     opened_at: datetime | None = None  # when Headroom last opened it
     failed_at: datetime | None = None  # when its last start failed
     given_up_at: datetime | None = None  # when a start that may still come up was given up
     start_asked_at: datetime | None = None  # when Headroom last asked to start its instance
     stop_asked_at: datetime | None = None  # and to stop it
-    stopped_at: datetime | None = None  # when it was last seen to have stopped, whoever stopped it
+    stopped_at: datetime | None = None  # when it last stopped, no matter who stopped it
     # Start of the current run of refused stops, which any other outcome ends, and the last of their reasons
     refused_since: datetime | None = None
     refused_why: str = ""
@@ -104,7 +104,7 @@ class Memory:
         return self.claim is not None and self.claim.runs(now)
 
     def is_relieved_by(self, action: Action, now: datetime) -> bool:
-        """Say whether an opening workflow may take the claim over from a closing or stopping one that is only waiting."""
+        """Say whether an opening workflow may take over the claim of a closing or stopping one that only waits."""
         return (
             action is Action.OPEN
             and self.claim is not None
@@ -130,7 +130,7 @@ class Hold:
 
     @property
     def what(self) -> str:
-        """What is promised: nodes by name, or so many by location."""
+        """What is promised: nodes by name, or a number of nodes per location."""
         return ", ".join(self.nodes) or ", ".join(f"{count} nodes in {place}" for place, count in self.counts.items())
 
     def covers(self, moment: datetime) -> bool:
@@ -143,16 +143,16 @@ class Hold:
 
 
 class Pausing(StrEnum):
-    """How much a pause holds still; each of them opens what Headroom has closed, first of all."""
+    """How much a pause forbids. With each kind, Headroom first opens the nodes that it has closed."""
 
     EVERYTHING = "everything"
     STOPS_ONLY = "stops only"  # nodes are started and opened as before
-    HANDING_BACK = "handing back"  # everything; what is stopped is opened, too, for whoever starts it next
+    HANDING_BACK = "handing back"  # everything; stopped nodes are opened, too, so that their next start takes calls
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pause:
-    """What holds Headroom still, why, and who wants it."""
+    """A pause: its reason, who asked for it, since when, and what it forbids."""
 
     reason: str
     by: str = ""
@@ -165,7 +165,7 @@ class Pause:
         return self.holding is Pausing.STOPS_ONLY
 
     def forbids(self, action: Action) -> bool:
-        """Say whether it forbids an action; opening what Headroom closed is right at any time."""
+        """Say whether the pause forbids an action; it never forbids opening a node that Headroom closed."""
         return action is not Action.OPEN and not (action is Action.START and self.still_starts)
 
 
@@ -182,13 +182,13 @@ class Commitments:
         return next((memory for memory in self.memories if memory.node == node), Memory(node=node))
 
     def just_opened(self, replication: timedelta, now: datetime) -> frozenset[str]:
-        """Name the nodes that Headroom opened so lately that not every node need know of it."""
+        """Return the nodes that Headroom opened so lately that other nodes may not know of it yet."""
         return frozenset(
             memory.node for memory in self.memories if memory.opened_at and now - memory.opened_at < replication
         )
 
     def switched_by_others(self, now: datetime) -> tuple[str, ...]:
-        """Name the nodes that somebody else started or stopped lately, if they are so many that it is no accident."""
+        """Return the nodes that somebody else switched within the last hour; empty if they are fewer than `SEVERAL`."""
         lately = tuple(
             memory.node
             for memory in self.memories
@@ -245,7 +245,7 @@ def judge_start(
     match instance.power:
         case Power.STOPPED | Power.STOPPING if waited > timedelta(seconds=30):
             why = instance.state_reason or "EC2 gives no reason"
-            return Verdict(progress=Progress.FAILED, reason=f"It fell back to {instance.power}: {why}")
+            return Verdict(progress=Progress.FAILED, reason=f"It went back to {instance.power}: {why}")
         case Power.SHUTTING_DOWN | Power.TERMINATED:
             return Verdict(progress=Progress.FAILED, reason="Its instance was terminated")
         case Power.RUNNING if has_booted(worker, instance.launched_at):
@@ -254,23 +254,23 @@ def judge_start(
             missing = _missing(worker, instance)
             return Verdict(progress=Progress.FAILED, reason=f"It did not serve within {minutes}: {missing}")
         case _ if not reserve and _may_open_while_it_boots(worker, instance):
-            return Verdict(progress=Progress.CLOSED, reason="It was to come up closed, and is needed already")
+            return Verdict(progress=Progress.CLOSED, reason="It was to come up closed, but is needed now")
         case _:
             return Verdict(progress=Progress.BOOTING, reason=_missing(worker, instance))
 
 
 def _may_open_while_it_boots(worker: Worker, instance: Instance) -> bool:
-    """Headroom has it closed, and not because its new public address may have to be corrected first."""
+    """Say whether Headroom closed the node, and its address need not be corrected before it is opened."""
     return worker.closed_by_us and worker.static_nat_address in {None, "", instance.public_ip}
 
 
 def _judge_booted(worker: Worker, instance: Instance, *, reserve: bool) -> Verdict:
     if worker.upgrading:
-        return Verdict(progress=Progress.BOOTING, reason=f"Pexip upgrades it ({worker.upgrade_status})")
+        return Verdict(progress=Progress.BOOTING, reason=f"Pexip is upgrading it ({worker.upgrade_status})")
     if needs_its_address(worker, instance):
         return Verdict(
             progress=Progress.WRONG_ADDRESS,
-            reason=f"Its public address is now {instance.public_ip}, Pexip still says {worker.static_nat_address}",
+            reason=f"Its public address is {instance.public_ip}, but Pexip has {worker.static_nat_address}",
         )
     if worker.maintenance_mode_configured and reserve:
         hd = worker.max_hd_calls
@@ -278,17 +278,17 @@ def _judge_booted(worker: Worker, instance: Instance, *, reserve: bool) -> Verdi
     if worker.maintenance_mode_configured:
         return Verdict(progress=Progress.CLOSED, reason="It has booted and is still in maintenance mode")
     if worker.maintenance_mode:
-        return Verdict(progress=Progress.BOOTING, reason="It leaves maintenance mode")
+        return Verdict(progress=Progress.BOOTING, reason="It is leaving maintenance mode")
     return Verdict(progress=Progress.SERVING, reason=f"It serves {worker.max_hd_calls} HD connections")
 
 
 def _missing(worker: Worker, instance: Instance) -> str:
     if instance.power is not Power.RUNNING:
-        return f"EC2 says {instance.power}"
+        return f"Its instance is {instance.power}"
     if worker.boot_time is None or worker.boot_time < instance.launched_at - CLOCK_SKEW:
-        return "Pexip has not heard from it since it was switched on"
+        return "Pexip has not heard from it since it was started"
     if worker.alarm:
         return f"Pexip cannot reach it ({worker.alarm})"
     if not is_in_step(worker.sync_status):
-        return f"It is not in step with the Management Node ({worker.sync_status})"
+        return f"It is not in sync with the Management Node ({worker.sync_status})"
     return "Pexip does not know its capacity yet"

@@ -7,13 +7,13 @@ from headroom.domain.policy import Policy
 
 
 def threshold(policy: Policy, reading: Reading, location: str) -> int:
-    """Return how few HD connections may be free: the location's own, else everywhere's, else Pexip's."""
+    """Return the threshold in free HD connections: the location's own, else the policy's, else Pexip's."""
     everywhere = reading.settings.bursting_threshold if policy.threshold is None else policy.threshold
     return policy.thresholds.get(location, everywhere)
 
 
 def minimum_lifetime(policy: Policy, reading: Reading) -> timedelta:
-    """Return how long a node stays on at the least."""
+    """Return how long a node stays on at least."""
     if policy.minimum_lifetime is None:
         return timedelta(minutes=reading.settings.bursting_min_lifetime)
     return policy.minimum_lifetime

@@ -1,4 +1,4 @@
-"""How much is used and free in each location, counted from nodes that are on, and how that went lately."""
+"""How much is used and free in each location, counted from nodes that are on, now and in the last minutes."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ from headroom.domain.policy import Policy
 
 TRAIL = timedelta(minutes=16)
 TRAIL_STEP = timedelta(seconds=45)
-NEARLY_FULL = 2  # HD connections by which a location may have more free than the fullest, and still overflow
+NEARLY_FULL = 2  # a location with at most this many more free HD connections than the fullest counts as full
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,12 +35,12 @@ class Load:
 
     @property
     def percent(self) -> float:
-        """Media load."""
+        """Media load in percent."""
         return 100 * self.used / self.hd if self.hd else 0.0
 
 
 def principal_loads(reading: Reading) -> dict[str, Load]:
-    """Return the load of every location that overflows into another; one whose nodes say nothing is left out."""
+    """Return the load of every location that overflows into another, except those whose nodes report no load."""
     workers: dict[str, list[Worker]] = {
         location.name: []
         for location in sorted(reading.locations, key=lambda place: place.name)
@@ -94,8 +94,8 @@ def follow(
 ) -> tuple[Demand, ...]:
     """Return the trail with the present load of each principal location: its own, and its share of the overflow's.
 
-    Nobody says where a call on an overflow node came from. More of them are taken to come from the locations with the
-    least free, by their size; when there are fewer, each is taken to have lost its share.
+    Pexip does not say which location a call on an overflow node came from. New ones are assigned to the locations with
+    the fewest free connections, in proportion to their size. When calls end, each location loses its share.
     """
     before = {demand.location: demand for demand in trail}
     present: list[Demand] = []
@@ -126,7 +126,7 @@ def follow(
 
 
 def _thinned(trail: Sequence[Demand], now: datetime) -> Iterator[Demand]:
-    """Yield what is not too old and at least most of a minute apart: near a threshold readings come closer."""
+    """Yield entries that are not too old and at least `TRAIL_STEP` apart; near a threshold readings are more frequent."""
     last: datetime | None = None
     for demand in sorted(trail, key=lambda demand: (demand.at, demand.location)):
         if now - TRAIL <= demand.at < now and (last is None or demand.at == last or demand.at - last >= TRAIL_STEP):

@@ -8,8 +8,8 @@ from enum import StrEnum
 from headroom.domain.fleet.fleet import Node, NodeState, Power
 from headroom.domain.fleet.lifecycle import OURS_FOR, Commitments, Memory, was_ours
 
-OVERDUE = timedelta(minutes=5)  # after the end of its lease a workflow that nobody relieved may be merely slow
-MESSAGE_TAKES = timedelta(minutes=2)  # until EC2's message of a change of state has been written down
+OVERDUE = timedelta(minutes=5)  # a workflow may only be slow until this long after its lease ended
+MESSAGE_TAKES = timedelta(minutes=2)  # until EC2's message about a state change has been recorded
 
 
 class Found(StrEnum):
@@ -25,7 +25,7 @@ class Found(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Finding:
-    """One thing that does not fit; `what` is empty where it is no surprise, and only has to be written down."""
+    """One difference. `what` is empty if it is expected and only has to be recorded; otherwise it is shown as an issue."""
 
     found: Found
     node: str
@@ -39,7 +39,7 @@ class Finding:
 def reconcile(
     nodes: Sequence[Node], commitments: Commitments, now: datetime, *, is_read: bool = True
 ) -> Iterator[Finding]:
-    """Compare what is there with what is remembered; `is_read` says that EC2 has told what is there."""
+    """Compare the nodes with what the ledger remembers; `is_read` says that EC2 could be read."""
     memories = {memory.node: memory for memory in commitments.memories}
     if is_read:
         there = {node.name for node in nodes}
@@ -57,13 +57,13 @@ def reconcile(
             yield Finding(
                 found=Found.NO_WORKFLOW,
                 node=memory.node,
-                what=f"The workflow {memory.claim.token} on {memory.node} ended without a word",
-                advice="Its claim is taken back and the next plan decides anew. The execution's history says what happened.",
+                what=f"The workflow {memory.claim.token} on {memory.node} ended without a result",
+                advice="Headroom frees its claim, and the next plan decides again. See the execution in Step Functions.",
             )
 
 
 def _lifetimes(node: Node, memory: Memory, now: datetime) -> Iterator[Finding]:
-    """Whoever switched a node on or off, its lifetimes shall be right."""
+    """Yield what corrects a node's lifetimes, no matter who switched it on or off."""
     launched_at = node.instance.launched_at
     is_on = node.instance.power in {Power.PENDING, Power.RUNNING}
     is_off = not is_on and node.state is not NodeState.STOPPING
@@ -80,8 +80,8 @@ def _lifetimes(node: Node, memory: Memory, now: datetime) -> Iterator[Finding]:
             node=node.name,
             launched_at=launched_at,
             by_others=by_others,
-            what=f"{node.name} runs since {launched_at:%H:%M} UTC and nobody wrote it down" if unseen else "",
-            advice="Its lifetime is written now; who started it is not known.",
+            what=f"{node.name} has run since {launched_at:%H:%M} UTC, but the ledger missed it" if unseen else "",
+            advice="Headroom records its lifetime now. It is not known who started it.",
         )
 
 
@@ -92,13 +92,13 @@ def _left_open(memory: Memory, launched_at: datetime, now: datetime) -> Finding:
         node=memory.node,
         launched_at=launched_at,
         by_others=not ours,
-        what="" if ours else f"{memory.node} is off, and nobody wrote down that it stopped",
-        advice="Its lifetime ends now in the ledger. Calls on it were cut unless it was empty: ask who stopped it.",
+        what="" if ours else f"{memory.node} is off, but the ledger missed its stop",
+        advice="Headroom ends its lifetime in the ledger now. If it carried calls, they were cut: find out who stopped it.",
     )
 
 
 def _openness(node: Node, memory: Memory) -> Iterator[Finding]:
-    """What a person opened or closed while no workflow was at work there."""
+    """Yield a finding if a person opened or closed the node while no workflow had the claim."""
     if memory.claim is not None:
         return
     if node.closed_by_us and memory.closed_at is None:

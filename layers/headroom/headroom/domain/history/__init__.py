@@ -1,1 +1,1 @@
-"""What is kept of it: the chain of plans."""
+"""What is kept: events, lifetimes, decisions, and the chain of plans."""

@@ -21,7 +21,7 @@ class Link:
 
     @property
     def digest(self) -> str:
-        """What names this plan, and with it all before it."""
+        """The digest that identifies this plan and all plans before it."""
         before = self.previous_at.isoformat() if self.previous_at else ""
         return digest_of(f"{self.number}|{self.at.isoformat()}|{self.content}|{self.previous}|{before}".encode())
 
@@ -57,12 +57,12 @@ def after(head: Head | None, at: datetime, content: bytes) -> Link:
 
 @dataclass(slots=True)
 class Examined:
-    """What an examination has come by so far."""
+    """What an examination has seen so far."""
 
     plans: int = 0
     first: Link | None = None
     last: Link | None = None
-    expired: int = 0  # plans that are past their time, and are gone as they should be
+    expired: int = 0  # plans that expired and were deleted, as intended
 
 
 def examine(
@@ -74,8 +74,8 @@ def examine(
 ) -> Iterator[str]:
     """Yield what is wrong with the chain, in words; `oldest` is the time before which plans have expired.
 
-    What has expired may be there or not, in any order: it is counted, and no loss; one that is missing later is. Plans may be
-    written meanwhile: those after the `newest` have no head yet.
+    An expired plan may be there or not; it is counted, and is no loss. A later plan that is missing is a loss. Plans may be
+    written during the examination: those after the `newest` have no head yet.
     """
     for kept in plans:
         link = kept.link
@@ -105,7 +105,7 @@ def _between(before: Link, link: Link) -> Iterator[str]:
         plans = "a plan" if missing == 1 else f"{missing} plans"
         yield f"Missing: {plans} between {_time(before.at)} and {_time(link.at)}."
     elif missing < 0 or link.previous != before.digest:
-        yield f"Changed: the plan of {_time(link.at)} followed another than the one of {_time(before.at)} that is there."
+        yield f"Changed: the plan of {_time(link.at)} does not follow the plan of {_time(before.at)} that is in the ledger."
 
 
 def _at_the_end_of_a_day(last: Link, heads: Mapping[date, Head]) -> Iterator[str]:

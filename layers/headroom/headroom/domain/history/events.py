@@ -9,7 +9,7 @@ from headroom.domain.fleet.lifecycle import Action
 from headroom.domain.planning.issues import Issue, Trouble
 from headroom.domain.planning.plans import Plan
 
-HEADROOM = "Headroom"  # who did what nobody else did
+HEADROOM = "Headroom"  # `by` of what Headroom did itself
 
 
 class Kind(StrEnum):
@@ -75,7 +75,7 @@ class Kind(StrEnum):
 
     @classmethod
     def wanted(cls, action: Action) -> "Kind":
-        """Return the kind of what a plan, or a person, wants of a node."""
+        """Return the kind of event that says what a plan or a person wants of a node."""
         return cls(f"{action} wanted")
 
     @classmethod
@@ -86,10 +86,10 @@ class Kind(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Event:
-    """Something that happened: to what, why, and who did it.
+    """Something that happened: what it concerns, why it happened, and who did it.
 
-    `topic` is the kind of an issue, `about` what it is of where that is no node: a location, a source of news. `id` tells
-    one event from another: its key in the ledger, empty until it is written.
+    `topic` is the kind of an issue. `about` is what the issue concerns if it is no node: a location, Pexip or EC2. `id`
+    is the event's key in the ledger, empty until it is written.
     """
 
     at: datetime
@@ -103,12 +103,12 @@ class Event:
 
     @property
     def subject(self) -> str:
-        """What it is of: all that have the same are told together."""
+        """The issue's kind, else the event's kind; people are told together of all events with the same subject."""
         return self.topic or self.kind
 
 
 def news_of(before: Plan | None, after: Plan, now: datetime) -> Iterator[Event]:
-    """Yield what a plan's issues tell beside the last one's: new ones, those that are over, and why it holds still."""
+    """Yield events for issues that are new or over since the last plan, and for a new reason to change nothing."""
     known = {issue.same: issue for issue in before.issues} if before else {}
     there = {issue.same: issue for issue in after.issues}
     nodes = {node.name for made in (before, after) if made for node in made.nodes}

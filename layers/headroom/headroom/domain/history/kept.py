@@ -4,7 +4,7 @@ from datetime import timedelta
 
 PLANS = timedelta(days=35)  # readings and plans in full
 HISTORY = timedelta(days=400)  # load samples, lifetimes, events, calls turned away, how large recurring meetings were
-ROOMS = timedelta(days=60)  # how large the meetings of one room were, which may have been made for one meeting
+ROOMS = timedelta(days=60)  # sizes of the meetings in one room, which may exist for one meeting only
 HOLDS = timedelta(days=1)  # a promise, after its end
 
 

@@ -8,7 +8,7 @@ HOUR = timedelta(hours=1)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Lifetime:
-    """One power-on of a node; what is None is not known, or has not come yet.
+    """One power-on of a node; None means not known, or not happened yet.
 
     `serving_at` is when it could take calls, `boot_seconds` how long that took from the start command on, `hd` how many HD
     connections it offered then.

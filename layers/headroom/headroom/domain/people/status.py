@@ -1,4 +1,4 @@
-"""What there is to see at one moment: locations, nodes, promises, issues, each in an operator's words."""
+"""The status at one moment: locations, nodes, promises and issues, each in an operator's words."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -24,7 +24,7 @@ class Level(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Place:
-    """A location: HD connections on its open nodes, and what is on its way; `threshold` is how few may be free."""
+    """A location: HD connections on its open nodes, and what is on its way; `threshold` is in free HD connections."""
 
     location: str
     overflows_into: str
@@ -36,14 +36,14 @@ class Place:
     reserve: int
     threshold: int
     level: Level
-    need: str  # why more than that is wanted, if it is
+    need: str  # why more capacity is needed, empty if it is not
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Seen:
-    """An overflow node: `since` when it is what it is, `on_since` its power-on, `why` what is wanted of it and why.
+    """An overflow node: `since` is when it entered its state, `on_since` its power-on, `why` the reason for what is wanted.
 
-    `stays` says why the newest plan neither closes nor stops it, of one that is on.
+    `stays` says why the newest plan neither closes nor stops it, if it is on.
     """
 
     name: str
@@ -81,7 +81,7 @@ class Status:
 
     @property
     def is_old(self) -> bool:
-        """Nobody has read Pexip lately: what is shown may be wrong."""
+        """Whether the reading of Pexip is so old that what is shown may be wrong."""
         return self.age > OLD.total_seconds()
 
     def nodes_by_state(self) -> dict[NodeState, int]:
@@ -166,7 +166,7 @@ _DOING = {
 
 
 def _since(node: NodeSummary, memory: Memory) -> datetime | None:
-    """When it became what it is, as far as the ledger knows."""
+    """Return since when the node has been in its state, as far as the ledger knows."""
     match node.state:
         case NodeState.CLOSED:
             return memory.closed_at

@@ -1,7 +1,7 @@
 """Decide which events are notified and when: starts are batched, storms are rate-limited, nothing is lost.
 
-What cannot wait passes at once. Everything else is gathered: a problem is told when it begins, at most once a quarter of
-an hour while it goes on, and once more when it has been over for a while.
+Urgent events are sent at once. All others are gathered: a problem is told when it begins, at most once a quarter of
+an hour while it lasts, and once more when it has been over for a while.
 """
 
 from collections import Counter
@@ -13,23 +13,23 @@ from enum import StrEnum
 from headroom.domain.history.events import Event, Kind
 from headroom.domain.planning.issues import Trouble
 
-AGAIN = timedelta(minutes=15)  # the same problem is told no sooner
+AGAIN = timedelta(minutes=15)  # people are told of the same problem at most this often
 OVER_FOR = timedelta(minutes=5)  # how long it must be over before that is told: it may come back
 QUIET, LONGEST = timedelta(minutes=3), timedelta(minutes=10)  # news waits for more of its kind, but not for ever
-MOST = 3  # messages in a quarter of an hour, those that cannot wait aside
-NAMED = 8  # nodes that are named, and reasons; of more the number is given
-KEPT = 200  # happenings that are remembered one by one until they are told
+MOST = 3  # messages in a quarter of an hour, not counting urgent ones
+NAMED = 8  # most nodes or reasons that a message names; it counts the others
+KEPT = 200  # most events that are kept one by one until they are sent
 SUBJECT = 100  # ASCII characters: Amazon SNS takes no more
 
 
 class Weight(StrEnum):
-    """How much people want to know of it."""
+    """How urgently people are told of an event."""
 
     URGENT = "urgent"
     PROBLEM = "problem"
     OVER = "over"
     NEWS = "news"
-    SILENT = "silent"  # it is in the history
+    SILENT = "silent"  # only in the history
 
 
 WEIGHTS = {  # of every kind of event
@@ -63,7 +63,7 @@ TITLES: dict[str, str] = {  # of every kind of event that is told, and of every 
     Kind.PROMISE_MISSED: "promise missed",
     Kind.PROMISE_REFUSED: "promise refused",
     Kind.CONTROL_REFUSED: "control refused",
-    Kind.HELD_STILL: "holds still",
+    Kind.HELD_STILL: "held still",
     Kind.GIVEN_UP: "starts given up",
     Kind.SERVING: "started",
     Kind.IN_RESERVE: "started as a reserve",
@@ -74,40 +74,40 @@ TITLES: dict[str, str] = {  # of every kind of event that is told, and of every 
     Trouble.PAUSED: "paused",
     Trouble.TWO_CONTROLLERS: "control refused",
     Trouble.INCOMPLETE: "Pexip's answer is incomplete",
-    Trouble.MISFIT: "nodes and instances do not fit",
+    Trouble.MISFIT: "nodes and instances do not match",
     Trouble.NO_NODES: "there are no overflow nodes",
     Trouble.NOT_ENOUGH: "not enough nodes",
-    Trouble.NOT_WRITTEN_DOWN: "switched by somebody else",
+    Trouble.NOT_WRITTEN_DOWN: "a change that the ledger missed",
     Trouble.DOES_NOT_SERVE: "on but not serving",
     Trouble.CLOSED_BY_OTHERS: "closed by others",
     Trouble.LEFT_CLOSED: "left closed",
     Trouble.UPGRADED: "being upgraded",
     Trouble.MOVED: "public address has changed",
-    Trouble.STUCK: "cannot be stopped, or hangs",
+    Trouble.STUCK: "cannot be stopped, or is stuck",
     Trouble.DATABASE: "takes part in the distributed database",
-    Trouble.OTHER: "something else is amiss",
+    Trouble.OTHER: "another problem",
 }
 DOES: dict[str, str] = {
-    Kind.PROMISE_MISSED: "It goes on trying until the promise ends; where it was for a number of nodes, with others where one "
-    "fails.",
+    Kind.PROMISE_MISSED: "It keeps trying until the promise ends. If a number of nodes was promised, it starts another node "
+    "when one fails.",
     Kind.PROMISE_REFUSED: "Nothing: no node was started for it.",
-    Kind.CONTROL_REFUSED: "It closes and stops nothing until that is over; whether it still starts, the sentence above says. "
-    "What is on stays on, what is open stays open.",
-    Kind.GIVEN_UP: "It starts the next candidate where capacity is needed, and tries this node again later. Should it come up "
-    "after all it comes up closed, is proved empty and stopped.",
+    Kind.CONTROL_REFUSED: "It closes and stops nothing until that is over. The sentence above says whether it still starts "
+    "nodes. Nodes that are on stay on, open nodes stay open.",
+    Kind.GIVEN_UP: "It starts another node where capacity is needed, and tries this node again later. If this node still "
+    "comes up, it stays closed; Headroom proves it empty and stops it.",
 }
 SHOULD: dict[str, str] = {
     Kind.PROMISE_MISSED: "Look at the nodes named above with `headroom why`; docs/operating.md, «Promise missed».",
-    Kind.PROMISE_REFUSED: "Correct the schedule's parameters, or begin it by hand with `headroom start`.",
+    Kind.PROMISE_REFUSED: "Correct the schedule's parameters, or start the nodes by hand with `headroom start`.",
     Kind.CONTROL_REFUSED: "See `headroom issues`; docs/operating.md, «Control refused».",
-    Kind.GIVEN_UP: "Where EC2 refuses, its words are above; where a node did not serve, look at its console in EC2. "
+    Kind.GIVEN_UP: "If EC2 refused the start, its message is above. If a node did not serve, look at its console in EC2. "
     "docs/operating.md, «Start failures».",
 }
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Problem:
-    """Something amiss, as people know it: `there` names what it is of now, `fresh` is what they were not told yet."""
+    """A problem that people are told of: `there` names what has it now, `fresh` are its events that were not sent yet."""
 
     subject: str
     begun: datetime
@@ -115,16 +115,16 @@ class Problem:
     told: datetime | None = None
     there: tuple[str, ...] = ()
     fresh: tuple[Event, ...] = ()
-    more: int = 0  # that are fresh, too, and not kept one by one
+    more: int = 0  # further fresh events, beyond those that are kept one by one
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Memo:
-    """What is remembered from one look to the next."""
+    """What is remembered from one run of `notify` to the next."""
 
     problems: tuple[Problem, ...] = ()
     news: tuple[Event, ...] = ()
-    unsent: tuple["Message", ...] = ()  # that could not be sent: first of all the next time
+    unsent: tuple["Message", ...] = ()  # messages that could not be sent; the next run sends them first
     sent: tuple[datetime, ...] = ()
     looked: datetime | None = None
     seen: tuple[tuple[str, datetime], ...] = ()  # ids that were taken already, while they may come again
@@ -143,7 +143,7 @@ class Message:
 def tell(
     happened: Iterable[Event], memo: Memo, now: datetime, keep: timedelta, clock_of: Callable[[datetime], str]
 ) -> tuple[list[Message], Memo]:
-    """Return what people are to be told now, and what to remember; what was taken within `keep` is not taken again."""
+    """Return the messages to send now, and what to remember. An event that was taken within `keep` is not taken again."""
     known = {seen for seen, _ in memo.seen}
     worth = (one for one in happened if WEIGHTS[one.kind] is not Weight.SILENT and one.id not in known)
     fresh = sorted(worth, key=lambda one: (one.at, one.id))
@@ -177,7 +177,7 @@ def _taken(memo: Memo, one: Event) -> Memo:
             return replace(memo, news=(*memo.news, one)[-KEPT:])
         case Weight.PROBLEM | Weight.OVER:
             return _with_problem(memo, one)
-        case Weight.URGENT if one.topic:  # it was told as it came, and its end will be
+        case Weight.URGENT if one.topic:  # it was sent at once; its end will be sent, too
             told = Problem(subject=one.topic, begun=one.at, last=one.at, told=one.at, there=(one.node or one.about,))
             return replace(memo, problems=(*(each for each in memo.problems if each.subject != one.topic), told))
         case _:
@@ -205,7 +205,7 @@ def _is_due(problem: Problem, now: datetime) -> bool:
 
 
 def _is_over(problem: Problem, now: datetime) -> bool:
-    """Issues end with a word of their own; any other problem is over when it has not come again for a while."""
+    """An issue ends with an event of its own; any other problem is over when it has not recurred for a while."""
     is_issue = problem.subject not in WEIGHTS
     if is_issue and problem.there:
         return False
@@ -257,13 +257,13 @@ def _gathered(
 
 
 def _cut(lines: Sequence[str], more: int = 0) -> list[str]:
-    """The first lines, and how many more there are."""
+    """Return the first lines, and how many more there are."""
     left = len(lines) - NAMED + more if len(lines) > NAMED else more
     return [*lines[:NAMED], *([f"… and {left} more: `headroom history`."] if left else [])]
 
 
 def _sequel(kind: str) -> list[str]:
-    """What Headroom does now, and what to do."""
+    """Return the lines that say what Headroom does now and what people should do."""
     does, should = DOES.get(kind), SHOULD.get(kind)
     return [
         *([f"What Headroom does now: {does}"] if does else []),

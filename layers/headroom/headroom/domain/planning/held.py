@@ -1,4 +1,4 @@
-"""What promises hold now: nodes by name, and numbers of nodes by overflow location."""
+"""The nodes that promises hold now: by name, or as a number per overflow location."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass

@@ -17,7 +17,7 @@ TOO_LONG = timedelta(minutes=30)
 
 
 class Trouble(StrEnum):
-    """What kind of thing an issue is: with what it is about, it says whether it is the same issue as a minute ago."""
+    """The kind of an issue. Two issues of the same kind and `about` are the same issue at two times."""
 
     NO_NEWS = "no news"
     PAUSED = "paused"
@@ -39,7 +39,7 @@ class Trouble(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Issue:
-    """Something an operator should know: what it is, and what to do; `about` is a node or a location, if it is one's."""
+    """Something an operator should know: what it is, and what to do. `about` is the node or location, if there is one."""
 
     what: str
     advice: str
@@ -48,7 +48,7 @@ class Issue:
 
     @property
     def same(self) -> tuple[str, str]:
-        """What stays the same while its numbers change from minute to minute."""
+        """The issue's key; it stays the same while the numbers in its text change."""
         return self.kind, self.about or (self.what if self.kind in {Trouble.MISFIT, Trouble.INCOMPLETE} else "")
 
 
@@ -61,7 +61,7 @@ def issues_of(situation: Situation) -> Iterator[Issue]:
             kind=Trouble.NO_NEWS,
             about=source,
             what=f"No news from {source} for {age:.0f} min: {situation.observation.unreachable}",
-            advice="Headroom holds still meanwhile: nothing is closed or stopped; only promised nodes are started.",
+            advice="Meanwhile Headroom closes and stops nothing, and starts only promised nodes.",
         )
     yield from _issues_of_ourselves(situation)
     for problem in situation.reading.problems:
@@ -74,7 +74,7 @@ def issues_of(situation: Situation) -> Iterator[Issue]:
         yield Issue(
             kind=Trouble.NO_NODES,
             what="There are no overflow nodes",
-            advice="Tag their instances with pexip-cloud = the Management Node's hostname, as Pexip's guide says.",
+            advice="Tag the nodes' instances with pexip-cloud = the Management Node's hostname, as Pexip's guide says.",
         )
     for node in situation.fleet.nodes:
         yield from _issues_of_node(node)
@@ -83,36 +83,36 @@ def issues_of(situation: Situation) -> Iterator[Issue]:
             yield Issue(
                 kind=Trouble.LEFT_CLOSED,
                 about=node.name,
-                what=f"{node.name} was closed by Headroom, which does not control it in {situation.policy.mode} mode",
+                what=f"{node.name} was closed by Headroom, which opens no node by itself in {situation.policy.mode} mode",
                 advice=f"Open it with `headroom open {node.name}`, or take it out of maintenance mode in Pexip.",
             )
 
 
 def _issues_of_ourselves(situation: Situation) -> Iterator[Issue]:
-    """What holds Headroom still, and what it had not written down."""
+    """Yield issues about a pause, another controller, a wrong mode, and changes that the ledger missed."""
     if situation.commitments.pause:
         by = f" by {situation.commitments.pause.by}" if situation.commitments.pause.by else ""
         yield Issue(
             kind=Trouble.PAUSED,
             what=f"Headroom is paused{by}: {situation.commitments.pause.reason}",
-            advice="It opens what it has closed and then "
-            + ("only starts and opens" if situation.commitments.pause.still_starts else "changes nothing")
+            advice="Headroom opens the nodes that it has closed. After that it "
+            + ("only starts and opens nodes" if situation.commitments.pause.still_starts else "changes nothing")
             + ". Resume with `headroom resume`.",
         )
     if situation.may.switched_by_others:
         yield Issue(
             kind=Trouble.TWO_CONTROLLERS,
             what=others_switch(situation.may.switched_by_others),
-            advice="Headroom closes and stops nothing until an hour has passed without. Find the other controller and "
-            "switch it off; Headroom goes on starting what is needed.",
+            advice="Headroom closes and stops nothing until this has not happened for an hour. It still starts nodes that "
+            "are needed. Find the other controller and switch it off.",
         )
     if situation.may.conflict:
         yield Issue(
             kind=Trouble.TWO_CONTROLLERS,
             about="mode",
             what=situation.may.conflict,
-            advice="Nothing is changed meanwhile: no node is started, whatever is needed. "
-            "`headroom hand-over` and `headroom hand-back` switch with checks.",
+            advice="Meanwhile Headroom changes nothing and starts no node, even if capacity is needed. To change the mode "
+            "and Pexip's setting together, use `headroom hand-over` or `headroom hand-back`.",
         )
     is_read = bool(situation.observation.instances)
     for finding in reconcile(situation.fleet.nodes, situation.commitments, situation.now, is_read=is_read):
@@ -121,7 +121,7 @@ def _issues_of_ourselves(situation: Situation) -> Iterator[Issue]:
 
 
 def _issues_of_what_hangs(situation: Situation, node: Node) -> Iterator[Issue]:
-    """What should have ended long ago."""
+    """Yield issues about stops, openings and upgrades that take too long, and about changed addresses."""
     memory = situation.memory(node)
     refused = (situation.now - memory.refused_since) if memory.refused_since else timedelta()
     if refused >= TOO_LONG and memory.wanted is Wanted.OFF and node.state in ON:
@@ -130,8 +130,8 @@ def _issues_of_what_hangs(situation: Situation, node: Node) -> Iterator[Issue]:
             about=node.name,
             what=f"{node.name} has not been needed for {refused / MINUTE:.0f} min, and cannot be stopped: "
             f"{memory.refused_why}",
-            advice="It costs money and nothing else. Headroom tries again every few minutes; docs/safety.md says what "
-            "each rule demands.",
+            advice="This costs money, but harms no call. Headroom tries again every few minutes; docs/safety.md "
+            "explains each rule.",
         )
     asked = memory.stop_asked_at
     if node.state is NodeState.STOPPING and asked and situation.now - asked >= TOO_LONG:
@@ -139,28 +139,28 @@ def _issues_of_what_hangs(situation: Situation, node: Node) -> Iterator[Issue]:
             kind=Trouble.STUCK,
             about=node.name,
             what=f"{node.name} has been stopping for {(situation.now - asked) / MINUTE:.0f} min",
-            advice="It cannot be started meanwhile. Look at it in EC2; an instance that hangs can be force-stopped there.",
+            advice="It cannot be started until it has stopped. Look at it in EC2; there you can force-stop a stuck instance.",
         )
     if situation.hangs(node):
         yield Issue(
             kind=Trouble.STUCK,
             about=node.name,
-            what=f"{node.name} is open in Pexip's configuration, and its status still says maintenance mode",
-            advice="It is not counted. Look at the node's alarms in Pexip, and whether it is in step; restart it if not.",
+            what=f"{node.name} is open in Pexip's configuration, but its status still says maintenance mode",
+            advice="It does not count as capacity. Check its alarms and sync status in Pexip; restart it if it is not in sync.",
         )
     if node.state is NodeState.UPGRADING:
         yield Issue(
             kind=Trouble.UPGRADED,
             about=node.name,
             what=f"{node.name} is being upgraded by Pexip ({node.worker.upgrade_status})",
-            advice="It is neither counted nor touched until that is over; if it never is, look at the upgrade in Pexip.",
+            advice="Headroom neither counts nor changes it until the upgrade ends. If that takes too long, look at it in Pexip.",
         )
     if node.closed_by_us and node.state in ON and needs_its_address(node.worker, node.instance):
         now, then = node.instance.public_ip, node.worker.static_nat_address
         yield Issue(
             kind=Trouble.MOVED,
             about=node.name,
-            what=f"{node.name} has the public address {now}, and Pexip still says {then}",
+            what=f"{node.name} has the public address {now}, but its static NAT address in Pexip is {then}",
             advice="It stays closed. Headroom corrects the address when it opens the node; while paused it does not.",
         )
 
@@ -171,7 +171,7 @@ def _issues_of_node(node: Node) -> Iterator[Issue]:
             kind=Trouble.DOES_NOT_SERVE,
             about=node.name,
             what=f"{node.name} is on but does not serve",
-            advice="It is not counted and not stopped, as Pexip cannot say that it is empty. Look at its console.",
+            advice="It is not counted, and not stopped, as Pexip cannot confirm that it is empty. Look at its console in EC2.",
         )
     if node.closed_by_others:
         why = node.worker.maintenance_mode_reason or "no reason given"

@@ -1,4 +1,4 @@
-"""How long ahead a plan must look: how long a start takes here, as measured, and an opening."""
+"""Lead times: how long a start takes in a location, as measured, and how long an opening takes."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -12,7 +12,7 @@ from headroom.domain.policy import Policy
 
 LATER = timedelta(minutes=8)  # a node needed again this soon after a boot is cheaper left on than started anew
 OVERDUE = timedelta(minutes=2)  # a start that takes this much longer than the 95th percentile is no longer counted on
-ENOUGH_BOOTS = 5  # measured boot times, before they say more than the policy's own figure
+ENOUGH_BOOTS = 5  # measured boot times needed before they replace policy.boot_time
 
 
 @dataclass
@@ -41,21 +41,21 @@ class Leads:
         return self._measured[location]
 
     def boot_time(self, location: str) -> timedelta:
-        """Return the same; policy.boot_time until enough were measured."""
+        """Return the measured boot time; policy.boot_time until enough boots were measured."""
         return self.measured_boot_time(location) or self.policy.boot_time
 
     def is_overdue(self, node: Node) -> bool:
-        """A node that boots longer than is usual here: it may come up yet, but another takes its place."""
+        """Say whether a node boots longer than usual here. It may still come up, but another node takes its place."""
         usual = self.measured_boot_time(node.location)
         return usual is not None and self.now - node.instance.launched_at > usual + OVERDUE
 
     def to_boot(self, location: str) -> timedelta:
-        """Return how long until a node serves that the next plan starts."""
+        """Return the time until a node that the next plan starts is serving."""
         return self.boot_time(location) + self.policy.tick
 
     @property
     def to_open(self) -> timedelta:
-        """How long until a closed node takes calls that the next plan opens."""
+        """The time until a closed node that the next plan opens takes calls."""
         return self.policy.replication + self.policy.tick
 
 

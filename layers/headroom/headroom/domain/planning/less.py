@@ -1,4 +1,4 @@
-"""Where less is needed: stop what is closed and looks empty, close what is not needed, and say why the others stay on."""
+"""Where less is needed: stop closed nodes that look empty, close nodes that are not needed, and say why others stay on."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from math import ceil
@@ -13,7 +13,7 @@ from headroom.domain.safety.safety import gap, witnessed_at
 
 
 def less(situation: Situation, need: Need) -> Iterator[Change | Left]:
-    """Yield what may go of a location's nodes, and why each other one may not."""
+    """Yield which nodes of a location to stop or close, and for each other node why it stays."""
     yield from _stops(situation, need)
     yield from _closes(situation, need)
 
@@ -33,7 +33,7 @@ def _stops(situation: Situation, need: Need) -> Iterator[Change | Left]:
             node=node.name,
             action=Action.STOP,
             reason=f"It is closed and looks empty; {left} HD connections stay in {need.location}, "
-            + (f"{need.keep_hd} are needed ({need.reason})" if need.keep_hd else "nothing asks for any"),
+            + (f"{need.keep_hd} are needed ({need.reason})" if need.keep_hd else "none are needed"),
         )
 
 
@@ -47,8 +47,8 @@ def _why_not_stopped(situation: Situation, need: Need, node: Node, without: int)
         return f"It is closed, and still carries {node.worker.carries}"
     if without < need.keep_hd:
         return (
-            f"It is a reserve: without it {without} HD connections would stay in {need.location}, {need.keep_hd} are "
-            f"needed ({need.reason})"
+            f"It is kept as a reserve: without it {need.location} would have {without} HD connections, but "
+            f"{need.keep_hd} are needed ({need.reason})"
         )
     return _why_too_young(situation, node) or _why_not_witnessed(situation, node)
 
@@ -67,14 +67,14 @@ def _why_too_young(situation: Situation, node: Node) -> str:
 
 
 def _why_not_witnessed(situation: Situation, node: Node) -> str:
-    """A retirement does not begin until EC2's NetworkOut figure can be there by its second look."""
+    """Say why a retirement has to wait: EC2's NetworkOut figure would not be there by the second look."""
     closed_at, replication = situation.memory(node).closed_at, situation.policy.replication
     if closed_at is None:
         return ""
     witnessed = witnessed_at(closed_at, replication)
     if situation.now + gap(replication) >= witnessed:
         return ""
-    return f"It is closed and looks empty; EC2's figure of what it sends comes by {situation.policy.on_the_clock(witnessed)}"
+    return f"It is closed and looks empty; its NetworkOut figure is due by {situation.policy.on_the_clock(witnessed)}"
 
 
 def _closes(situation: Situation, need: Need) -> Iterator[Change | Left]:
@@ -83,7 +83,7 @@ def _closes(situation: Situation, need: Need) -> Iterator[Change | Left]:
     if situation.wanted_more_lately(need.location):
         minutes = f"{situation.policy.calm_before_closing.total_seconds() / 60:g} min"
         yield from (
-            Left(node=node.name, reason=f"More was needed in {need.location} within the last {minutes}")
+            Left(node=node.name, reason=f"{need.location} needed more within the last {minutes}, so nothing is closed")
             for node in open_nodes
         )
         return
@@ -92,7 +92,7 @@ def _closes(situation: Situation, need: Need) -> Iterator[Change | Left]:
     for node in sorted(open_nodes, key=lambda node: (node.used, node.hd, node.name)):
         if first:  # a fuller one would take longer to become empty
             yield Left(
-                node=node.name, reason=f"{first}, which carries no more than it, would be closed first: {why_first}"
+                node=node.name, reason=f"{first} is no fuller and would be closed first, but stays open: {why_first}"
             )
         elif why := _why_enough_only_with(situation, need, node, free, left, closed):
             first, why_first = node.name, why
@@ -116,12 +116,12 @@ def _why_enough_only_with(situation: Situation, need: Need, node: Node, free: in
     keep = need.keep_open_hd + margin if need.keep_open_hd else 0
     if free - node.free < keep:
         return (
-            f"Without it {free - node.free} HD connections would stay free in {node.location}, {ceil(keep)} are needed "
+            f"Without it {free - node.free} HD connections would stay free in {node.location}, but {ceil(keep)} are needed "
             f"({need.reason})"
         )
     if left <= need.nodes:
-        return f"{left} nodes serve in {node.location}, and as many are held ({need.reason})"
-    return f"One plan closes {closed} nodes at the most" if closed >= policy.max_closes_per_plan else ""
+        return f"{left} nodes serve in {node.location}, and a hold asks for at least as many ({need.reason})"
+    return f"One plan closes at most {closed} nodes" if closed >= policy.max_closes_per_plan else ""
 
 
 def left_as_they_are(
@@ -136,7 +136,7 @@ def left_as_they_are(
         if node.state in ON and node.name not in changed:
             reason = _why_by_its_state(situation, node) or situation.may.why_not_taken_away
             if not reason and node.name in wanted:
-                reason = "One plan changes only so many nodes: the next one goes on"
+                reason = "This plan has reached its limit of changes; a later plan changes this node"
             reason = reason or why.get(node.name) or f"More is needed in {node.location}: {short[node.location].reason}"
             yield Left(node=node.name, reason=reason)
 
@@ -144,9 +144,9 @@ def left_as_they_are(
 def _why_by_its_state(situation: Situation, node: Node) -> str:
     match node.state:
         case NodeState.STARTING:
-            return f"It boots, since {situation.policy.on_the_clock(node.instance.launched_at)}"
+            return f"It has been booting since {situation.policy.on_the_clock(node.instance.launched_at)}"
         case NodeState.LATE:
-            return "It is on but does not serve, so that Pexip cannot say that it is empty"
+            return "It is on but does not serve, so Pexip cannot confirm that it is empty"
         case NodeState.OPENING:
             return "It is being opened"
         case NodeState.CLOSED_BY_OTHERS:
@@ -154,6 +154,6 @@ def _why_by_its_state(situation: Situation, node: Node) -> str:
                 f"It is in maintenance mode, but not by Headroom ({node.worker.maintenance_mode_reason or 'no reason'})"
             )
         case NodeState.UPGRADING:
-            return f"Pexip upgrades it ({node.worker.upgrade_status})"
+            return f"Pexip is upgrading it ({node.worker.upgrade_status})"
         case _:
             return ""

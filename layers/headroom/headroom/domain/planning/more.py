@@ -1,4 +1,4 @@
-"""Where more is needed: open what is closed, start what is off."""
+"""Where more is needed: open closed nodes, start stopped ones."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -28,16 +28,16 @@ class _Shortage:
         return self.open_hd > 0 or self.nodes > 0
 
     def opened(self, node: Node) -> None:
-        """One more node is open, or will be."""
+        """Count one more node as open, or as soon open."""
         self.open_hd -= node.room
         self.nodes -= 1
 
 
 def more(situation: Situation, need: Need) -> Iterator[Change]:
-    """Open what is closed, as far as it is needed that soon; start as much as will be short even so.
+    """Open closed nodes as far as they are needed soon; start nodes for what will still be missing.
 
-    What is started for later comes up closed: calls that others can take do not spread to it, so that it can be stopped
-    soon if it was not needed.
+    A node that is started for a later need comes up closed. Calls then stay on the other nodes, and this node can be
+    stopped soon if it was not needed.
     """
     here = situation.nodes[need.location]
     load = situation.overflows[need.location]
@@ -54,7 +54,7 @@ def more(situation: Situation, need: Need) -> Iterator[Change]:
 
 
 def _open_closed(situation: Situation, need: Need, short: _Shortage) -> Iterator[Change]:
-    """Open closed nodes; those that need not open yet are a reserve that needs no boot."""
+    """Open closed nodes that are needed now; the others stay closed as a reserve that needs no boot."""
     load = situation.overflows[need.location]
     closed = [node for node in situation.nodes[need.location] if _can_open(situation, node)]
     for node in _fullest_that_suffice(closed, short.open_hd):
@@ -72,7 +72,7 @@ def _way_open(node: Node) -> Action:
 
 
 def _open_booting(situation: Situation, need: Need, short: _Shortage) -> Iterator[Change]:
-    """Let nodes that were to come up closed come up open, the one that will be ready first at the head."""
+    """Let booting reserve nodes come up open, in the order in which they were launched."""
     booting = [
         node
         for node in situation.nodes[need.location]
@@ -80,7 +80,7 @@ def _open_booting(situation: Situation, need: Need, short: _Shortage) -> Iterato
     ]
     for node in sorted(booting, key=lambda node: (node.instance.launched_at, node.name)):
         if not situation.is_reserve(node):
-            short.open_hd -= node.room  # among the nodes it was counted already
+            short.open_hd -= node.room  # short.nodes counts it already
         elif situation.may.open and (short.now or node.name in need.names):
             reason = _reason(need, situation.overflows[need.location])
             yield Change(node=node.name, action=Action.OPEN, reason=reason)
@@ -119,10 +119,10 @@ def _fullest_that_suffice(nodes: Sequence[Node], hd: int) -> list[Node]:
 
 
 def _sufficient(candidates: Sequence[Node], hd: int, nodes: int, situation: Situation) -> list[Node]:
-    """Choose the cheapest nodes that have so many HD connections, and at least so many nodes.
+    """Choose the cheapest candidates that give `hd` HD connections and are at least `nodes` nodes.
 
-    Nodes whose start failed lately come last; then as little capacity beyond what is short as can be, then the zone
-    with the fewest nodes on, as a zone that has no room refuses all of its nodes.
+    Nodes whose start failed lately come last. Of the others, the node with the least spare capacity comes first, then
+    the zone with the fewest nodes on: a zone without capacity refuses all of its nodes.
     """
     chosen: list[Node] = []
     left = list(candidates)
@@ -158,7 +158,7 @@ def _can_start(situation: Situation, node: Node) -> bool:
 
 
 def _can_open(situation: Situation, node: Node) -> bool:
-    """A closed node, or one on its way to be closed or stopped, which turns round."""
+    """Say whether a node can be opened: it is closed, or it is being closed or stopped and can turn round."""
     if not situation.may.open:
         return False
     claim, wanted = situation.claims.get(node.name), situation.memory(node).wanted

@@ -17,8 +17,8 @@ from headroom.domain.planning.situation import Situation
 
 TREND_OVER = timedelta(minutes=5)
 TREND_READINGS = 4  # readings needed to see a trend
-TREND_MARGIN = 0.5  # share of the forecast's safety margin, as trends end abruptly
-LIKELY = 0.6  # how sure a forecast must be for what is there to stay
+TREND_MARGIN = 0.5  # share of the usual safety margin that a trend gets, as trends end abruptly
+LIKELY = 0.6  # confidence of the forecast that decides whether existing capacity stays
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -107,7 +107,8 @@ def _threshold_rule(situation: Situation, location: str, margin: int = 0) -> Ask
     carried = situation.overflows[location].used
     room_at_home = sum(load.free - situation.threshold(load.location) - margin for load in loads)
     if carried > room_at_home:
-        why = f"{location} carries {carried} HD connections, its threshold is {situation.threshold(location)}"
+        why = f"{location} carries {carried} HD connections, more than its principal locations have room for"
+        why += f"; its threshold is {situation.threshold(location)}"
         return Ask(rule="threshold", hd=needed, reason=why)
     return Ask(rule="threshold", hd=0, reason="")
 
@@ -130,7 +131,7 @@ def _forecast(situation: Situation, location: str, ahead: timedelta, confidence:
 
 
 def _forecast_for(situation: Situation, name: str, ahead: timedelta, confidence: float) -> Ask:
-    """The same for one principal location."""
+    """Return what the forecast asks for one principal location."""
     load = situation.principals[name]
     foresight = situation.prospects.foresight(name)
     foreseen = foresight.within(ahead)
@@ -141,18 +142,18 @@ def _forecast_for(situation: Situation, name: str, ahead: timedelta, confidence:
     by, sure = situation.policy.on_the_clock(situation.now + ahead), f"{100 * confidence:.3g} % sure"
     has = f"{load.free} are free there"
     if unusual > most:
-        reason = f"the load of {name} rises faster than usual, by {unusual:.0f} more until {by}; {has}"
+        reason = f"the load of {name} rises faster than usual, by {unusual:.0f} until {by}; {has}"
         return Ask(rule="trend", hd=hd, reason=reason)
     if foreseen.announced > most / 2:
-        reason = f"meetings booked in {name} bring {most:.0f} HD connections at most until {by} ({sure}); {has}"
+        reason = f"booked meetings in {name} bring at most {most:.0f} HD connections until {by} ({sure}); {has}"
         return Ask(rule="bookings", hd=hd, reason=reason)
-    days = f"as on {foreseen.days:.0f} days like this, {sure}"
-    reason = f"the load of {name} rises by {most:.0f} at most until {by} ({days}); {has}"
+    days = f"as on {foreseen.days:.0f} similar days, {sure}"
+    reason = f"the load of {name} rises by at most {most:.0f} until {by} ({days}); {has}"
     return Ask(rule="profile", hd=hd, reason=reason)
 
 
 def _trend(situation: Situation, name: str, ahead: timedelta) -> float:
-    """How far the load will rise if it goes on rising as fast beyond the usual as in the last minutes."""
+    """Return the rise in HD connections if the load keeps rising faster than usual, as in the last minutes."""
     begin = situation.now - TREND_OVER - MINUTE / 2
     lately = [demand for demand in situation.prospects.trails[name] if demand.at >= begin]
     if len(lately) < TREND_READINGS:
@@ -168,7 +169,7 @@ def _trend(situation: Situation, name: str, ahead: timedelta) -> float:
     beyond = last.used - first.used - max(0.0, usual.mean)
     if beyond <= usual.deviation:
         return 0.0
-    lasting = beyond * (1 - (usual.deviation / beyond) ** 2)  # shrunk by what chance may have done
+    lasting = beyond * (1 - (usual.deviation / beyond) ** 2)  # reduced by what may be noise
     chance = sqrt(2 * last.used * (ahead / MEAN_CALL)) * NormalDist().inv_cdf(situation.policy.confidence)
     return (
         max(0.0, situation.prospects.foresight(name).within(ahead).mean)

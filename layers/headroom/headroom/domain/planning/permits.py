@@ -1,4 +1,4 @@
-"""What a plan may do as things are: the mode, Pexip's settings, a pause, other controllers, and how old the news is."""
+"""What a plan may do now, by mode, Pexip's settings, a pause, other controllers, and the age of the reading."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -12,7 +12,7 @@ from headroom.domain.safety.permission import conflict, others_switch
 
 @dataclass
 class Permits:
-    """Asked of one moment."""
+    """What a plan may do at one moment."""
 
     observation: Observation
     commitments: Commitments
@@ -21,22 +21,22 @@ class Permits:
 
     @cached_property
     def stale(self) -> bool:
-        """The newest reading is too old to judge load by."""
+        """Whether the newest reading is too old to judge the load by."""
         age = self.now - self.observation.reading.read_at
         return bool(self.observation.unreachable) or abs(age) > self.policy.freshness
 
     @cached_property
     def conflict(self) -> str:
-        """Why the mode does not go with Pexip's own settings, if it does not."""
+        """Why the mode contradicts Pexip's own settings; empty if it does not."""
         return conflict(self.policy.mode, self.observation.reading.settings)
 
     @cached_property
     def frozen(self) -> str:
-        """Why nothing at all may change now, if so."""
+        """Why nothing may be changed now; empty if changes are allowed."""
         pause = self.commitments.pause
         if pause and not pause.still_starts:
             return f"Paused: {pause.reason}"
-        upgrading = "Pexip is being upgraded: everything stays as it is until it is done."
+        upgrading = "Pexip is being upgraded: nothing is changed until the upgrade ends."
         return self.conflict or (upgrading if self.observation.reading.upgrading else "")
 
     @cached_property
@@ -46,23 +46,23 @@ class Permits:
 
     @cached_property
     def open(self) -> bool:
-        """Opening, and with it closing and stopping; not on a stale reading, nor in assist mode, where they are Pexip's."""
+        """Whether nodes may be opened. Never on a stale reading, nor in assist mode, where that is left to Pexip."""
         return not self.stale and self.policy.mode is not Mode.ASSIST
 
     @cached_property
     def take_away(self) -> bool:
-        """Closing and stopping, and starting a node that comes up closed: never beside another controller."""
+        """Whether a plan may close or stop nodes, or start one that comes up closed: never beside another controller."""
         return not self.why_not_taken_away
 
     @cached_property
     def why_not_taken_away(self) -> str:
-        """Why nothing may be closed or stopped, if so."""
+        """Why nothing may be closed or stopped; empty if that is allowed."""
         if self.frozen:
             return self.frozen
         if self.policy.mode is Mode.ASSIST:
-            return "In assist mode closing and stopping are Pexip's"
+            return "In assist mode Pexip closes and stops nodes, not Headroom"
         if self.stale:
-            return f"The newest reading of Pexip is too old ({self.observation.unreachable or 'no reading came'})"
+            return f"The newest reading of Pexip is too old ({self.observation.unreachable or 'no new reading'})"
         if self.commitments.pause:
             return f"Nothing is closed or stopped while Headroom is paused: {self.commitments.pause.reason}"
         return others_switch(self.switched_by_others)

@@ -1,4 +1,4 @@
-"""Decide which nodes to start, open, close and stop, and say why: `plan` is the whole judgment of Headroom."""
+"""Decide which nodes to start, open, close and stop, and say why: `plan` makes all of Headroom's decisions."""
 
 from collections.abc import Iterator, Sequence
 from datetime import datetime
@@ -14,7 +14,7 @@ from headroom.domain.planning.situation import Situation
 from headroom.domain.policy import Policy
 
 NO_MORE_NODES = (
-    "All of its nodes are on, failed lately or may not be started: see the nodes; add some if that is usual."
+    "All of its nodes are on, failed lately or may not be started: see `headroom nodes`. Add nodes if this recurs."
 )
 
 
@@ -77,7 +77,7 @@ def _not_enough(
         return
     asked = {change.node for change in wanted if not change.action.takes_away or change.action is Action.START_CLOSED}
     starts = sum(_switches_on(change, situation) for change in changes)
-    if starts < situation.policy.max_starts_per_plan:  # else the next plan goes on
+    if starts < situation.policy.max_starts_per_plan:  # else a later plan makes the remaining starts
         asked &= {change.node for change in changes}
     for need in needs:
         here, load = situation.nodes[need.location], situation.overflows[need.location]
@@ -95,13 +95,13 @@ def _not_enough(
 
 
 def reopened(situation: Situation, already: set[str]) -> Iterator[Change]:
-    """While Headroom is paused: open what it has closed, and turn round what is to be closed or stopped."""
+    """While Headroom is paused: open the nodes that it has closed, and turn round those being closed or stopped."""
     pause = situation.commitments.pause
     if pause is None or situation.reading.upgrading:
         return
     for node in situation.fleet.nodes:
         if node.name not in already and _is_to_reopen(situation, node, pause.holding):
-            reason = f"Headroom is paused ({pause.reason}): what it has closed is opened"
+            reason = f"Headroom is paused ({pause.reason}), so it opens the nodes that it has closed"
             yield Change(node=node.name, action=Action.OPEN, reason=reason)
 
 
@@ -121,7 +121,7 @@ def _is_to_reopen(situation: Situation, node: Node, holding: Pausing) -> bool:
 
 
 def allowed(changes: Iterator[Change], situation: Situation) -> Iterator[Change]:
-    """Leave out what the mode, the reading and the limits do not allow."""
+    """Yield the changes that the mode, the age of the reading and the limits allow."""
     policy, on, starts, stops = situation.policy, situation.on, 0, 0
     for change in changes:
         if _switches_on(change, situation):
@@ -138,7 +138,7 @@ def allowed(changes: Iterator[Change], situation: Situation) -> Iterator[Change]
 
 
 def _switches_on(change: Change, situation: Situation) -> bool:
-    """Say whether one node more is on afterwards: a start may also open a node that is on and whose address has moved."""
+    """Say whether a change turns a node on. A start may also open a node that is on but whose address changed."""
     return change.action.starts and situation.states[change.node] not in ON
 
 
@@ -154,7 +154,7 @@ def changes_for(situation: Situation, needs: Sequence[Need]) -> Iterator[Change 
 
 
 def _given_up(situation: Situation, need: Need) -> Iterator[Change]:
-    """A start that was given up may still come up: it shall come up closed, so that nothing lands on it unseen."""
+    """Close nodes whose start was given up: if they still come up, they take no calls unnoticed."""
     for node in situation.nodes[need.location]:
         given_up = situation.memory(node).given_up_at
         if (
@@ -164,15 +164,15 @@ def _given_up(situation: Situation, need: Need) -> Iterator[Change]:
             and not node.worker.closed
             and node.name not in situation.claims
         ):
-            yield Change(node=node.name, action=Action.CLOSE, reason="Its start was given up, but it may still come up")
+            yield Change(node=node.name, action=Action.CLOSE, reason="Its start was given up; it must not come up open")
 
 
 def _forgotten(situation: Situation, need: Need, already: set[str]) -> Iterator[Change]:
-    """A node that is off and was left closed shall be open for its next start, whoever starts it."""
+    """Open nodes that are off but still in maintenance mode, so that they take calls after their next start."""
     for node in situation.nodes[need.location]:
         is_idle = node.state is NodeState.STOPPED and node.name not in {*situation.claims, *already}
         if is_idle and node.closed_by_us and not boots_closed(node.worker, node.instance):
-            reason = "It is stopped and was left closed; whoever starts it next shall find it open"
+            reason = "It is stopped but still in maintenance mode; opened, so that it takes calls after its next start"
             yield Change(node=node.name, action=Action.OPEN, reason=reason)
 
 
@@ -182,7 +182,7 @@ def summary(frozen: str, changes: Sequence[Change], needs: Sequence[Need], situa
         opening = f"; first it opens {', '.join(change.node for change in changes)}" if changes else ""
         return f"{frozen}{opening}"
     if situation.observation.unreachable and not changes:
-        return f"Holding still without news from Pexip: {situation.observation.unreachable}"
+        return f"Nothing is changed while Pexip or EC2 cannot be read: {situation.observation.unreachable}"
     if changes:
         parts = []
         for action in Action:

@@ -25,7 +25,7 @@ class Change:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Left:
-    """A node that is on and that the plan leaves as it is, and why it is neither closed nor stopped."""
+    """A node that is on and that the plan does not change, and why it is neither closed nor stopped."""
 
     node: str
     reason: str
@@ -45,7 +45,7 @@ class NodeSummary:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
-    """What to change now, and why. `frozen` says why nothing may change, if so; `reason` sums it all up."""
+    """What to change now, and why. `frozen` says why nothing may be changed, empty otherwise; `reason` is the summary."""
 
     at: datetime
     read_at: datetime
@@ -58,7 +58,7 @@ class Plan:
     nodes: tuple[NodeSummary, ...]
     principals: tuple[Load, ...]
     overflows: tuple[Load, ...]
-    trail: tuple[Demand, ...] = ()  # how the load went lately: the next observation's `trail`
+    trail: tuple[Demand, ...] = ()  # the recent load: the next observation's `trail`
     left: tuple[Left, ...] = ()  # of every node that is on and not changed
 
     def samples(self) -> Iterator[Sample]:

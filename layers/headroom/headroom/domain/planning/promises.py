@@ -9,7 +9,7 @@ from headroom.domain.fleet.lifecycle import BY_HAND, Commitments, Hold, Memory
 from headroom.domain.planning.plans import NodeSummary, Plan
 from headroom.domain.policy import Mode
 
-ENOUGH_STARTS = 5  # measured, before they say anything
+ENOUGH_STARTS = 5  # measured starts needed for an estimate
 FARTHEST = timedelta(hours=23)  # the prewarm workflow watches for a day at the most
 
 
@@ -45,7 +45,7 @@ class Terms:
 
 
 def promise(request: Request, nodes: Sequence[NodeSummary], terms: Terms, *, name: str, now: datetime) -> Hold:
-    """Return the hold that keeps the request; raise BadRequestError before anything is touched."""
+    """Return the hold for a request; raise BadRequestError if the request cannot be promised."""
     _check(request, nodes, now)
     lead = 2 * terms.boot_time
     if terms.mode is Mode.ASSIST and lead >= terms.minimum_lifetime:
@@ -118,7 +118,7 @@ def _counts(request: Request, nodes: Sequence[NodeSummary]) -> dict[str, int]:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Chance:
-    """How sure a promise is: the probability that every node asked for serves in time, from how many starts."""
+    """The probability that every promised node serves in time (`sure`), and the starts that it is estimated from."""
 
     sure: float
     in_time: int
@@ -126,17 +126,17 @@ class Chance:
 
     @property
     def sentence(self) -> str:
-        """The same in an operator's words."""
+        """The probability in an operator's words."""
         if self.starts < ENOUGH_STARTS:
-            return "how sure that is nobody can say yet, as too few starts were measured"
+            return "its probability is not known yet, as too few starts were measured"
         return f"{100 * self.sure:.0f} % sure, as {self.in_time} of the last {self.starts} starts served in time"
 
 
 def chance(hold: Hold, memories: Iterable[Memory]) -> Chance:
-    """Say how sure it is that all nodes of a promise serve by its time, when all of them have to be started.
+    """Estimate the probability that all nodes of a promise serve in time, if all of them have to be started.
 
     Each start is taken to serve in time as often as the measured ones would have (Jeffreys' estimate, so that a few good
-    starts are no certainty). A refused start that another node replaces in time makes it a little surer than said.
+    starts are no certainty). The true probability is a little higher, as another node may replace a refused start in time.
     """
     boots = [boot for memory in memories for boot in memory.boots]
     lead = (hold.ready_by - hold.begins).total_seconds()
@@ -148,7 +148,7 @@ def chance(hold: Hold, memories: Iterable[Memory]) -> Chance:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Kept:
-    """What of a promise is ready, and what is not and why."""
+    """Which nodes of a promise are ready, and which are not and why."""
 
     kept: bool
     ready: tuple[str, ...]
@@ -171,7 +171,7 @@ def kept(hold: Hold, plan: Plan, commitments: Commitments, clock_of: Callable[[d
         if node.name in hold.nodes or node.state is not NodeState.STOPPED or _failed(node, hold, commitments)
     ]
     reasons = [f"{node.name} is {_why(node, hold, commitments, clock_of)}" for node in tried if node not in ready]
-    otherwise = "no such node any more" if hold.nodes else "none was started for it"
+    otherwise = "no such node exists any more" if hold.nodes else "no node was started for it"
     sentence = (
         f"Ready: {', '.join(node.name for node in ready)}"
         if not short
@@ -181,7 +181,7 @@ def kept(hold: Hold, plan: Plan, commitments: Commitments, clock_of: Callable[[d
 
 
 def _failed(node: NodeSummary, hold: Hold, commitments: Commitments) -> datetime | None:
-    """When its start for this promise failed, if it did."""
+    """Return when the node's start for this promise failed; None if it did not."""
     at = commitments.memory(node.name).failed_at
     return at if at and at >= hold.begins else None
 

@@ -1,4 +1,4 @@
-"""How the load may go on: what is booked, what past days did, and who is expected to leave."""
+"""How the load may continue: booked meetings, past days, and calls that are expected to end."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -12,7 +12,7 @@ from headroom.domain.planning.leads import LATER, Leads
 
 @dataclass
 class Prospects:
-    """Asked by principal location; `overflow_of` names the overflow location of each."""
+    """The prospects of each principal location; `overflow_of` names its overflow location."""
 
     outlooks: Mapping[str, Outlook]
     bookings: Sequence[Booking]
@@ -21,11 +21,11 @@ class Prospects:
     overflow_of: Mapping[str, str | None]
     leads: Leads
     now: datetime
-    trails: Mapping[str, Sequence[Demand]] = field(default_factory=dict)  # how the load of each went lately
+    trails: Mapping[str, Sequence[Demand]] = field(default_factory=dict)  # the recent load of each location
     _foresights: dict[str, Foresight] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        """Sort the locations by where they overflow into, and the bookings by where they are from."""
+        """Group the locations by their overflow location, and the bookings by their principal location."""
         self._sources: dict[str, list[str]] = {}
         for name in self.principals:
             self._sources.setdefault(self.overflow_of.get(name) or "", []).append(name)
@@ -35,17 +35,17 @@ class Prospects:
             self._booked.setdefault(booking.location, []).append(booking)
 
     def sources_of(self, overflow: str) -> list[str]:
-        """Return the principal locations that overflow into this one and say something."""
+        """Return the principal locations that overflow into this one and whose load is known."""
         return self._sources.get(overflow, [])
 
     def bookings_of(self, name: str) -> list[Booking]:
-        """Return the meetings known for a principal location, and its share of those that name none."""
+        """Return the meetings of a principal location, and its share of the meetings without a location."""
         part = self.principals[name].hd / self._capacity
         anywhere = self._booked.get("", [])
         return [*self._booked.get(name, []), *(anywhere if part == 1 else (each.share(part) for each in anywhere))]
 
     def foresight(self, name: str) -> Foresight:
-        """Return how the load of a principal location may go on; made once a plan."""
+        """Return how the load of a principal location may continue; computed once per plan."""
         if name not in self._foresights:
             level = self.trails[name][-1].used
             furthest = self.leads.to_boot(self.overflow_of[name] or "") + LATER
@@ -54,7 +54,7 @@ class Prospects:
         return self._foresights[name]
 
     def carried_of(self, name: str) -> float:
-        """Return how many calls from this location the closed nodes carry: when they leave, nothing becomes free."""
+        """Return how many calls from this location are on closed nodes: when they end, no capacity becomes free."""
         overflow = self.overflow_of[name] or ""
         others = self.sources_of(overflow)
         overflowed = {other: self.trails[other][-1].overflowed for other in others if other in self.trails}
@@ -63,7 +63,7 @@ class Prospects:
         return self.overflows[overflow].carried * share
 
     def leavers_of(self, node: Node) -> float:
-        """Return how many calls may be expected to leave a node while a closed one is opened."""
+        """Return how many calls are expected to end on a node during the time that opening a closed node takes."""
         carried = {name: self.principals[name].hd for name in self.sources_of(node.location)}
         total = sum(carried.values())
         leaving = sum(hd * self.foresight(name).leavers(self.leads.to_open) for name, hd in carried.items())

@@ -1,4 +1,4 @@
-"""Everything one plan is made from: what is there and remembered, and what follows for what a rule may ask."""
+"""Everything that one plan is made from: what is there, what is remembered, and answers to what the rules ask."""
 
 from collections import Counter
 from dataclasses import replace
@@ -20,8 +20,8 @@ from headroom.domain.policy import Policy
 class Situation:
     """What is there: `nodes`, `principals`, `overflows`.
 
-    With it what may be done (`may`), how long it takes (`leads`), what is promised (`held`) and how the load may go on
-    (`prospects`).
+    `may` says what may be done, `leads` how long it takes, `held` what is promised, and `prospects` how the load may
+    continue.
     """
 
     def __init__(
@@ -72,7 +72,7 @@ class Situation:
         self.prospects.trails = trails
 
     def _followed(self) -> tuple[Demand, ...]:
-        """Return how the load went lately, up to now."""
+        """Return the recent load, up to now."""
         overflowed = {name: load.used + load.carried for name, load in self.overflows.items()}
         trail = follow(self.observation.trail, self.principals, overflowed, self.overflow_of, self.now)
         return tuple(self._described(demand) if demand.at == self.now else demand for demand in trail)
@@ -84,7 +84,7 @@ class Situation:
         return replace(demand, booked=booked, full=self.principals[demand.location].free <= 0 and overflow.free <= 0)
 
     def threshold(self, location: str) -> int:
-        """Return how few HD connections may be free in a location."""
+        """Return a location's threshold: with this many free HD connections or fewer, it needs a node."""
         return threshold(self.policy, self.reading, location)
 
     def memory(self, node: Node) -> Memory:
@@ -110,16 +110,16 @@ class Situation:
                 return False
 
     def hangs(self, node: Node) -> bool:
-        """Say whether it is open in its configuration, and so long not in its status that it may never be."""
+        """Say whether a node was opened in its configuration longer than the boot limit ago, but not yet in its status."""
         since = max(self.memory(node).opened_at or node.instance.launched_at, node.instance.launched_at)
         return node.state is NodeState.OPENING and self.now - since > self.policy.boot_limit
 
     def is_reserve(self, node: Node) -> bool:
-        """Say whether a node boots and shall come up closed."""
+        """Say whether a stopped or booting node is to come up closed."""
         return node.state in {NodeState.STOPPED, NodeState.STARTING} and self.memory(node).wanted is Wanted.CLOSED
 
     def wanted_more_lately(self, location: str) -> bool:
-        """Say whether more was needed here a moment ago: closing waits, or a rush would open and close by turns."""
+        """Say whether more was needed here lately. Closing then waits, so that nodes do not open and close in turns."""
         return any(
             memory.wanted is Wanted.OPEN
             and memory.wanted_at is not None

@@ -1,6 +1,6 @@
 """Who may change a node: the conditions of every write that takes, keeps, relieves or uses a claim.
 
-Each condition is data, so that the ledger writes under exactly what the model of docs/safety.md is explored with.
+Each condition is data, so that the ledger writes under the same conditions that the model of docs/safety.md explores.
 """
 
 import hashlib
@@ -13,7 +13,7 @@ from headroom.domain.fleet.lifecycle import Action, Memory, Wanted
 
 LEASE = timedelta(minutes=5)  # a workflow renews its claim at every step, less than four minutes apart
 FIRST_LEASE = timedelta(minutes=3)  # a claim whose workflow never began is free again after this
-LONGEST_STEP = timedelta(seconds=60)  # no function runs longer: what a step does, it does under the lease it renewed
+LONGEST_STEP = timedelta(seconds=60)  # no function runs longer, so each step ends within the lease that it renewed
 
 type Fact = str | int | datetime
 
@@ -49,7 +49,7 @@ class Comparison:
                 return there > self.value  # type: ignore[operator]
 
 
-type Condition = tuple[tuple[Comparison, ...], ...]  # every line, and of each line any comparison
+type Condition = tuple[tuple[Comparison, ...], ...]  # all lines must hold; a line holds if any of its comparisons does
 
 
 def is_met(condition: Condition, facts: Mapping[str, Fact]) -> bool:
@@ -58,7 +58,7 @@ def is_met(condition: Condition, facts: Mapping[str, Fact]) -> bool:
 
 
 def is_free(now: datetime) -> Condition:
-    """Nobody has the claim, or its lease has ended: its workflow is dead, and whoever takes it over fences it off."""
+    """Nobody has the claim, or its lease has ended. The workflow that takes it over shuts the old one out."""
     return ((Comparison("claim_until", Compare.ABSENT), Comparison("claim_until", Compare.AT_MOST, now)),)
 
 
@@ -68,22 +68,22 @@ def is_unclaimed() -> Condition:
 
 
 def is_claimed_by(token: str) -> Condition:
-    """The claim is ours, even if its lease has just ended: nobody else has taken it."""
+    """This workflow has the claim. Its lease may have ended, as long as no other workflow has taken the claim."""
     return ((Comparison("claim_token", Compare.IS, token),),)
 
 
 def is_resting(token: str, now: datetime) -> Condition:
-    """The workflow that has the claim only waits: whoever takes the claim now fences it off before its next step."""
+    """The workflow that has the claim only waits. A workflow that takes the claim now shuts it out before its next step."""
     return (*is_claimed_by(token), (Comparison("rests_until", Compare.AFTER, now),))
 
 
 def is_unchanged(version: int) -> Condition:
-    """What is wanted of the node is what it was when the plan was made."""
+    """The wanted state of the node has not changed since the plan was made."""
     return ((Comparison("version", Compare.IS, version) if version else Comparison("version", Compare.ABSENT),),)
 
 
 def is_the_last_word(token: str, version: int, now: datetime) -> Condition:
-    """The claim is ours and still runs, and the newest plan still wants the node off, as when the rules were asked."""
+    """This workflow's claim is valid, and the newest plan still wants the node off, as when the rules were checked."""
     return (
         *is_claimed_by(token),
         (Comparison("claim_until", Compare.AFTER, now),),
@@ -103,7 +103,7 @@ class Taking:
 def taking(memory: Memory, action: Action, now: datetime) -> Taking:
     """Return how a plan takes a node: it claims one that is free, or whose workflow may be relieved.
 
-    A workflow that is at work keeps its claim: it sees what is wanted now at its next step, and turns round by itself.
+    A working workflow keeps its claim: at its next step it sees what is wanted now, and turns round by itself.
     """
     unchanged = is_unchanged(memory.version)
     if memory.claim and memory.is_relieved_by(action, now):

@@ -12,7 +12,7 @@ A_MOMENT = timedelta(seconds=3)  # the longest a function waits for its turn; lo
 
 @dataclass(frozen=True, slots=True)
 class Bucket:
-    """So many requests at once, then one every `interval`."""
+    """A token bucket: `size` requests at once, then one every `interval`."""
 
     size: int
     interval: timedelta
@@ -27,7 +27,7 @@ RATE = Bucket(size=4, interval=timedelta(milliseconds=625))  # 1.6 a second
 
 
 def turn_at(due: datetime | None, now: datetime, bucket: Bucket = RATE) -> datetime:
-    """Return when a request may be made; `due` is when the one after all earlier ones would be, at one every interval."""
+    """Return when a request may be made; `due` is when it would be made if all requests were `interval` apart."""
     return now if due is None else max(now, due - bucket.burst)
 
 

@@ -11,7 +11,7 @@ NOT_PLANNED_YET = "Headroom has not planned yet: wait a minute, and look at the 
 
 
 class NotNowError(Exception):
-    """This may not be done as things are; the message says what stands against it. Nothing was touched."""
+    """The action is not allowed now; the message says why. Nothing was changed."""
 
 
 def others_switch(nodes: Sequence[str]) -> str:
@@ -20,7 +20,7 @@ def others_switch(nodes: Sequence[str]) -> str:
 
 
 def conflict(mode: Mode, settings: PexipSettings) -> str:
-    """Say why a mode does not go with Pexip's own settings; empty if it does."""
+    """Say why a mode contradicts Pexip's own settings; empty if it does not."""
     if mode is Mode.CONTROL and settings.bursting_enabled:
         return (
             "Control mode is refused while Pexip's own bursting is enabled: two controllers would fight. "
@@ -37,13 +37,13 @@ def conflict(mode: Mode, settings: PexipSettings) -> str:
 
 
 def check(action: Action, mode: Mode, settings: PexipSettings, pause: Pause | None) -> None:
-    """Raise NotNowError where mode, settings or a pause forbid an action; opening what Headroom closed is right always."""
+    """Raise NotNowError if mode, settings or a pause forbid an action; opening a node is always allowed."""
     if action is Action.OPEN:
         return
     if mode is Mode.OBSERVE:
         raise NotNowError("Headroom is in observe mode and touches nothing: deploy with Mode=assist or Mode=control.")
     if mode is Mode.ASSIST and not action.starts:
-        raise NotNowError(f"In assist mode Headroom only starts nodes; to {action} one is Pexip's, or yours.")
+        raise NotNowError(f"In assist mode Headroom only starts nodes. To {action} a node, use Pexip.")
     if mode is Mode.CONTROL and (against := conflict(mode, settings)):
         raise NotNowError(against)
     check_pause(action, pause)

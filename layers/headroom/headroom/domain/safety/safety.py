@@ -1,6 +1,6 @@
-"""The one answer to «may this instance be stopped now?»: every rule of the promise that a call is never cut.
+"""Answers «may this instance be stopped now?»: all rules that keep the promise that a call is never cut.
 
-Only the last step of `retire_node` asks, and nothing else in Headroom may stop an instance. Each rule answers with
+Only the stop step of `retire_node` asks, and nothing else in Headroom may stop an instance. Each rule answers with
 the reason why not; when none objects, the stop is allowed. Missing, stale or contradictory data is an objection.
 """
 
@@ -13,11 +13,11 @@ from headroom.domain.fleet.lifecycle import Claim, Hold, Wanted
 from headroom.domain.policy import FRESH, Mode
 from headroom.domain.safety.permission import others_switch
 
-GAP = timedelta(seconds=120)  # between the two looks that find a node empty, at the least
-SHOWN = timedelta(seconds=30)  # within which Pexip's status shows what was placed on a node
-LOOK_AGE = timedelta(seconds=60)  # of the second look, when the instance is stopped
+GAP = timedelta(seconds=120)  # least time between the two looks that find a node empty
+SHOWN = timedelta(seconds=30)  # time until Pexip's status shows a call that was placed on a node
+LOOK_AGE = timedelta(seconds=60)  # highest age of the second look when the instance is stopped
 PERIOD = timedelta(minutes=5)  # of EC2's metrics with basic monitoring
-PUBLISHED = timedelta(minutes=2)  # after which a period mostly has its figure; one that comes later is waited for
+PUBLISHED = timedelta(minutes=2)  # after its end a period usually has its figure by then; Headroom waits for later ones
 
 
 def gap(replication: timedelta) -> timedelta:
@@ -29,13 +29,13 @@ def gap(replication: timedelta) -> timedelta:
 
 
 def witnessed_from(closed_at: datetime, replication: timedelta) -> datetime:
-    """Return when the first of EC2's periods begins in which a node sends only for calls that it had before it was closed."""
+    """Return the beginning of the first CloudWatch period that starts after the closing has reached every node."""
     since = closed_at + replication
     return since + (datetime.min.replace(tzinfo=since.tzinfo) - since) % PERIOD
 
 
 def witnessed_at(closed_at: datetime, replication: timedelta) -> datetime:
-    """Return when EC2 has a figure of what a node sends although it is closed."""
+    """Return when CloudWatch should have the first NetworkOut figure from after the closing."""
     return witnessed_from(closed_at, replication) + PERIOD + PUBLISHED
 
 
@@ -75,13 +75,13 @@ class EmptyCheck:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Evidence:
-    """All that a stop is decided on."""
+    """Everything that the rules of a stop are given."""
 
     now: datetime
     mode: Mode
     paused: str
     upgrading: bool
-    conflict: str  # why the mode does not go with Pexip's own settings, empty if it does
+    conflict: str  # why the mode contradicts Pexip's own settings, empty if it does not
     switched_by_others: tuple[str, ...]
     tagged: bool
     launched_at: datetime
@@ -120,7 +120,7 @@ def may_stop(evidence: Evidence) -> Answer:
 
 
 def _only_in_control(e: Evidence) -> str:
-    return "" if e.mode is Mode.CONTROL else f"In {e.mode} mode stopping is Pexip's"
+    return "" if e.mode is Mode.CONTROL else f"In {e.mode} mode Headroom stops no nodes"
 
 
 def _only_one_controller(e: Evidence) -> str:
@@ -136,12 +136,12 @@ def _not_while_paused(e: Evidence) -> str:
 
 
 def _not_while_upgrading(e: Evidence) -> str:
-    return "Pexip upgrades" if e.upgrading else ""
+    return "Pexip is being upgraded" if e.upgrading else ""
 
 
 def _not_before_its_lifetime(e: Evidence) -> str:
     left = e.launched_at + e.minimum_lifetime - e.now
-    return f"Its minimum lifetime lasts {left.total_seconds() / 60:.0f} min more" if left > timedelta() else ""
+    return f"Its minimum lifetime lasts another {left.total_seconds() / 60:.0f} min" if left > timedelta() else ""
 
 
 def _only_with_the_claim(e: Evidence) -> str:
@@ -176,7 +176,7 @@ def _only_long_closed(e: Evidence) -> str:
 def _only_twice_empty(e: Evidence) -> str:
     looks = sorted(e.checks, key=lambda look: look.at)
     if len(looks) < 2 or looks[-1].at - looks[0].at < gap(e.replication):  # noqa: PLR2004 - the rule says twice
-        return f"It has not been looked at twice, {gap(e.replication).seconds} s apart"
+        return f"It has not been looked at twice, at least {gap(e.replication).seconds} s apart"
     if e.now - looks[-1].at > LOOK_AGE:
         return "The last look at it is too old"
     return next((f"It carries {look.carries}" for look in looks if look.carries), "")
@@ -185,11 +185,11 @@ def _only_twice_empty(e: Evidence) -> str:
 def _only_on_good_sight(e: Evidence) -> str:
     for look in e.checks:
         if not look.complete:
-            return f"Pexip could not say everything about it: {look.trouble or 'an incomplete list'}"
+            return f"Pexip's answer about it was incomplete: {look.trouble or 'its status does not fit'}"
         if not look.synced:
-            return "It is not in step with the Management Node, so what Pexip shows may be old"
+            return "It is not in sync with the Management Node, so what Pexip shows may be old"
         if look.boot_time is None or look.boot_time != e.checks[0].boot_time:
-            return "It has restarted in between"
+            return "It restarted between the looks, or Pexip does not say when it booted"
     if alarm := _alarm(e):
         return alarm
     if e.reading_shows:
@@ -206,10 +206,10 @@ def _alarm(e: Evidence) -> str:
 
 def _not_against_the_network(e: Evidence) -> str:
     if e.network_out is None:
-        return "EC2 does not say yet what it sends since it was closed"
+        return "EC2 has no NetworkOut figure yet for the time since it was closed"
     if e.network_out > e.idle_out:
-        sent = f"It sent {e.network_out / 1e6:.1f} MB a minute of late, more than the {e.idle_out / 1e6:g} MB of an empty node"
-        return f"{sent}: a call has just ended there, or Pexip does not show one"
+        sent = f"It sent {e.network_out / 1e6:.1f} MB a minute lately, more than the {e.idle_out / 1e6:g} MB of an empty node"
+        return f"{sent}: a call has just ended there, or a call is on it that Pexip does not show"
     return ""
 
 
