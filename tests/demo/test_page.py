@@ -66,7 +66,7 @@ def test_an_operator_starts_a_node_sees_it_serve_and_why_and_the_morning_goes_we
 
 def test_the_rush_as_the_page_shows_it(demo: Demo, browser: Browser) -> None:
     """This is the picture in README.md."""
-    page = browser.new_page(viewport={"width": 1280, "height": 860})
+    page = browser.new_page(viewport={"width": 1280, "height": 1200})
     page.goto(demo.address())
     expect(page.locator("#nodes .hr-serving").nth(MANY - 1)).to_be_visible(timeout=1000 * PLAYS_WITHIN)
     page.wait_for_selector("#now table")

@@ -122,7 +122,7 @@ class Terminal:
 def terminal(demo: Demo, tmp_path_factory: pytest.TempPathFactory) -> Terminal:
     printed = demo.says(r'eval "\$\(.+ demo --env\)"', STARTS_WITHIN)
     assert printed == LINE.replace(".venv", f"{ROOT}/.venv")
-    demo.says("The stack goes on until Ctrl-C", PLAYS_WITHIN)
+    demo.says("The stack stays until Ctrl-C", PLAYS_WITHIN)
     return Terminal(tmp_path_factory.mktemp("typed"), printed)
 
 
