@@ -24,6 +24,7 @@ from headroom_lab.demo.screen import View, draw, say_briefly
 LOOKS_EVERY = 0.3  # real seconds
 SETTLES_WITHIN = 15 * 60  # lab seconds for what is still at work when the morning ends
 BUSY_FROM, BUSY_FOR, BUSY_SLOWDOWN = 2, 120, 6  # workflows begun within so many lab seconds; how much slower then
+STAYS_AT = 30  # times as fast as real, after the morning: people type now
 BRIEF_EVERY = 300  # lab seconds between two lines where there is no terminal
 
 
@@ -55,7 +56,7 @@ def run(scenario: Scenario, speed: float, console: Console, folder: Path, *, sta
             console.print(f"[bold red]{problem}")
         if stay:
             console.print("The stack stays until Ctrl-C.")
-            _stay(stage, speed, page.address)
+            _stay(stage, min(speed, STAYS_AT), page.address)
     return 1 if problems else 0
 
 
