@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
-from datetime import UTC, date, datetime
+from datetime import date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 import click
@@ -22,6 +22,7 @@ from headroom.version import code_version
 from headroom.widgets.words import time_of
 
 EVENTS = 20
+MINUTE, MOMENT = timedelta(minutes=1), timedelta(milliseconds=1)
 
 
 class UnknownError(Exception):
@@ -39,11 +40,30 @@ def is_time(ledger: Ledger, text: str) -> bool:
     return time_of(text, zone_of(ledger), clock.now()) is not None
 
 
+def decisions_of(ledger: Ledger, text: str) -> list[Decision]:
+    """Return the plans of a time as it was typed: those of its minute that changed something, else the one in force.
+
+    Raise as `decision_of` does.
+    """
+    found = [decision_of(ledger, text)]
+    if text.count(":") == 1:  # no seconds: all of that minute
+        begins = time_of(text, zone_of(ledger), clock.now()) or clock.now()
+        after = ledger.decision_at(min(begins + MINUTE - MOMENT, clock.now()))
+        made = []
+        while after and after.plan.at >= begins:
+            made.append(after)
+            after = ledger.decision_at(after.plan.at - MOMENT)
+        found = [decision for decision in reversed(made) if decision.plan.changes] or made[-1:] or found
+    return found
+
+
 def decision_of(ledger: Ledger, text: str) -> Decision:
     """Return the decision that was in force at a time as it was typed; raise UsageError or ClickException if there is none."""
     when = time_of(text, zone_of(ledger), clock.now())
     if when is None:
         raise click.UsageError(f"{text} is not a time: write 8:55 for today, or 2026-03-02T08:55.")
+    if when > clock.now():
+        raise click.UsageError(f"{text} has not come yet: write 2026-03-02T08:55 for a day before.")
     decision = ledger.decision_at(when)
     if decision is None:
         raise click.ClickException(f"There is no plan as old as {text}: plans are kept for {kept.PLANS.days} days.")
@@ -60,7 +80,9 @@ def why_at(decision: Decision) -> Iterator[str]:
     for load in (*made.principals, *made.overflows):
         yield f"  {_load(load)}"
     for need in made.needs:
-        yield f"  {need.location} needs {need.hd} HD connections ({need.rule}): {need.reason}"
+        nodes = f" and {need.nodes} nodes" if need.nodes else ""
+        names = f" and {', '.join(need.names)}" if need.names else ""
+        yield f"  {need.location} needs {need.hd} HD connections{nodes}{names} ({need.rule}): {need.reason}"
     for left in made.left:
         yield f"  {left.node} stays on: {left.reason}"
     for issue in made.issues:
@@ -94,12 +116,14 @@ def why_node(ledger: Ledger, node: str, zone: str, now: datetime) -> Iterator[st
     for event in events:
         yield f"  {_told(event, here)}"
     for lifetime in ledger.lifetimes(node)[:3]:
-        ended = f"to {_utc(lifetime.stopped_at)} by {lifetime.stopped_by}" if lifetime.stopped_at else "still on"
-        yield f"  lifetime from {_utc(lifetime.launched_at)} UTC by {lifetime.started_by}, {ended}"
+        ended = (
+            f"to {_local(lifetime.stopped_at, here)} by {lifetime.stopped_by}" if lifetime.stopped_at else "still on"
+        )
+        yield f"  lifetime from {_local(lifetime.launched_at, here)} by {lifetime.started_by}, {ended}"
 
 
-def _utc(moment: datetime) -> str:
-    return f"{moment.astimezone(UTC):%Y-%m-%dT%H:%M:%S}"
+def _local(moment: datetime, here: ZoneInfo) -> str:
+    return f"{moment.astimezone(here):%Y-%m-%d %H:%M:%S}"
 
 
 def _told(event: Event, here: ZoneInfo) -> str:

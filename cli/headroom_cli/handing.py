@@ -65,12 +65,11 @@ def hand_over(deployed: Deployed) -> None:
         if deployed.mode is not Mode.CONTROL:
             click.echo("Deploying with Mode=control; Headroom changes nothing while Pexip's bursting is enabled.")
             deployed.set_mode(Mode.CONTROL)
-        _, reading = _newest(deployed.ledger)
-        if reading.settings.bursting_enabled:
+        if _bursts(deployed.ledger) is not False:
             click.echo(f"Now disable Pexip's own bursting: {BURSTING}. Waiting for it.")
-        _wait("Pexip's own bursting is disabled", lambda: not _bursts(deployed.ledger), 60)
-        _wait("Headroom's plans may change nodes", lambda: not _newest(deployed.ledger)[0].frozen, 5)
-        made, _ = _newest(deployed.ledger)
+        _wait("Pexip's own bursting is disabled", lambda: _bursts(deployed.ledger) is False, 60)
+        _wait("Headroom's plans may change nodes", lambda: _may_change(deployed.ledger) is not None, 5)
+        made = _may_change(deployed.ledger) or _newest(deployed.ledger)[0]
     click.echo(f"Headroom controls {len(made.nodes)} overflow nodes. {made.reason}")
 
 
@@ -86,12 +85,30 @@ def _check_before_hand_over(deployed: Deployed) -> None:
     click.echo(f"Checked: a fresh plan, {len(made.nodes)} overflow nodes, each matched to its instance.")
 
 
-def _bursts(ledger: Ledger) -> bool:
-    return _newest(ledger)[1].settings.bursting_enabled
+def _bursts(ledger: Ledger) -> bool | None:
+    """Say whether Pexip's own bursting is enabled; None while there is no fresh reading, as just after a deployment."""
+    reading = ledger.last_reading()
+    return reading.settings.bursting_enabled if reading and clock.now() - reading.read_at <= OLD else None
+
+
+def _may_change(ledger: Ledger) -> Plan | None:
+    """Return a fresh plan that may change nodes, if there is one."""
+    planned = ledger.last_plan()
+    fresh = planned is not None and clock.now() - planned.plan.at <= OLD
+    return planned.plan if planned and fresh and not planned.plan.frozen else None
 
 
 def hand_back(deployed: Deployed, mode: Mode) -> None:
     """Let Headroom open the nodes that it closed, wait until Pexip's bursting is enabled, and deploy with another mode."""
+    try:
+        _hand_back(deployed, mode)
+    except KeyboardInterrupt:
+        click.echo("Headroom stays paused. Run the same command again to continue, or `headroom resume`.", err=True)
+        raise
+    click.echo("Handed back. Pexip starts and stops the overflow nodes; the stack may be deleted.")
+
+
+def _hand_back(deployed: Deployed, mode: Mode) -> None:
     with spoken():
         before, _ = _newest(deployed.ledger)
         why = Pause(reason="handing back to Pexip", by=identity(), holding=Pausing.HANDING_BACK)
@@ -101,11 +118,10 @@ def hand_back(deployed: Deployed, mode: Mode) -> None:
         )
         click.echo("Headroom opens the nodes that it has closed, ends its workflows, and starts no others.")
         _wait("Headroom's closed nodes are open, no workflow runs", lambda: _is_all_open(deployed.ledger, before), 60)
-        if not _bursts(deployed.ledger):
+        if _bursts(deployed.ledger) is not True:
             click.echo(f"Now enable Pexip's own bursting: {BURSTING}. Waiting for it.")
-        _wait("Pexip's own bursting is enabled", lambda: _bursts(deployed.ledger), 60)
+        _wait("Pexip's own bursting is enabled", lambda: _bursts(deployed.ledger) is True, 60)
         if deployed.mode is not mode:
             click.echo(f"Deploying with Mode={mode}.")
             deployed.set_mode(mode)
         deployed.ledger.end_pause()
-    click.echo("Handed back. Pexip starts and stops the overflow nodes; the stack may be deleted.")

@@ -124,6 +124,8 @@ class Deployed:
 def stack_of(name: str) -> Deployed:
     """Return a deployed stack; raise ClickException if there is none of that name, or no way to it."""
     _check_clock()
+    if region := os.environ.get("AWS_REGION"):
+        os.environ["AWS_DEFAULT_REGION"] = region  # boto3 knows only this one, the AWS CLI prefers the other
     with spoken():
         found = _described(name)
         outputs = {output["OutputKey"]: output["OutputValue"] for output in found.get("Outputs", [])}

@@ -9,6 +9,8 @@ class Switches:
 
     # The platform
     configuration_delay: float = 90  # newer guides say 90 s, older ones 60
+    opening_delay: float = 90  # the same of an opening, which may come sooner: UNKNOWN
+    reason_shows_at_once: bool = False  # UNKNOWN whether a status shows a changed reason before its flag
     status_delay: float = 5  # until a changed maintenance_mode shows in status
     activity_delay: float = 3  # until a new conference or call shows in status
     api_generation: str = "new"  # "old" gives aws_* and last_reported, and no sync_status

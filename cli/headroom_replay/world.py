@@ -66,6 +66,7 @@ class Node:
     static_nat_address: str | None = None
     closed: Delayed[bool] = field(default_factory=lambda: Delayed(False, False))
     closed_reason: str = ""
+    reason_before: str = ""  # what its status shows until the changed flag does
     launched_at: float | None = None  # None while it is off
     boots_at: float = 0
     ready_at: float = float("-inf")
@@ -313,9 +314,7 @@ class World:
         if not node.ready(self.now):
             return False
         knows = conference in node.conferences
-        if node.closed.seen(self.now, self.switches.configuration_delay) and not (
-            knows and self.switches.closed_keeps_its_conferences
-        ):
+        if self.refuses(node) and not (knows and self.switches.closed_keeps_its_conferences):
             return False
         return self.used(node) + 1 + (0 if knows else self.switches.backplane_hd) <= node.hd
 
@@ -355,7 +354,7 @@ class World:
             return
         at = self.now if at is None else at
         carried = len(node.calls)
-        closed = node.closed.seen(self.now, self.switches.configuration_delay)
+        closed = self.refuses(node)
         self.tally.stops += 1
         self.tally.stopped_closed_and_empty += closed and not carried
         self.note(
@@ -381,10 +380,15 @@ class World:
         running = sum(self.now - node.launched_at for node in self.nodes.values() if node.launched_at is not None)
         return self.tally.node_seconds + running
 
+    def refuses(self, node: Node) -> bool:
+        """Whether the nodes that place calls know that this one is closed."""
+        delay = self.switches.configuration_delay if node.closed.now else self.switches.opening_delay
+        return node.closed.seen(self.now, delay)
+
     def set_closed(self, node: Node, closed: bool, reason: str) -> None:
         """Maintenance mode on or off; every other node learns of it after the configuration delay."""
         node.closed.change(closed, self.now)
-        node.closed_reason = reason
+        node.reason_before, node.closed_reason = node.closed_reason, reason
         self.note("closed" if closed else "opened", node=node.name, calls=len(node.calls), reason=reason)
 
     def tell(self, node: Node, event_type: str, state: str, details: str, context: str = "") -> None:

@@ -12,7 +12,12 @@ from headroom.usecases.retire_node import RetireNode
 
 @logger.inject_lambda_context(correlation_id_path="token")
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
-    """Return the look, whether it found the node empty, and what the newest plan wants of the node."""
+    """Return the look, whether it found the node empty, and what the newest plan wants of the node.
+
+    With `last`, only ask whether the node is still closed, last of all before the stop.
+    """
+    if event.get("last"):
+        return built(RetireNode.of(parts()).ask(event["node"], event["token"], parts().pexip))
     found = RetireNode.of(parts()).look(event["node"], event["token"], parts().pexip, rests=event.get("rests", False))
     logger.info("looked", node=event["node"], empty=found.empty, reason=found.reason)
     return built(found)

@@ -13,6 +13,6 @@ from headroom.usecases.stop_instance import Stopper
 @logger.inject_lambda_context(correlation_id_path="token")
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     """Stop the node's instance, or raise StopRefusedError with the rule that forbids it."""
-    asked = Stopper.of(parts()).stop(event["node"], event["token"], event["checks"])
+    asked = Stopper.of(parts()).stop(event["node"], event["token"], event["checks"], event.get("asked"))
     logger.info("asked EC2 to stop", node=event["node"], reason=asked.reason)
     return built(asked)

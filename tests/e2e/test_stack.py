@@ -30,6 +30,7 @@ from tests.conftest import ENVIRONMENT
 from tests.support.template import actions_of, resources, statements
 
 SPEED = 30.0
+SLOWER = 5  # times, near a stop
 PATIENCE = 4  # a slow desk may take so many times as long; only a failure waits for it
 pytestmark = pytest.mark.timeout(1200)
 ROOT = Path(__file__).parents[2]
@@ -79,10 +80,14 @@ def received(stage: Stage, output: str) -> list[dict[str, Any]]:
 
 def eventually(look: Callable[[], Any], stage: Stage, minutes: float) -> Any:
     """Wait for something to come true within so many minutes of the lab's clock."""
-    until = stage.clock.seconds() + 60 * minutes * PATIENCE
+    until, usual = stage.clock.seconds() + 60 * minutes * PATIENCE, stage.clock.pace.speed
     while not (found := look()):
         assert stage.clock.seconds() < until, _state(stage)
+        pace = min(usual, SPEED / SLOWER) if stage.is_near_a_stop() else usual
+        if stage.clock.pace.speed != pace:
+            stage.clock.run(pace)
         time.sleep(0.1)
+    stage.clock.run(usual)
     return found
 
 

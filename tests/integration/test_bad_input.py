@@ -1,16 +1,23 @@
 """Whatever is wrong outside: one clear sentence that says what to do, nothing stopped, and the next minute recovers."""
 
+import json
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import boto3
 import pytest
 
 from headroom.adapters.ec2 import Ec2
 from headroom.adapters.pexip import fetching as adapter
-from headroom.domain.fleet.fleet import Instance, NodeState
+from headroom.adapters.pexip.asking import ManagementNode as PexipNode
+from headroom.adapters.pexip.errors import PexipOtherNodeError
+from headroom.domain.fleet.fleet import Instance, NodeState, Worker
 from headroom_lab.pexip.resources import Platform
 from headroom_lab.pexip.server import ManagementNode, serve
 from tests.integration.conftest import Desk, make_instance
+
+NOW = datetime(2026, 3, 2, 8, 55, tzinfo=UTC)
 
 
 def good(desk: Desk) -> dict[str, str]:
@@ -115,6 +122,48 @@ def test_trouble_is_one_clear_sentence_and_the_next_minute_recovers(
     assert (after.issues, after.nodes) == (before.issues, before.nodes)
 
 
+def put_secret(desk: Desk, **secret: str) -> None:
+    """Change the secret alone: functions that are warm keep what they have read."""
+    boto3.client("secretsmanager").put_secret_value(SecretId="pexip-credentials", SecretString=json.dumps(secret))
+
+
+ASKS: dict[str, Callable[[PexipNode, Worker], object]] = {
+    "the reading": lambda pexip, _: pexip.read("manager.example.com", NOW),
+    "a look": lambda pexip, worker: pexip.look_at(worker, registrations=False, now=NOW).complete,
+    "the last question": lambda pexip, worker: pexip.ask_whether_closed(worker, NOW),
+    "a change": lambda pexip, worker: pexip.configure(worker, static_nat_address=None),
+    "the bookings": lambda pexip, _: pexip.meetings(NOW, timedelta(minutes=40)),
+    "calls turned away": lambda pexip, _: pexip.turned_away(NOW, NOW, capacity="x", licences="y"),
+}
+
+
+@pytest.mark.parametrize("asks", ASKS)
+@pytest.mark.parametrize("how", ["password", "OAuth2 client"])
+def test_new_credentials_are_taken_in_the_middle_of_whatever_is_asked(desk: Desk, asks: str, how: str) -> None:
+    """Warm functions would keep the old ones for five minutes: nothing would open meanwhile."""
+    assert desk.serving
+    desk.point_at(desk.serving.url, **(good(desk) if how == "password" else oauth(desk)))
+    assert desk.observe() == ""
+    reading = desk.ledger.last_reading()
+    assert reading
+    worker = next(worker for worker in reading.workers if worker.name == "burst-1")
+    desk.node.access.password = "rotated"
+    if how != "password":
+        desk.node.access.revoked = True
+        desk.node.access.tokens.clear()
+    put_secret(desk, username="admin", password="rotated", ca=desk.serving.ca)
+    with desk.parts.pexip.node() as pexip:
+        assert ASKS[asks](pexip, worker) is not False
+
+
+def test_a_secret_that_is_put_right_is_taken_at_once(desk: Desk) -> None:
+    assert desk.serving
+    desk.point_at(desk.serving.url, user="admin", password="x")
+    assert "cannot be used" in desk.observe()
+    put_secret(desk, username="admin", password=desk.node.access.password, ca=desk.serving.ca)
+    assert desk.observe() == ""
+
+
 def test_an_expired_certificate_is_named_as_one(desk: Desk) -> None:
     with serve(desk.node, pace=60, expired=True) as expired:
         desk.point_at(expired.url, username="admin", password="x", ca=expired.ca)
@@ -207,6 +256,28 @@ def test_an_answer_without_a_count_is_no_empty_node(desk: Desk, monkeypatch: pyt
         look = pexip.look_at(reading.workers[0], registrations=False, now=reading.read_at)
     assert not look.complete
     assert "does not say how many" in look.trouble
+
+
+def test_an_id_that_belongs_to_another_node_by_now_changes_nothing(desk: Desk) -> None:
+    """As after a restored backup: the newest reading's id of an overflow node is an always-on node's."""
+    desk.tick()
+    reading = desk.ledger.last_reading()
+    assert reading
+    worker = next(worker for worker in reading.workers if worker.name == "burst-1")
+    mine, others = desk.world.nodes["burst-1"], desk.world.nodes["conf-1"]
+    mine.id, others.id = others.id, mine.id
+    with desk.parts.pexip.node() as pexip:
+        for changes in (
+            {"maintenance_mode": True, "maintenance_mode_reason": "Headroom: idle"},
+            {"static_nat_address": None},
+        ):
+            with pytest.raises(PexipOtherNodeError, match=r"is conf-1 .*, where burst-1 .* was expected"):
+                pexip.configure(worker, **changes)
+        with pytest.raises(PexipOtherNodeError):
+            pexip.ask_whether_closed(worker, reading.read_at)
+        look = pexip.look_at(worker, registrations=False, now=reading.read_at)
+    assert not others.closed.now
+    assert not look.complete
 
 
 def test_an_old_pexip_without_sync_status_reads_too(desk: Desk) -> None:

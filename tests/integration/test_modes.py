@@ -17,7 +17,7 @@ from headroom.usecases.record import Recorder
 from headroom_replay.world import Call
 from tests.integration.conftest import Desk
 
-CALLS_A_TICK, CALLS_A_LOOK = 8, 6
+CALLS_A_TICK, CALLS_A_LOOK = 8, 7
 
 
 def executions() -> list[str]:
@@ -207,7 +207,7 @@ def test_an_instance_that_someone_else_starts_has_a_lifetime_and_an_event_too(de
     assert lifetime.started_by == "someone else"
 
 
-def test_a_look_at_a_node_asks_pexip_six_times_and_sees_that_it_cannot_be_reached(desk: Desk) -> None:
+def test_a_look_at_a_node_asks_pexip_seven_times_and_sees_that_it_cannot_be_reached(desk: Desk) -> None:
     desk.tick()
     reading = desk.ledger.last_reading()
     assert reading

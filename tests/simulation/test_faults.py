@@ -138,6 +138,22 @@ def test_an_instance_that_is_terminated(rush: Stage) -> None:
     all_is_well(rush)
 
 
+@pytest.mark.parametrize("how", ["its tag is taken away", "it is moved"])
+def test_a_node_that_leaves_headrooms_sight_while_it_is_closed_is_opened(rush: Stage, how: str) -> None:
+    rush.minutes(2)
+    node = rush.overflow[0]
+    assert node.closed.now
+    if how == "it is moved":
+        node.location = "Oslo"
+        rush.world.forget_pools()
+    else:
+        rush.cloud.machines[node.instance].tagged = False
+    rush.minutes(4)
+    assert not node.closed.now
+    assert f"{node.name} is in maintenance mode in Headroom's name" in said(rush)
+    assert rush.cloud.cut == []
+
+
 def test_an_instance_that_is_restarted_by_hand_while_it_is_retired(rush: Stage) -> None:
     rush.minutes(15)
     retired = at_work(rush, "stop-")

@@ -49,6 +49,17 @@ def test_two_hundred_starts_in_one_go(make_stage: Callable[..., Stage], throttle
     assert fits_our_bucket(calls)
 
 
+@pytest.mark.parametrize("minutes", [7, 20, 60 * 24 * 400])
+def test_turns_that_are_too_far_ahead_begin_anew(stage: Stage, minutes: float) -> None:
+    """As a wrong clock leaves them, or a restored table: a start would wait for them without a word."""
+    now = stage.moment()
+    stage.ledger.turn(now + timedelta(minutes=minutes))
+    assert stage.ledger.turn(now) == now
+    assert stage.ledger.turn(now) <= now + timedelta(seconds=1)
+    stage.ledger.turn(now + timedelta(minutes=minutes))
+    assert stage.ledger.turn_within(timedelta(seconds=3), now) is not None
+
+
 def test_a_stop_waits_for_no_turn_longer_than_a_moment(stage: Stage) -> None:
     now = stage.moment()
     turns = [stage.ledger.turn(now) for _ in range(10)]

@@ -26,9 +26,7 @@ def _capacity(command: Callable[..., None]) -> Callable[..., None]:
         stack_option,
         json_option,
         reason_option,
-        click.option(
-            "--until", metavar="TIME", help="Until when: 14:00, or 2026-03-02T14:00, in the site's time zone."
-        ),
+        click.option("--until", metavar="TIME", help="Until the next 14:00, or 2026-03-02T14:00 (site's zone)."),
         click.option("--ready-by", metavar="TIME", help="When the nodes are to be ready; by default in ten minutes."),
         click.option("--location", "locations", multiple=True, help="Only nodes of this overflow location."),
         click.option("--count", type=click.IntRange(1), help="How many nodes; Headroom chooses which."),
@@ -42,7 +40,7 @@ def _capacity(command: Callable[..., None]) -> Callable[..., None]:
 @_capacity
 @click.option("--no-wait", is_flag=True, help="Return at once, as --json does, instead of showing each node boot.")
 def start(*, stack: str, wants_json: bool, no_wait: bool, **given: Any) -> None:
-    """Start nodes, by name or by number, and keep them. Exit code 3: not all of them served in time."""
+    """Start the named nodes, or as many as --count says, and keep them on. Exit code 3: not all served in time."""
     from headroom.domain.people.orders import Do
     from headroom_cli import acting
     from headroom_cli.stack import spoken, stack_of

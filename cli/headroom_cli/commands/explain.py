@@ -26,7 +26,8 @@ def why(what: str, stack: str) -> None:
     ledger = ledger_of(stack)
     with spoken():
         if explaining.is_time(ledger, what):
-            _say(explaining.why_at(explaining.decision_of(ledger, what)))
+            for decision in explaining.decisions_of(ledger, what):
+                _say(explaining.why_at(decision))
             return
         try:
             _say(explaining.why_node(ledger, what, explaining.zone_of(ledger), clock.now()))

@@ -10,13 +10,14 @@ import time as real_time
 from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
 from headroom.adapters.ledger import Ledger
+from headroom.domain.fleet.lifecycle import Action
 from headroom_lab.aws.embedded import REGION, EmbeddedAws, build, deploy, free_port
 from headroom_lab.clock import LabClock
 from headroom_lab.demo import scenario as scenes
@@ -30,6 +31,7 @@ HOURS_BEFORE = 3  # setting up happens on the morning's clock, too, but long bef
 FAILING_NODE = "burst-03"  # EC2 refuses to start it for longer than its workflow tries
 REFUSALS = 6
 PLATFORM_STARTS_WITHIN = 20.0
+SOON, ASKED = timedelta(seconds=40), timedelta(minutes=5)
 LOOKS_AGAIN = 0.2
 
 
@@ -181,6 +183,16 @@ class Stage:
         said = self.aws.client("lambda").invoke(FunctionName=self.outputs["Learn"], Payload=b"{}")
         if said.get("FunctionError") or not all(msgspec.json.decode(said["Payload"].read()).values()):
             raise DemoError("Headroom has learned nothing from the weeks before.")
+
+    def is_near_a_stop(self) -> bool:
+        """Whether a retirement looks for the second time, or will soon: its last question may be ten seconds old at the stop."""
+        now = datetime.fromtimestamp(self.clock.seconds(), UTC)
+        for memory in self.ledger.commitments(now).memories:
+            retires = memory.claim is not None and memory.claim.action is Action.STOP
+            is_asked = memory.stop_asked_at is not None and now - memory.stop_asked_at < ASKED
+            if retires and not is_asked and (memory.rests_until is None or memory.rests_until - now < SOON):
+                return True
+        return False
 
     def executions(self) -> list[dict[str, Any]]:
         """Return every execution of every workflow, newest first."""

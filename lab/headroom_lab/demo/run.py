@@ -24,7 +24,7 @@ from headroom_lab.demo.screen import View, draw, say_briefly
 LOOKS_EVERY = 0.3  # real seconds
 SETTLES_WITHIN = 15 * 60  # lab seconds for what is still at work when the morning ends
 BUSY_FROM, BUSY_FOR, BUSY_SLOWDOWN = 2, 120, 6  # workflows begun within so many lab seconds; how much slower then
-STAYS_AT = 30  # times as fast as real, after the morning: people type now
+STAYS_AT = 10  # times as fast as real, after the morning: people type now
 BRIEF_EVERY = 300  # lab seconds between two lines where there is no terminal
 
 
@@ -110,9 +110,10 @@ def play(stage: Stage, speed: float, console: Console, address: str) -> None:
 
 
 def pace_of_now(stage: Stage, speed: float, view: View) -> None:
-    """Slow down while workflows begin, so that a desk with few cores keeps up with them."""
+    """Slow down while workflows begin and near a stop, so that a desk with few cores keeps up with them."""
     fresh = [one for one in view.executions if (view.now - one["startDate"]).total_seconds() < BUSY_FOR]
-    wanted = max(1.0, speed / BUSY_SLOWDOWN) if len(fresh) > BUSY_FROM else speed
+    is_busy = len(fresh) > BUSY_FROM or stage.is_near_a_stop()
+    wanted = max(1.0, speed / BUSY_SLOWDOWN) if is_busy else speed
     if stage.clock.pace.speed != wanted:
         stage.clock.run(wanted)
 

@@ -226,6 +226,10 @@ class Platform:
         load = round(100 * (most - free) / most) if most else 0
         return {"name": name, "max_hd_calls": most, "free_hd_calls": free, "media_load": load}
 
+    def _shown_reason(self, node: Node) -> str:
+        is_before = self._shown_closed(node) and not node.closed.now and not self.world.switches.reason_shows_at_once
+        return node.reason_before if is_before else node.closed_reason
+
     def _shown_closed(self, node: Node) -> bool:
         return node.closed.seen(self.world.now, self.world.switches.status_delay)
 
@@ -298,7 +302,7 @@ class Platform:
                     node.closed.changed_at if node.closed.changed_at > 0 else self.world.now, fine=False
                 ),
                 "maintenance_mode": self._shown_closed(node),
-                "maintenance_mode_reason": node.closed_reason if self._shown_closed(node) else "",
+                "maintenance_mode_reason": self._shown_reason(node) if self._shown_closed(node) else "",
                 "max_audio_calls": 12 * (most or 0),
                 "max_sd_calls": 2 * (most or 0),
                 "max_hd_calls": most,

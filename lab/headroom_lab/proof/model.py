@@ -52,9 +52,9 @@ BACK = {  # the step that a workflow repeats if its function died or its answer 
     "set 3": "set",
 }
 MIDST = frozenset(BACK)
-LOOKING = frozenset({"look 2", "judge", "word", "stop"})  # where a retirement has looks in hand
-NO_LOOKS: dict[str, Any] = {"first": None, "second": None, "stands": True, "wrong": ""}
-STOPPING = frozenset({"judge", "word", "stop"})  # between the second look and the stop
+LOOKING = frozenset({"look 2", "ask", "judge", "word", "stop"})  # where a retirement has looks in hand
+NO_LOOKS: dict[str, Any] = {"first": None, "second": None, "answer": "", "stands": True, "wrong": ""}
+STOPPING = frozenset({"judge", "word", "stop"})  # between the last question and the stop
 
 
 def _seconds(duration: timedelta) -> int:
@@ -86,6 +86,7 @@ class Model:
         self.boot_limit = _seconds(policy.boot_limit)
         self.gap = _seconds(safety.gap(policy.replication))
         self.look_age = _seconds(safety.LOOK_AGE)
+        self.ask_age = _seconds(safety.ASK_AGE)
         self.lease = _seconds(claims.LEASE)
         self.overdue = _seconds(reconciling.OVERDUE)
         self.first_lease = _seconds(claims.FIRST_LEASE)
@@ -208,6 +209,8 @@ class Model:
     def _asked(self, flow: Flow, by: int) -> int:
         if flow.step == "settle":
             return min(flow.asked + by, self.replication)
+        if flow.step in STOPPING:
+            return min(flow.asked + by, self.ask_age + 1)
         return min(flow.asked + by, self.boot_limit + MINUTE) if flow.step == "check" else 0
 
     # The tick
@@ -312,7 +315,7 @@ class Model:
 
     @staticmethod
     def _at(s: State, number: int, step: str, **changes: Any) -> State:
-        if step == "settle":
+        if step in {"settle", "ask"}:
             changes["asked"] = 0
         if step not in LOOKING:
             changes |= NO_LOOKS
@@ -484,7 +487,7 @@ class Model:
         first = s.flows[number].first
         if first is not None and first.age < self.gap:
             return
-        yield from self._look(s, number, "second", "judge")
+        yield from self._look(s, number, "second", "ask")
 
     def _look(self, s: State, number: int, which: str, then: str) -> Iterator[Step]:
         flow = s.flows[number]
@@ -518,6 +521,19 @@ class Model:
             lied=node.sight == LIES,
         )
 
+    def _ask(self, s: State, number: int) -> Iterator[Step]:
+        """The last question: is it still closed?"""
+        flow = s.flows[number]
+        renewed = self._renewed(s, flow)
+        if renewed is None:
+            yield from self._leave(s, number)
+        else:
+            yield Did.ASKS_LAST_OF_ALL, self._at(renewed, number, "judge", answer=s.nodes[flow.node].door, asked=0)
+
+    def _is_old(self, flow: Flow) -> bool:
+        """Say whether the last question was asked so long ago that an opening since may have brought a call."""
+        return flow.asked > self.ask_age
+
     def _judge(self, s: State, number: int) -> Iterator[Step]:
         """The stop function reads everything and asks the rules."""
         flow = s.flows[number]
@@ -527,6 +543,9 @@ class Model:
         elif node.wanted is not Wanted.OFF and self._ours(s, flow):
             yield Did.WANTED_OTHERWISE, self._at(s, number, "turn")
         elif self.shipped.may_stop(s, flow):
+            if self._is_old(flow):
+                yield Did.ASKS_AGAIN, self._at(s, number, "ask")
+                return
             yield Did.ALLOWED_TO_STOP_IT, self._at(s, number, "word", stands=True, wrong=self.objection(s, flow))
         elif self._ours(s, flow):
             yield Did.REFUSED_TO_STOP_IT, self._at(s, number, "finish")
@@ -571,6 +590,9 @@ class Model:
             return
         if flow.second is not None and flow.second.age > self.look_age:
             yield Did.FINDS_ITS_LAST_LOOK_TOO_OLD, self._at(s, number, "finish")
+            return
+        if self._is_old(flow):
+            yield Did.ASKS_AGAIN, self._at(s, number, "ask")
             return
         self._must_hold_the_claim(s, flow, "stopped a node")
         if flow.wrong:
@@ -671,7 +693,7 @@ class Model:
     @staticmethod
     def _is_about_to_stop(flow: Flow) -> bool:
         """Say whether the second look is under a minute old: the model assumes that nothing happens on the node then."""
-        return flow.step in STOPPING and flow.second is not None and flow.second.age <= MINUTE
+        return flow.step in STOPPING | {"ask"} and flow.second is not None and flow.second.age <= MINUTE
 
     def people(self, s: State) -> Iterator[Step]:
         """What people do."""
@@ -695,7 +717,8 @@ class Model:
         Nor do they open a node and close it again in Headroom's name while it is being retired, or before Pexip shows a
         call that came meanwhile: nobody can see that. Changing the reason of a closed node lets no call in.
         """
-        busy = {flow.node for flow in s.flows if flow.step in STOPPING | {"close 2", "open 2"}}
+        asked = {flow.node for flow in s.flows if flow.step in STOPPING and not self._is_old(flow)}
+        busy = asked | {flow.node for flow in s.flows if flow.step in {"close 2", "open 2"}}
         for n, node in enumerate(s.nodes):
             if n not in busy:
                 retiring = any(flow.node == n and flow.kind == RETIRE for flow in s.flows)
@@ -720,7 +743,7 @@ class Model:
         if not any(other.node == n for other in s.flows):
             yield f"a person retires {name}", s._replace(flows=(*s.flows, flow))
         look = Look(age=0, empty=True, complete=True, synced=True, door=OURS, alarm=False)
-        forged = flow._replace(step="judge", first=look._replace(age=self.gap), second=look)
+        forged = flow._replace(step="judge", first=look._replace(age=self.gap), second=look, answer=OURS)
         yield f"a person invokes the stop function for {name}", s._replace(flows=(*s.flows, forged))
 
     def others(self, s: State) -> Iterator[Step]:

@@ -25,6 +25,7 @@ ASSISTED, LOOKED_AT, PRESSED = (
     "a person looks at the dashboard",
     "a person presses a button",
 )
+LAST_STEPS = ("Ask last of all whether it is still closed", "Stop it")
 WITNESSED = 600  # seconds after which EC2 has a whole period with the traffic of a call to a closed node
 
 
@@ -192,8 +193,7 @@ class Play:
 
     def _door(self, *, closed: bool) -> None:
         node = self._node()
-        if not self._is_about_to_stop(node):
-            self.stage.world.set_closed(node, closed=closed, reason="repair" if closed else "")
+        self.stage.world.set_closed(node, closed=closed, reason="repair" if closed else "")
 
     def _is_about_to_stop(self, node: Node) -> bool:
         """Say whether a stop is so near that no look would show a new call: no such call is played."""
@@ -201,7 +201,7 @@ class Play:
         for each in self.stage.at_work:
             if each.variables.get("node") != node.name:
                 continue
-            if each.state in {"Look again", "Is it still empty?", "Stop it"}:
+            if each.state in {"Look again", "Is it still empty?", *LAST_STEPS}:
                 return True
             again_at = (each.variables.get("look") or {}).get("again_at")
             if each.state == "Wait before looking again" and again_at and datetime.fromisoformat(again_at) < soon:

@@ -23,7 +23,7 @@ from headroom.domain.planning.planning import plan
 from headroom.domain.planning.plans import Plan
 from headroom.domain.policy import Mode, Policy
 from headroom.domain.safety import safety
-from headroom.domain.safety.safety import EmptyCheck, Evidence
+from headroom.domain.safety.safety import Asked, EmptyCheck, Evidence
 from headroom_lab.proof.state import (
     ALARM,
     EARLIER,
@@ -57,6 +57,7 @@ POLICY = Policy(
 )
 
 
+REASONS = {OPEN: "", OURS: "Headroom: not needed", THEIRS: "repair"}
 OVERDUE = int(reconciling.OVERDUE.total_seconds())
 
 
@@ -171,7 +172,7 @@ class Shipped:
         launched = NOW - timedelta(seconds=node.age) if node.on else LONG_AGO
         power = Power.STOPPING if node.stopping else Power.RUNNING if node.on else Power.STOPPED
         address = f"10.2.0.{number + 1}"
-        reason = {OPEN: "", OURS: "Headroom: not needed", THEIRS: "repair"}[node.door]
+        reason = REASONS[node.door]
         worker = Worker(
             id=10 + number,
             status_id=10 + number,
@@ -241,7 +242,7 @@ class Shipped:
                 s.plan_age,
             ),
             *(node.tagged, node.age, node.wanted, node.holder == flow.token, node.lease > 0, node.closed),
-            *(node.read_alarm, node.read_call, heard, flow.first, flow.second),
+            *(node.read_alarm, node.read_call, heard, flow.first, flow.second, flow.answer),
         )
         if key not in self._answers:
             self._answers[key] = safety.may_stop(self.evidence(s, flow)).allowed
@@ -269,6 +270,7 @@ class Shipped:
             holds=self._holds(s) if flow.node == 0 else (),
             closed_at=memory.closed_at,
             checks=tuple(self._as_check(look) for look in (flow.first, flow.second) if look),
+            asked=Asked(at=NOW, closed=flow.answer != OPEN, reason=REASONS[flow.answer]) if flow.answer else None,
             alarm="unreachable" if node.read_alarm else "",
             reading_shows="conferences: 1" if node.read_call else "",
             reading_says_open=False,  # a door here has no configuration that is ahead of its status
@@ -291,7 +293,9 @@ class Shipped:
             synced=look.synced,
             boot_time=LONG_AGO if look.same_boot else NOW,
             closed=look.door != OPEN,
-            closed_reason={OPEN: "", OURS: "Headroom: not needed", THEIRS: "repair"}[look.door],
+            closed_reason=REASONS[look.door],
+            configured_closed=look.door != OPEN,
+            configured_reason=REASONS[look.door],
             shards=int(not look.empty),
             media=0,
             signalling=0,

@@ -52,6 +52,7 @@ ROOT = Path(__file__).parents[3]
 HOSTNAME, PRINCIPAL, OVERFLOW = "manager.example.com", "Oslo", "Cloud"
 BEGIN = datetime(2026, 3, 29, 0, 20, tzinfo=UTC).timestamp()  # the night in which Europe's clocks go forward
 LONGEST_FUNCTION = 60.0
+OPENING = 10.0  # seconds until an opening brings calls: the soonest that docs/safety.md allows for
 MACHINES = ("start_node", "set_open", "retire_node", "prewarm")
 CONTEXT: Any = SimpleNamespace(
     function_name="function",
@@ -247,7 +248,7 @@ class Stage:
             [Location(id=1, name=PRINCIPAL, overflow1=OVERFLOW), Location(id=2, name=OVERFLOW)],
             [always_on, *overflow],
             now=self.now,
-            switches=Switches(boot_mean=150, boot_jitter=20, status_delay=5, activity_delay=3),
+            switches=Switches(boot_mean=150, boot_jitter=20, opening_delay=OPENING, status_delay=5, activity_delay=3),
             seed=seed,
         )
         self.world.settings["bursting_min_lifetime"] = 5

@@ -52,6 +52,8 @@ class Did(StrEnum):
     HAS_THE_LAST_WORD = "has the last word"
     FINDS_THAT_THE_PLAN_HAS_CHANGED = "finds that the plan has changed"
     FINDS_ITS_LAST_LOOK_TOO_OLD = "finds its last look too old"
+    ASKS_LAST_OF_ALL = "asks last of all whether it is closed"
+    ASKS_AGAIN = "has to ask again"
     STOPS_IT = "stops it"
     SEES_THAT_IT_IS_OFF = "sees that it is off"
     SEES_THAT_SOMEBODY_STARTED_IT_AGAIN = "sees that somebody started it again"
@@ -119,6 +121,7 @@ class Flow(NamedTuple):
     asked: int = 0  # since it asked EC2 to start the instance, or Pexip to open or close the node
     first: Look | None = None
     second: Look | None = None
+    answer: str = ""  # what the last question found the node's door to be; `asked` is its age
     stands: bool = True  # nothing has been wanted of the node since the rules were asked
     wrong: str = ""  # what forbade the stop when the rules allowed it, if anything did
 

@@ -215,7 +215,7 @@ class Follower:
                 self._step(token, step, labels)
         except BrokenError as error:
             self.illegal.append(f"{token}: {error}")
-        if name == "check_empty" and answer["wanted"] == Wanted.OFF and not answer["empty"]:
+        if name == "check_empty" and not event.get("last") and answer["wanted"] == Wanted.OFF and not answer["empty"]:
             self._put(flow.token, "finish")
         self._compare(node, token, name)
 
@@ -235,6 +235,7 @@ class Follower:
         goes = {
             "StopRefusedError": "finish",
             "PlanChangedError": "turn",
+            "AskAgainError": "ask",
             "NotOursError": "finish",
             "ClaimLostError": "",
             "UnknownNodeError": "",
@@ -268,10 +269,7 @@ class Follower:
     def _retired(self, name: str, event: Any, answer: Any) -> list[tuple[str, str]]:
         """What looks at a node, stops it, and sees that it stopped."""
         if name == "check_empty":
-            where = "look 1" if event.get("rests") else "look 2"
-            if answer["wanted"] != Wanted.OFF:
-                return [(where, Did.WANTED_OTHERWISE)]
-            return [(where, Did.LOOKS)] if answer["empty"] else []
+            return self._looked(event, answer)
         if name == "stop_instance":
             if answer["again"]:
                 return [("judge", Did.FINDS_IT_STOPPING)]
@@ -281,6 +279,15 @@ class Follower:
             seen = Did.SEES_THAT_IT_IS_OFF if answer["stopped"] else Did.SEES_THAT_SOMEBODY_STARTED_IT_AGAIN
             return [("gone", seen)]
         return []
+
+    @staticmethod
+    def _looked(event: Any, answer: Any) -> list[tuple[str, str]]:
+        if event.get("last"):
+            return [("ask", Did.ASKS_LAST_OF_ALL)]
+        where = "look 1" if event.get("rests") else "look 2"
+        if answer["wanted"] != Wanted.OFF:
+            return [(where, Did.WANTED_OTHERWISE)]
+        return [(where, Did.LOOKS)] if answer["empty"] else []
 
     def _maintained(self, flow: Flow, do: str, answer: Any) -> list[tuple[str, str]]:
         """What closes or opens a node."""

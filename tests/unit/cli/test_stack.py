@@ -56,6 +56,16 @@ def test_a_stack_in_another_region_names_this_region_and_how_to_choose(stacks: C
     assert "AWS_REGION" in words
 
 
+def test_aws_region_chooses_the_region_as_it_does_for_the_aws_cli(
+    stacks: Callable[..., None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stacks()
+    monkeypatch.setenv("AWS_REGION", "eu-north-1")
+    assert said("headroom").startswith("There is no stack headroom in eu-north-1;")
+    monkeypatch.delenv("AWS_DEFAULT_REGION")
+    assert said("headroom").startswith("There is no stack headroom in eu-north-1;")
+
+
 def test_a_stack_of_another_name_is_proposed(stacks: Callable[..., None]) -> None:
     stacks(oslo="0.1.0")
     assert "Headroom's stacks there: oslo (choose one with --stack)" in said("headroom")

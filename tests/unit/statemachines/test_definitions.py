@@ -195,8 +195,11 @@ def test_prewarm_knows_no_node_by_node_so_its_history_stays_short_at_any_size() 
 
 def test_retire_node_asks_twice_at_least_two_minutes_apart_before_it_stops() -> None:
     machine = stack.definition("retire_node")["States"]
-    assert machine["Is it still empty?"]["Default"] == "Stop it"
+    last = "Ask last of all whether it is still closed"
+    assert machine["Is it still empty?"]["Default"] == last
+    assert machine[last]["Arguments"]["Payload"]["last"] is True
     reaching = [title for title, state in machine.items() if "Stop it" in targets(state)]
-    assert reaching == ["Is it still empty?"]
+    assert reaching == [last]
+    assert {title for title, state in machine.items() if last in targets(state)} == {"Is it still empty?", "Stop it"}
     assert machine["Wait before looking again"]["Next"] == "Look again"
     assert machine["Wait before looking again"]["Timestamp"] == "{% $look.again_at %}"

@@ -55,9 +55,9 @@ class Claim:
         UnknownNodeError for a name that Pexip does not know.
         """
         now, reading = clock.now(), self.ledger.reading()
-        worker = find_worker(reading, node)
+        worker = find_worker(reading, node, to_open=action is Action.OPEN)
         permission.check(action, self.policy.mode, reading.settings, self.ledger.pause())
-        instance = self._known_instance(worker)
+        instance = self._known_instance(worker, action)
         held = self.ledger.memory(node).claim
         by_hand = held is None or held.token != token
         reason = reason or f"{DONE[action]} {BY_HAND}"
@@ -74,12 +74,15 @@ class Claim:
             reason=memory.reason,
         )
 
-    def _known_instance(self, worker: Worker) -> str:
-        """Return the id of a node's instance as the newest plan saw it, so that EC2 need not be asked again."""
+    def _known_instance(self, worker: Worker, action: Action) -> str:
+        """Return the id of a node's instance as the newest plan saw it, so that EC2 need not be asked again.
+
+        Opening a node needs none: what Headroom has closed is opened even where its tag or its instance is gone.
+        """
         planned = self.ledger.last_plan()
         nodes = planned.plan.nodes if planned else ()
         known = next((node.instance for node in nodes if node.name == worker.name), "")
-        return known or self.ec2.instance_of(worker).id
+        return known or ("" if action is Action.OPEN else self.ec2.instance_of(worker).id)
 
     def _hold(self, node: str, token: str, reason: str, reading: Reading, now: datetime) -> Hold:
         """Return the hold of a node started by hand: it stays on for its minimum lifetime, as in Pexip."""

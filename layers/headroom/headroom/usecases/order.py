@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Self
+from zoneinfo import ZoneInfo
 
 import msgspec
 
@@ -116,9 +117,15 @@ class Operator:
         terms = terms_of(self.policy, reading)
         hold = promise(request, self._plan().nodes, terms, name=name, now=now)  # refuses what cannot be promised
         given = {field: value for field, value in msgspec.to_builtins(request).items() if value not in (None, "", ())}
-        clock_of = self.policy.on_the_clock
-        sentence = f"{hold.what} to serve by {clock_of(hold.ready_by)} and until {clock_of(hold.until)}: {hold.reason}"
+        ready_by, until = (self._when(moment, now) for moment in (hold.ready_by, hold.until))
+        sentence = f"{hold.what} to serve by {ready_by} and until {until}: {hold.reason}"
         return Done(sentence=sentence, executions=(self._begin("prewarm", name, given),))
+
+    def _when(self, moment: datetime, now: datetime) -> str:
+        """Write a moment for the operator: a time of day, with its date unless that is today."""
+        zone, clock_time = ZoneInfo(self.policy.zone), self.policy.on_the_clock(moment)
+        local = moment.astimezone(zone)
+        return clock_time if local.date() == now.astimezone(zone).date() else f"{local:%a %d %b} {clock_time}"
 
     def _release(self, order: Order, now: datetime) -> Done:
         held = self.ledger.holds(now)

@@ -11,7 +11,7 @@ from headroom.adapters.ledger.codec import stamp
 from headroom.adapters.parts import Parts
 from headroom.domain.fleet.fleet import Power, boots_closed, find_worker
 from headroom.domain.fleet.lifecycle import Wanted
-from headroom.domain.safety.safety import EmptyCheck, gap
+from headroom.domain.safety.safety import Asked, EmptyCheck, gap
 from headroom.settings import Settings
 
 if TYPE_CHECKING:
@@ -77,6 +77,13 @@ class RetireNode:
             again_at=stamp(again_at),
             check=check,
         )
+
+    def ask(self, node: str, token: str, connection: "Connection") -> Asked:
+        """Ask last of all whether the node is still closed by Headroom: a person may have opened it since the look."""
+        self.ledger.renew(node, token, clock.now())
+        worker = find_worker(self.ledger.reading(), node)
+        with connection.node() as pexip:
+            return pexip.ask_whether_closed(worker, clock.now())
 
     def check_stop(self, node: str, token: str) -> StopChecked:
         """Say whether the instance is off, and whether it must stay closed until its new public address is known.

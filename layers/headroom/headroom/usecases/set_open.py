@@ -58,14 +58,14 @@ class SetOpen:
         worker, memory = find_worker(self.ledger.reading(), node), self.ledger.renew(node, token, clock.now())
         check_pause(Action.CLOSE, self.ledger.pause())
         with self.connection.node() as pexip:
-            there = pexip.configuration(worker.id)
+            there = pexip.configuration(worker)
             why = there.maintenance_mode_reason
             if there.maintenance_mode and not is_ours(why):
                 raise NotOursError(f"{node} is in maintenance mode already: {why or 'no reason'}")
             if there.maintenance_mode and memory.closed_at:
                 return self._closed(node, token, memory.closed_at, "It was closed already", changed=False)
             self.ledger.remember(node, token, closed_at=None)  # if this step fails, its retry sets the time
-            pexip.configure(worker.id, maintenance_mode=True, maintenance_mode_reason=f"{OURS} {reason}"[:REASON])
+            pexip.configure(worker, maintenance_mode=True, maintenance_mode_reason=f"{OURS} {reason}"[:REASON])
         now = clock.now()
         self.ledger.remember(node, token, closed_at=now)
         self.ledger.write(Event(at=now, kind=Kind.CLOSED, node=node, reason=reason, by=HEADROOM))
@@ -78,10 +78,10 @@ class SetOpen:
 
     def open(self, node: str, token: str, reason: str) -> Changed:
         """Take the node out of maintenance mode; raise NotOursError if it was not Headroom that closed it."""
-        worker = find_worker(self.ledger.reading(), node)
+        worker = find_worker(self.ledger.reading(), node, to_open=True)
         self.ledger.renew(node, token, clock.now())
         with self.connection.node() as pexip:
-            there = pexip.configuration(worker.id)
+            there = pexip.configuration(worker)
             why = there.maintenance_mode_reason
             if not there.maintenance_mode:
                 self.ledger.remember(node, token, closed_at=None)
@@ -89,16 +89,16 @@ class SetOpen:
             if not is_ours(why):
                 raise NotOursError(f"{node} was not closed by Headroom: {why or 'no reason'}")
             self.ledger.remember(node, token, closed_at=None, opened_at=clock.now())
-            pexip.configure(worker.id, maintenance_mode=False, maintenance_mode_reason="")
+            pexip.configure(worker, maintenance_mode=False, maintenance_mode_reason="")
         self.ledger.write(Event(at=clock.now(), kind=Kind.OPENED, node=node, reason=reason, by=HEADROOM))
         return Changed(reason=reason, open=True)
 
     def as_wanted(self, node: str, token: str) -> Changed:
         """Close or open the node as the newest plan wants it; say whether anything had to change."""
         memory = self.ledger.renew(node, token, clock.now())
-        worker = find_worker(self.ledger.reading(), node)
+        worker = find_worker(self.ledger.reading(), node, to_open=True)
         with self.connection.node() as pexip:
-            is_open = not pexip.configuration(worker.id).maintenance_mode
+            is_open = not pexip.configuration(worker).maintenance_mode
         to_open = memory.wanted is Wanted.OPEN
         done = self.open(node, token, memory.reason) if to_open else self.close(node, token, memory.reason)
         return Changed(
@@ -113,7 +113,7 @@ class SetOpen:
         worker = find_worker(self.ledger.reading(), node)
         self.ledger.renew(node, token, clock.now())
         with self.connection.node() as pexip:
-            pexip.configure(worker.id, static_nat_address=address)
+            pexip.configure(worker, static_nat_address=address)
         reason = f"Its static NAT address was {worker.static_nat_address}, its public address is {address} now"
         self.ledger.write(Event(at=clock.now(), kind=Kind.ADDRESS_CORRECTED, node=node, reason=reason, by=HEADROOM))
         return Changed(reason=reason)

@@ -17,11 +17,25 @@ from headroom.domain.fleet.limits import minimum_lifetime
 from headroom.domain.policy import Policy
 from headroom.domain.safety.pace import A_MOMENT
 from headroom.domain.safety.permission import conflict
-from headroom.domain.safety.safety import LOOK_AGE, Answer, EmptyCheck, Evidence, may_stop, witnessed_from
+from headroom.domain.safety.safety import (
+    ASK_AGE,
+    LOOK_AGE,
+    Answer,
+    Asked,
+    EmptyCheck,
+    Evidence,
+    is_old,
+    may_stop,
+    witnessed_from,
+)
 
 
 class StopRefusedError(Exception):
     """A safety rule forbids this stop; the message says which. The node stays on."""
+
+
+class AskAgainError(Exception):
+    """The last question is too old by now: the workflow asks it again, as long as its second look is not."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,10 +59,11 @@ class Stopper:
         """Build the use case from the shared parts."""
         return cls(parts.ledger, parts.ec2, parts.policy)
 
-    def stop(self, node: str, token: str, checks: list[dict[str, Any]]) -> StopAsked:
-        """Stop the node's instance, or raise StopRefusedError with the first objection."""
+    def stop(self, node: str, token: str, checks: list[dict[str, Any]], asked: dict[str, Any] | None) -> StopAsked:
+        """Stop the node's instance, or raise StopRefusedError with the first objection, or AskAgainError."""
         now = clock.now()
         looks = tuple(msgspec.convert(check, EmptyCheck) for check in checks)
+        question = msgspec.convert(asked, Asked | None)
         reading, planned = self.ledger.reading(), self.ledger.last_plan()
         worker = find_worker(reading, node)
         commitments, memory = self.ledger.commitments(now), self.ledger.memory(node)
@@ -79,6 +94,7 @@ class Stopper:
             holds=commitments.holds_on(node, worker.location, serving),
             closed_at=memory.closed_at,
             checks=looks,
+            asked=question and replace(question, at=now),  # its age is asked for below, where it may be asked again
             alarm=worker.alarm,
             reading_shows=worker.carries,
             reading_says_open=not worker.maintenance_mode_configured,
@@ -96,12 +112,19 @@ class Stopper:
         now, commitments = clock.now(), self.ledger.commitments(clock.now())  # a pause or hold may be new
         paused = commitments.pause.reason if commitments.pause else ""
         holds = commitments.holds_on(node, worker.location, serving)
-        self._judged(replace(evidence, now=now, paused=paused, holds=holds))
+        self._is_recent(question)
+        self._judged(replace(evidence, now=now, paused=paused, holds=holds, asked=question))
         self.ledger.last_word(node, token, memory.version, now)
         if clock.now() - max(look.at for look in looks) > LOOK_AGE:  # the checks above may have taken long
             raise StopRefusedError("The last look at it is too old")
+        self._is_recent(question)
         self.ec2.stop(instance.id)
         return StopAsked(reason=answer.reason)
+
+    @staticmethod
+    def _is_recent(question: Asked | None) -> None:
+        if question and is_old(question, clock.now()):
+            raise AskAgainError(f"The last question was asked more than {ASK_AGE.seconds} s ago")
 
     def _network_out(self, instance: Instance, memory: Memory, now: datetime) -> float | None:
         if memory.closed_at is None:

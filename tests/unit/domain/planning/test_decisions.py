@@ -18,6 +18,7 @@ type Pair = tuple[Worker, Instance]
 YOUNG = NOW - timedelta(minutes=10)
 ON = Power.RUNNING
 NOTHING = "nothing asks for capacity"
+SOON = "they are likely to be needed soon"
 FULL = "Stockholm has 0 HD connections free, its threshold is 5"
 
 
@@ -267,7 +268,7 @@ def test_the_emptiest_nodes_close_first_with_what_stays_free() -> None:
 
 def test_what_is_nearly_needed_stays_open() -> None:
     assert told(decide(node(1, ON), node(2, ON), free=7)) == [
-        ("close", "burst-1", f"Without it 15 HD connections stay free in AWS burst, 6 are needed ({NOTHING})")
+        ("close", "burst-1", f"Without it 15 HD connections stay free in AWS burst, 6 are needed ({SOON})")
     ]
     assert done(decide(sized(node(1, ON), 8), sized(node(2, ON), 8), free=7)) == [("close", "burst-1")]
     assert done(decide(sized(node(1, ON), 7), sized(node(2, ON), 7), free=7)) == []
@@ -309,7 +310,7 @@ def test_a_reserve_that_is_nearly_needed_stays() -> None:
         (
             "stop",
             "burst-1",
-            f"It is closed and looks empty; 15 HD connections stay in AWS burst, 8 are needed ({NOTHING})",
+            f"It is closed and looks empty; 15 HD connections stay in AWS burst, 8 are needed ({SOON})",
         )
     ]
     assert done(decide(sized(closed(1), 8), sized(closed(2), 8), free=7)) == [("stop", "burst-1")]

@@ -10,13 +10,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from headroom.domain.demand.forecasting import Booking
-from headroom.domain.fleet.fleet import ON, Instance, Observation, PexipSettings, Power, Worker
-from headroom.domain.fleet.lifecycle import Action, Memory, Pause, Pausing, Wanted
+from headroom.domain.fleet.fleet import ON, Instance, Location, Observation, PexipSettings, Power, Worker
+from headroom.domain.fleet.lifecycle import Action, Claim, Memory, Pause, Pausing, Wanted
 from headroom.domain.planning.issues import Trouble
 from headroom.domain.planning.planning import plan
 from headroom.domain.planning.plans import Plan
 from headroom.domain.policy import Mode
-from tests.support.builders import CONTROL, LONG_AGO, NOW, claimed, closed, hold, node, observe, promised
+from tests.support.builders import CONTROL, LONG_AGO, NOW, claimed, closed, hold, node, observe, principal, promised
+
+MINUTE = timedelta(minutes=1)
 
 
 def actions(decided: Plan) -> dict[str, Action]:
@@ -419,6 +421,47 @@ def test_a_node_that_was_left_closed_when_it_stopped_is_opened_for_its_next_star
     assert actions(plan(observe(forgotten, free=0), promised(), CONTROL, NOW)) == {"burst-1": Action.START}
     waits = closed(1, power=Power.STOPPED, static_nat_address="192.0.2.1")
     assert plan(observe(waits), promised(), CONTROL, NOW).changes == ()
+
+
+def closed_home() -> Worker:
+    """An always-on node that was closed in Headroom's name, as by an id that belonged to another node."""
+    reason = "Headroom: spare"
+    return replace(
+        principal(40), maintenance_mode=True, maintenance_mode_configured=True, maintenance_mode_reason=reason
+    )
+
+
+def out_of_sight() -> dict[str, Observation]:
+    """Ways in which a node that Headroom has closed leaves its overflow nodes."""
+    worker, instance = closed(1)
+    seen = observe(node(2), (worker, instance))
+    return {
+        "its tag was taken away": replace(seen, instances=tuple(one for one in seen.instances if one != instance)),
+        "it was moved to a location of its own": observe(node(2), closed(1, location="Elsewhere")),
+        "it was moved to the principal location": observe(node(2), closed(1, location="Stockholm")),
+        "an always-on node was closed in Headroom's name": replace(
+            seen, reading=replace(seen.reading, workers=(closed_home(), *seen.reading.workers[1:2]))
+        ),
+        "the overflow link was taken away": replace(
+            seen, reading=replace(seen.reading, locations=(Location(name="Stockholm"), Location(name="AWS burst")))
+        ),
+    }
+
+
+@pytest.mark.parametrize("how", out_of_sight())
+def test_what_is_closed_in_headrooms_name_and_is_no_overflow_node_is_opened_and_an_issue(how: str) -> None:
+    seen = out_of_sight()[how]
+    [lost] = [worker.name for worker in seen.reading.workers if worker.closed_by_us]
+    decided = plan(seen, promised(), CONTROL, NOW)
+    assert actions(decided)[lost] is Action.OPEN
+    assert Trouble.LEFT_CLOSED in {issue.kind for issue in decided.issues if issue.about == lost}
+    paused = plan(seen, promised(pause=Pause(reason="fire drill")), CONTROL, NOW)
+    assert actions(paused) == {lost: Action.OPEN}
+    opening = Memory(
+        node=lost, wanted=Wanted.OPEN, version=1, claim=Claim(token="open-1", action=Action.OPEN, until=NOW + MINUTE)
+    )
+    assert lost not in actions(plan(seen, promised(memories=(opening,)), CONTROL, NOW))
+    assert plan(replace(seen, unreachable="no answer"), promised(), CONTROL, NOW).changes == ()
 
 
 def test_without_news_only_promised_nodes_are_started() -> None:

@@ -9,7 +9,7 @@ import pytest
 from headroom.domain.fleet.lifecycle import Action, Claim, Wanted
 from headroom.domain.policy import Mode
 from headroom.domain.safety import safety
-from headroom.domain.safety.safety import EmptyCheck, Evidence, may_stop
+from headroom.domain.safety.safety import Asked, EmptyCheck, Evidence, may_stop
 from tests.support.builders import LONG_AGO, NOW, hold
 
 LOOK = EmptyCheck(
@@ -19,6 +19,8 @@ LOOK = EmptyCheck(
     boot_time=LONG_AGO,
     closed=True,
     closed_reason="Headroom: emptying",
+    configured_closed=True,
+    configured_reason="Headroom: emptying",
     shards=0,
     media=0,
     signalling=0,
@@ -27,6 +29,7 @@ LOOK = EmptyCheck(
     signaling_count=0,
 )
 LATER = replace(LOOK, at=NOW - timedelta(seconds=2))
+ASKED = Asked(at=NOW - timedelta(seconds=1), closed=True, reason="Headroom: emptying")
 SOUND = Evidence(
     now=NOW,
     mode=Mode.CONTROL,
@@ -45,6 +48,7 @@ SOUND = Evidence(
     holds=(),
     closed_at=NOW - timedelta(minutes=10),
     checks=(LOOK, LATER),
+    asked=ASKED,
     alarm="",
     reading_shows="",
     reading_says_open=False,
@@ -74,6 +78,7 @@ def test_a_closed_node_that_was_found_empty_twice_may_be_stopped() -> None:
             },
             id="looks just far enough apart",
         ),
+        pytest.param({"asked": replace(ASKED, at=NOW - timedelta(seconds=10))}, id="a last question of ten seconds"),
         pytest.param({"network_out": 300_000.0}, id="as much traffic as an idle node may have"),
         pytest.param({"claim": replace(SOUND.claim, until=NOW + timedelta(seconds=1))}, id="a lease of a second more"),  # type: ignore[type-var]
         pytest.param({"holds": (replace(hold(nodes=("burst-1",)), until=NOW),)}, id="a hold that is just over"),
@@ -85,6 +90,8 @@ def test_what_is_just_enough_is_enough(edge: dict[str, Any]) -> None:
 
 
 UNSEEN = "Pexip's status does not say that Headroom closed it"
+NOT_CONFIGURED = "Its live configuration did not say at each look that Headroom closed it"
+OPENED = "It was opened, or closed by somebody else, after the looks"
 NOT_TWICE = "It has not been looked at twice, at least 120 s apart"
 OBJECTIONS: list[tuple[str, dict[str, Any], str]] = [
     ("observe mode", {"mode": Mode.OBSERVE}, "In observe mode Headroom stops no nodes"),
@@ -111,6 +118,20 @@ OBJECTIONS: list[tuple[str, dict[str, Any], str]] = [
     ("a node that was opened just now", {"reading_says_open": True}, "Its configuration says that it is open"),
     ("a status that says open", {"checks": (LOOK, replace(LATER, closed=False))}, UNSEEN),
     ("another's reason", {"checks": (LOOK, replace(LATER, closed_reason="upgrade"))}, UNSEEN),
+    ("a configuration that says open", {"checks": (LOOK, replace(LATER, configured_closed=False))}, NOT_CONFIGURED),
+    (
+        "a configuration that others closed",
+        {"checks": (replace(LOOK, configured_reason="repair"), LATER)},
+        NOT_CONFIGURED,
+    ),
+    ("no last question", {"asked": None}, "Its live configuration was not asked for last of all"),
+    ("a node that a person opened at last", {"asked": replace(ASKED, closed=False, reason="")}, OPENED),
+    ("a node that a person closed at last", {"asked": replace(ASKED, reason="repair")}, OPENED),
+    (
+        "an old last question",
+        {"asked": replace(ASKED, at=NOW - timedelta(seconds=10, milliseconds=1))},
+        "Its live configuration was asked for more than 10 s ago",
+    ),
     (
         "a look before the fence",
         {"closed_at": LOOK.at - timedelta(seconds=89)},

@@ -8,7 +8,8 @@ from botocore.exceptions import ClientError
 from headroom.adapters.ledger.codec import millis
 from headroom.adapters.ledger.errors import is_condition_failed
 from headroom.adapters.ledger.table import Rows
-from headroom.domain.safety.pace import RATE, due_after, turn_at
+from headroom.domain.safety.pace import FARTHEST, RATE, due_after, turn_at
+from headroom.observability import logger
 
 
 class Turns(Rows):
@@ -20,7 +21,7 @@ class Turns(Rows):
         Concurrent callers get different turns: one atomic increment each.
         """
         while True:
-            if due := self._add_a_turn(now):
+            if due := self._add_a_turn(now, last=now + FARTHEST):
                 return turn_at(due, now)
             if self._first_turn(now):
                 return now
@@ -35,16 +36,15 @@ class Turns(Rows):
             if (busy := self._turns_due()) and turn_at(busy, now) > now + patience:
                 return None
 
-    def _add_a_turn(self, now: datetime, last: datetime | None = None) -> datetime | None:
+    def _add_a_turn(self, now: datetime, last: datetime) -> datetime | None:
         """Take the next turn behind others; return its due time, None if nobody waits, or if it would be after `last`."""
-        condition = Attr("due").gte(millis(now))
         try:
             item = self.table.update_item(
                 Key=self._turns,
                 UpdateExpression="SET #due = #due + :one",
                 ExpressionAttributeNames={"#due": "due"},
                 ExpressionAttributeValues={":one": millis(RATE.interval)},
-                ConditionExpression=condition & Attr("due").lte(millis(last)) if last else condition,
+                ConditionExpression=Attr("due").between(millis(now), millis(last)),
                 ReturnValues="ALL_NEW",
             )["Attributes"]
         except ClientError as error:
@@ -54,9 +54,14 @@ class Turns(Rows):
         return datetime.fromtimestamp(int(str(item["due"])) / 1000, UTC) - RATE.interval
 
     def _first_turn(self, now: datetime) -> bool:
-        """Take a turn at once, if nobody waits."""
+        """Take a turn at once, if nobody waits, or if the turns are further ahead than any could be."""
         due = {"due": millis(due_after(None, now))}
-        return self._put_new(self._turns["pk"], self._turns["sk"], due, or_if=Attr("due").lt(millis(now)))
+        if self._put_new(self._turns["pk"], self._turns["sk"], due, or_if=Attr("due").lt(millis(now))):
+            return True
+        if self._put_new(self._turns["pk"], self._turns["sk"], due, or_if=Attr("due").gt(millis(now + FARTHEST))):
+            logger.warning("the turns for EC2 were further ahead than any could be, and begin anew")
+            return True
+        return False
 
     def _turns_due(self) -> datetime | None:
         item = self._get(self._turns["pk"], self._turns["sk"])

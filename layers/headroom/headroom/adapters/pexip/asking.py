@@ -29,6 +29,7 @@ from headroom.adapters.pexip.errors import (
     PexipAnswerError,
     PexipDeniedError,
     PexipError,
+    PexipOtherNodeError,
     PexipUnknownError,
 )
 from headroom.adapters.pexip.fetching import Client
@@ -36,7 +37,7 @@ from headroom.domain.demand.bookings import Meeting
 from headroom.domain.demand.forecasting import JUST_OVER
 from headroom.domain.demand.turned_away import TurnedAway
 from headroom.domain.fleet.fleet import Location, PexipSettings, Reading, Worker, is_in_step, is_upgrading
-from headroom.domain.safety.safety import EmptyCheck
+from headroom.domain.safety.safety import Asked, EmptyCheck
 
 NAMED_AT_ONCE = 100  # conferences in one address
 
@@ -180,7 +181,7 @@ class ManagementNode(Client):
     def look_at(self, worker: Worker, *, registrations: bool, now: datetime) -> EmptyCheck:
         """Ask Pexip live whether anything is on a node, and whether any alarm mentions it.
 
-        Six requests, all but the one for alarms filtered by the node; one more for a Proxying Edge Node, the only one that
+        Seven requests, all but the one for alarms about this node alone; one more for a Proxying Edge Node, the only one that
         proxies calls, and one more with registrations.
         """
         try:
@@ -194,6 +195,7 @@ class ManagementNode(Client):
             }
             alarm = any_alarm_about({worker.address, worker.name}, self._every("status/v1/alarm", Alarm))
             registered = self._count("registration_alias", node=worker.address) if registrations else None
+            configured = self.configuration(worker)
         except PexipError as error:
             return blind_look(now, str(error))
         return EmptyCheck(
@@ -203,19 +205,33 @@ class ManagementNode(Client):
             boot_time=utc(status.boot_time),
             closed=status.maintenance_mode,
             closed_reason=status.maintenance_mode_reason or "",
+            configured_closed=configured.maintenance_mode,
+            configured_reason=configured.maintenance_mode_reason or "",
             signaling_count=status.signaling_count or 0,
             registrations=registered,
             alarm=alarm,
             **carried,
         )
 
-    def configuration(self, worker_id: int) -> WorkerConfiguration:
-        """Return a node's configuration as it is now."""
-        return self._one(f"configuration/v1/worker_vm/{worker_id}", WorkerConfiguration)
+    def ask_whether_closed(self, worker: Worker, now: datetime) -> Asked:
+        """Ask once more what a node's configuration says, before its instance is stopped."""
+        there = self.configuration(worker)
+        return Asked(at=now, closed=there.maintenance_mode, reason=there.maintenance_mode_reason or "")
 
-    def configure(self, worker_id: int, **changes: object) -> None:
-        """Change a node's configuration; it reaches every node after the replication time."""
-        self._request("PATCH", f"configuration/v1/worker_vm/{worker_id}", json=changes)
+    def configuration(self, worker: Worker) -> WorkerConfiguration:
+        """Return a node's configuration as it is now; raise PexipOtherNodeError if its id belongs to another node."""
+        there = self._one(f"configuration/v1/worker_vm/{worker.id}", WorkerConfiguration)
+        if (there.name, there.address) != (worker.name, worker.address):
+            raise PexipOtherNodeError(
+                f"Pexip's node {worker.id} is {there.name} ({there.address}), where {worker.name} ({worker.address}) was "
+                "expected. Nothing was changed; the next reading shows which node is which."
+            )
+        return there
+
+    def configure(self, worker: Worker, **changes: object) -> None:
+        """Change a node's configuration; it reaches every node after the replication time. Raise as `configuration` does."""
+        self.configuration(worker)
+        self._request("PATCH", f"configuration/v1/worker_vm/{worker.id}", json=changes)
 
     def start_cloudnode(self, instance_id: str) -> None:
         """Have Pexip start a node itself, as its Start button does."""

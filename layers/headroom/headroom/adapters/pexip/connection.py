@@ -21,7 +21,6 @@ class Connection:
     settings: Settings
     secret: str = ""
     client: ManagementNode | None = None
-    stale: bool = False
 
     def __post_init__(self) -> None:
         """Keep one provider, so that its cache is kept."""
@@ -29,36 +28,38 @@ class Connection:
 
     @contextmanager
     def node(self) -> Iterator[ManagementNode]:
-        """Yield the connected Management Node; if it denies the credentials, read the secret again next time.
+        """Yield the connected Management Node, which reads the secret again if Pexip refuses its credentials.
 
         Raise PexipDeniedError for a secret without usable credentials, PexipUnreachableError if it cannot be read.
         """
-        try:
-            yield self._connected()
-        except PexipDeniedError:
-            self.stale = True  # they may have been replaced
-            raise
+        secret = self._read()
+        if self.client is None or secret != self.secret:
+            self.close()
+            self.secret = secret
+            self.client = ManagementNode(self.settings.pexip_url, self._parsed(secret), self._reread)
+        yield self.client
 
     def close(self) -> None:
         """Leave no connection open."""
         if self.client:
             self.client.close()
 
-    def _connected(self) -> ManagementNode:
+    def _parsed(self, secret: str) -> Credentials:
         try:
-            found = self.provider.get(self.settings.pexip_secret_arn, max_age=MAX_AGE, force_fetch=self.stale)
+            return Credentials.parse(secret)
+        except PexipDeniedError:
+            return self._reread()  # what was kept may have been put right since
+
+    def _reread(self) -> Credentials:
+        self.secret = self._read(force_fetch=True)
+        return Credentials.parse(self.secret)
+
+    def _read(self, *, force_fetch: bool = False) -> str:
+        try:
+            found = self.provider.get(self.settings.pexip_secret_arn, max_age=MAX_AGE, force_fetch=force_fetch)
         except GetParameterError as error:
             raise PexipUnreachableError(
                 f"The Pexip secret cannot be read ({error}): in a VPC this needs a NAT gateway, or the endpoint "
                 "that CreateSecretsEndpoint creates."
             ) from error
-        self.stale = False
-        secret = found if isinstance(found, str) else ""
-        if self.client is None or secret != self.secret:
-            if self.client:
-                self.client.close()
-            self.secret, self.client = (
-                secret,
-                ManagementNode(self.settings.pexip_url, Credentials.parse(secret)),
-            )
-        return self.client
+        return found if isinstance(found, str) else ""

@@ -5,7 +5,8 @@ PexipError
 ├── PexipDeniedError        the credentials or their role do not suffice
 ├── PexipBusyError          too many requests, or an error of the node's own
 └── PexipAnswerError        not an answer of the Management API, or not as expected
-    └── PexipUnknownError   this version has no such resource or filter
+    ├── PexipUnknownError   this version has no such resource or filter
+    └── PexipOtherNodeError an id belongs to another node than at the last reading
 """
 
 
@@ -31,3 +32,7 @@ class PexipAnswerError(PexipError):
 
 class PexipUnknownError(PexipAnswerError):
     """This version of Pexip has no such resource, or does not support this filter."""
+
+
+class PexipOtherNodeError(PexipAnswerError):
+    """An id belongs to another node than at the last reading, as after a restored backup: nothing was changed."""

@@ -4,7 +4,7 @@ import re
 import tempfile
 import uuid
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
@@ -119,10 +119,14 @@ class BearerToken(requests.auth.AuthBase):
 
 @dataclass
 class Client:
-    """Fetches lists, single objects and counts; `calls` counts the requests."""
+    """Fetches lists, single objects and counts; `calls` counts the requests.
+
+    `reread` returns the credentials as the secret has them now: it is asked when Pexip refuses those in use.
+    """
 
     url: str
     credentials: Credentials
+    reread: Callable[[], Credentials] | None = None
     calls: Counter[str] = field(default_factory=Counter)
 
     @cached_property
@@ -212,6 +216,25 @@ class Client:
             ) from error
 
     def _request(self, method: str, path: str, *, address: str = "", **more: Any) -> requests.Response:
+        """Ask; once more if the credentials were refused and the secret has others by now. A refused request did nothing."""
+        try:
+            return self._asked(method, path, address=address, **more)
+        except PexipDeniedError:
+            if not self._takes_new_credentials():
+                raise
+            return self._asked(method, path, address=address, **more)
+
+    def _takes_new_credentials(self) -> bool:
+        fresh = self.reread() if self.reread else self.credentials
+        if fresh == self.credentials:
+            return False
+        self.close()
+        for kept in ("session", "auth"):
+            self.__dict__.pop(kept, None)
+        self.credentials = fresh
+        return True
+
+    def _asked(self, method: str, path: str, *, address: str = "", **more: Any) -> requests.Response:
         address = address or f"{self.url}/api/admin/{path}/"
         self.calls[f"{method} {path}"] += 1
         try:

@@ -263,11 +263,14 @@ class UnknownNodeError(Exception):
     """Pexip's newest reading has no overflow node of this name; check its spelling on the status page."""
 
 
-def find_worker(reading: Reading, node: str) -> Worker:
-    """Return the overflow node of that name; raise UnknownNodeError, which lists the known names, if there is none."""
+def find_worker(reading: Reading, node: str, *, to_open: bool = False) -> Worker:
+    """Return the overflow node of that name; raise UnknownNodeError, which lists the known names, if there is none.
+
+    To be opened, a node that is closed in Headroom's name is found wherever it is by now.
+    """
     overflow = {location.overflow_location for location in reading.locations}
     for worker in reading.workers:
-        if worker.name == node and worker.location in overflow:
+        if worker.name == node and (worker.location in overflow or (to_open and worker.closed_by_us)):
             return worker
     names = ", ".join(worker.name for worker in reading.workers if worker.location in overflow) or "none"
     raise UnknownNodeError(f"No overflow node is called {node!r}; there are: {names}.")

@@ -33,7 +33,7 @@ def _stops(situation: Situation, need: Need) -> Iterator[Change | Left]:
             node=node.name,
             action=Action.STOP,
             reason=f"It is closed and looks empty; {left} HD connections stay in {need.location}, "
-            + (f"{need.keep_hd} are needed ({need.reason})" if need.keep_hd else "none are needed"),
+            + (f"{need.keep_hd} are needed ({need.why_kept})" if need.keep_hd else "none are needed"),
         )
 
 
@@ -48,7 +48,7 @@ def _why_not_stopped(situation: Situation, need: Need, node: Node, without: int)
     if without < need.keep_hd:
         return (
             f"It is kept as a reserve: without it {need.location} would have {without} HD connections, but "
-            f"{need.keep_hd} are needed ({need.reason})"
+            f"{need.keep_hd} are needed ({need.why_kept})"
         )
     return _why_too_young(situation, node) or _why_not_witnessed(situation, node)
 
@@ -102,10 +102,11 @@ def _closes(situation: Situation, need: Need) -> Iterator[Change | Left]:
         else:
             free, left, closed = free - node.free, left - 1, closed + 1
             wanted = f"{need.keep_open_hd} are needed" if need.keep_open_hd else "none are needed"
+            why = need.why_kept if need.keep_open_hd else need.reason
             yield Change(
                 node=node.name,
                 action=Action.CLOSE,
-                reason=f"Without it {free} HD connections stay free in {node.location}, {wanted} ({need.reason})",
+                reason=f"Without it {free} HD connections stay free in {node.location}, {wanted} ({why})",
             )
 
 
@@ -117,7 +118,7 @@ def _why_enough_only_with(situation: Situation, need: Need, node: Node, free: in
     if free - node.free < keep:
         return (
             f"Without it {free - node.free} HD connections would stay free in {node.location}, but {ceil(keep)} are needed "
-            f"({need.reason})"
+            f"({need.why_kept})"
         )
     if left <= need.nodes:
         return f"{left} nodes serve in {node.location}, and a hold asks for at least as many ({need.reason})"

@@ -40,6 +40,11 @@ class Need:
     rule: str
     reason: str
 
+    @property
+    def why_kept(self) -> str:
+        """Why `keep_hd` and `keep_open_hd` are needed: what is likely soon may ask although nothing asks now."""
+        return "they are likely to be needed soon" if self.rule == "none" else self.reason
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ask:

@@ -16,6 +16,7 @@ from headroom.domain.policy import Policy
 NO_MORE_NODES = (
     "All of its nodes are on, failed lately or may not be started: see `headroom nodes`. Add nodes if this recurs."
 )
+OUT_OF_SIGHT = "It is in maintenance mode in Headroom's name, but it is not one of the overflow nodes"
 
 
 def plan(observation: Observation, commitments: Commitments, policy: Policy, now: datetime) -> Plan:
@@ -34,7 +35,7 @@ def plan(observation: Observation, commitments: Commitments, policy: Policy, now
     situation = Situation(observation=observation, commitments=commitments, policy=policy, fleet=fleet, now=now)
     frozen = situation.may.frozen
     needs = tuple(needs_of(situation))
-    found = [] if frozen else list(changes_for(situation, needs))
+    found = [] if frozen else [*changes_for(situation, needs), *out_of_sight(situation, OUT_OF_SIGHT)]
     wanted = [each for each in found if isinstance(each, Change)]
     changes = list(allowed(iter(wanted), situation))
     changes += reopened(situation, {change.node for change in changes})
@@ -99,10 +100,11 @@ def reopened(situation: Situation, already: set[str]) -> Iterator[Change]:
     pause = situation.commitments.pause
     if pause is None or situation.reading.upgrading:
         return
+    reason = f"Headroom is paused ({pause.reason}), so it opens the nodes that it has closed"
     for node in situation.fleet.nodes:
         if node.name not in already and _is_to_reopen(situation, node, pause.holding):
-            reason = f"Headroom is paused ({pause.reason}), so it opens the nodes that it has closed"
             yield Change(node=node.name, action=Action.OPEN, reason=reason)
+    yield from (change for change in out_of_sight(situation, reason) if change.node not in already)
 
 
 def _is_to_reopen(situation: Situation, node: Node, holding: Pausing) -> bool:
@@ -165,6 +167,14 @@ def _given_up(situation: Situation, need: Need) -> Iterator[Change]:
             and node.name not in situation.claims
         ):
             yield Change(node=node.name, action=Action.CLOSE, reason="Its start was given up; it must not come up open")
+
+
+def out_of_sight(situation: Situation, reason: str) -> Iterator[Change]:
+    """Open nodes that are closed in Headroom's name although they are none of its overflow nodes."""
+    for worker in situation.out_of_sight:
+        memory = situation.memories.get(worker.name)
+        if not (worker.name in situation.claims and memory is not None and memory.wanted is Wanted.OPEN):
+            yield Change(node=worker.name, action=Action.OPEN, reason=reason)
 
 
 def _forgotten(situation: Situation, need: Need, already: set[str]) -> Iterator[Change]:

@@ -6,7 +6,7 @@ from datetime import datetime
 from functools import cached_property
 
 from headroom.domain.demand.forecasting import Demand, by_location, expected
-from headroom.domain.fleet.fleet import ON, Fleet, Node, NodeState, Observation
+from headroom.domain.fleet.fleet import ON, Fleet, Node, NodeState, Observation, Worker
 from headroom.domain.fleet.lifecycle import Commitments, Memory, Wanted
 from headroom.domain.fleet.limits import threshold
 from headroom.domain.fleet.load import follow, overflow_loads, principal_loads
@@ -90,6 +90,14 @@ class Situation:
     def memory(self, node: Node) -> Memory:
         """Return what is remembered of a node, which may be nothing."""
         return self.memories.get(node.name) or Memory(node=node.name)
+
+    @cached_property
+    def out_of_sight(self) -> tuple[Worker, ...]:
+        """Nodes in maintenance mode in Headroom's name that are not, or no longer, overflow nodes with a tagged instance."""
+        if self.observation.unreachable:
+            return ()
+        ours = {node.name for node in self.fleet.nodes}
+        return tuple(worker for worker in self.reading.workers if worker.closed_by_us and worker.name not in ours)
 
     def is_coming(self, node: Node) -> bool:
         """Say whether a node counts as capacity already although it cannot take a call yet."""

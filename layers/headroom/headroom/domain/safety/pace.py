@@ -7,6 +7,7 @@ StopInstances, as other mutating actions, one of 50 by 5; other users of the acc
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+FARTHEST = timedelta(minutes=6)  # the turn of the last of 500 starts; one further ahead is a wrong clock's, or restored
 A_MOMENT = timedelta(seconds=3)  # the longest a function waits for its turn; longer waits happen in the state machine
 
 

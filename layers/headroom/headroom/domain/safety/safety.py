@@ -16,6 +16,7 @@ from headroom.domain.safety.permission import others_switch
 GAP = timedelta(seconds=120)  # least time between the two looks that find a node empty
 SHOWN = timedelta(seconds=30)  # time until Pexip's status shows a call that was placed on a node
 LOOK_AGE = timedelta(seconds=60)  # highest age of the second look when the instance is stopped
+ASK_AGE = timedelta(seconds=10)  # the same of the last question: an opening takes longer to bring a call
 PERIOD = timedelta(minutes=5)  # of EC2's metrics with basic monitoring
 PUBLISHED = timedelta(minutes=2)  # after its end a period usually has its figure by then; Headroom waits for later ones
 
@@ -47,8 +48,10 @@ class EmptyCheck:
     complete: bool
     synced: bool
     boot_time: datetime | None
-    closed: bool
+    closed: bool  # by its status, as is the reason
     closed_reason: str
+    configured_closed: bool = False  # by its configuration, which changes before its status does
+    configured_reason: str = ""
     shards: int
     media: int
     signalling: int
@@ -74,6 +77,15 @@ class EmptyCheck:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Asked:
+    """The last question before a stop: what the node's live configuration said. `at` is before it was asked."""
+
+    at: datetime
+    closed: bool
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Evidence:
     """Everything that the rules of a stop are given."""
 
@@ -94,6 +106,7 @@ class Evidence:
     holds: tuple[Hold, ...]
     closed_at: datetime | None
     checks: tuple[EmptyCheck, ...]
+    asked: Asked | None
     alarm: str  # by the newest reading, as are the next three
     reading_shows: str
     reading_says_open: bool  # its configuration, which changes before its status does
@@ -169,8 +182,23 @@ def _only_long_closed(e: Evidence) -> str:
         return "Its configuration says that it is open"
     if not all(look.closed and is_ours(look.closed_reason) for look in e.checks):
         return "Pexip's status does not say that Headroom closed it"
+    if not all(look.configured_closed and is_ours(look.configured_reason) for look in e.checks):
+        return "Its live configuration did not say at each look that Headroom closed it"
     first = min((look.at for look in e.checks), default=e.now)
     return "It was looked at before its closing had reached every node" if first < e.closed_at + e.replication else ""
+
+
+def _not_opened_since(e: Evidence) -> str:
+    if e.asked is None:
+        return "Its live configuration was not asked for last of all"
+    if not (e.asked.closed and is_ours(e.asked.reason)):
+        return "It was opened, or closed by somebody else, after the looks"
+    return f"Its live configuration was asked for more than {ASK_AGE.seconds} s ago" if is_old(e.asked, e.now) else ""
+
+
+def is_old(asked: Asked, now: datetime) -> bool:
+    """Say whether the last question must be asked again before a stop."""
+    return now - asked.at > ASK_AGE
 
 
 def _only_twice_empty(e: Evidence) -> str:
@@ -224,6 +252,7 @@ RULES: tuple[Callable[[Evidence], str], ...] = (
     _not_on_hold,
     _not_before_its_lifetime,
     _only_long_closed,
+    _not_opened_since,
     _only_on_good_sight,
     _only_twice_empty,
     _not_against_the_network,

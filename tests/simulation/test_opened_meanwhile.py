@@ -1,0 +1,59 @@
+"""A person opens a node while it is being retired: at whatever second, no call that comes through that door is cut."""
+
+from collections.abc import Callable
+
+import pytest
+
+from headroom.domain.safety import safety
+from headroom_lab.proof.stage import OPENING, Stage
+
+SLOW = 15.0  # seconds that a slow ledger takes for the last word
+RETIRED_WITHIN = 20  # minutes
+
+
+def begun(make_stage: Callable[..., Stage], *, slow: bool) -> Stage:
+    """A stage on which burst-1, closed and empty, will be retired; the ledger may be slow just before the stop."""
+    stage = make_stage()
+    stage.after(0, stage.every_minute)
+    if slow:
+        spoken, waits = stage.ledger.last_word, [SLOW]
+
+        def last_word(*given: object) -> object:
+            if waits:
+                stage.sleep(waits.pop())
+            return spoken(*given)  # type: ignore[arg-type]
+
+        stage.ledger.last_word = last_word  # type: ignore[method-assign, assignment]
+    return stage
+
+
+def retired_between(make_stage: Callable[..., Stage], *, slow: bool) -> tuple[int, int]:
+    """When the retirement begins and when its instance is stopped, in seconds from the stage's beginning."""
+    stage = begun(make_stage, slow=slow)
+    beginning = stage.now
+    [machine] = [each for each in stage.cloud.machines.values() if each.state == "running"]
+    began = 0
+    for second in range(60 * RETIRED_WITHIN):
+        stage.run_until(beginning + second)
+        if not began and any(name.startswith("stop-") for name in stage.executions):
+            began = second
+        if machine.stopped_by_us:
+            return began, second
+    raise AssertionError("nothing was stopped")
+
+
+@pytest.mark.parametrize("slow", [False, True])
+def test_a_person_may_open_a_node_at_any_second_of_its_retirement(make_stage: Callable[..., Stage], slow: bool) -> None:
+    began, stopped = retired_between(make_stage, slow=slow)
+    assert stopped - began > safety.GAP.seconds
+    opened_in_time = 0
+    for second in range(began - 10, stopped + 2):
+        stage = begun(make_stage, slow=slow)
+        node, beginning = stage.overflow[0], stage.now
+        stage.run_until(beginning + second)
+        stage.world.set_closed(node, closed=False, reason="")
+        stage.after(OPENING, lambda stage=stage, node=node: stage.world.dial(node, 600.0))  # type: ignore[misc]
+        stage.run_until(beginning + stopped + 60)
+        assert stage.cloud.cut == [], f"opened {stopped - second} s before the stop"
+        opened_in_time += bool(node.calls)
+    assert opened_in_time > stopped - began - 2 * OPENING, "too many stops went on: most openings are seen in time"
