@@ -32,7 +32,7 @@ def test_what_pip_accepts_gives_a_command_that_works(
     began = time.monotonic()
     run(UV, "venv", "--quiet", "--python", sys.executable, tmp_path / "fresh")
     python = tmp_path / "fresh/bin/python"
-    run(UV, "pip", "install", "--quiet", "--python", python, source)
+    run(UV, "pip", "install", "--quiet", "--compile-bytecode", "--python", python, source)
     took = time.monotonic() - began
     megabytes = sum(path.stat().st_size for path in (tmp_path / "fresh").rglob("*") if path.is_file()) / 1e6
     installed = {line.partition("==")[0] for line in run(UV, "pip", "freeze", "--python", python).splitlines()}

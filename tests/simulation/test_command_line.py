@@ -129,7 +129,7 @@ def test_a_start_that_misses_its_time_says_what_is_missing_and_exits_with_3(depl
         (("start", "--count", "9"), "count is 9, but there are only 3 overflow nodes there."),
         (("hold", "burst-1", "--until", "soon"), "soon is not a time: write 14:00, or 2026-03-02T14:00."),
         (("hold", "burst-1", "--until", "2020-01-01T10:00"), "which is past"),
-        (("release", "nothing"), "There is no such hold. Current holds: none."),
+        (("release", "nothing"), "No hold is on nothing by name. Current holds: none."),
         (("open", "burst-9"), "No overflow node is called burst-9"),
         (("open", "burst-3"), "Only a node closed by Headroom can be opened: burst-3 is stopped."),
         (("close", "burst-3"), "Only a node that serves can be closed: burst-3 is stopped."),

@@ -40,6 +40,7 @@ def run(scenario: Scenario, speed: float, console: Console, folder: Path, *, sta
             tell: Callable[[str], None] = status.update
         else:
             status, tell = None, console.print
+        stack.enter_context(running.announced({}))
         native, oracle = with_pexips_own_rule(scenario), with_foresight(scenario)
         stage = set_stage(scenario, stack, tell=tell)
         if status:

@@ -26,7 +26,7 @@ def eval_line() -> str:
 
 @contextmanager
 def announced(environment: Mapping[str, str]) -> Iterator[None]:
-    """Let `headroom demo --env` print this environment while the block runs."""
+    """Let `headroom demo --env` print this environment while the block runs; an empty one says that it is being set up."""
     file = _file()
     file.parent.mkdir(parents=True, exist_ok=True)
     file.touch(mode=0o600)
@@ -51,6 +51,10 @@ def exports() -> str:
     if pid is None or not psutil.pid_exists(pid):
         raise click.ClickException("No demo is running: `make demo` in another terminal starts one.")
     environment = json.loads(_file().read_text())["environment"]
+    if not environment:
+        raise click.ClickException(
+            "The demo is still being set up: wait until it prints its line for the command line."
+        )
     path = f'export PATH={shlex.quote(str(Path(sys.executable).parent))}:"$PATH"'
     lines = [f"unset {' '.join(FORGOTTEN)}", path]
     return "\n".join([*lines, *(f"export {name}={shlex.quote(value)}" for name, value in environment.items())])

@@ -132,7 +132,8 @@ class Operator:
         ended = [hold for hold in held if hold.id == order.hold or (order.nodes and set(order.nodes) & set(hold.nodes))]
         if not ended:
             known = "; ".join(f"{hold.id} ({hold.reason})" for hold in held) or "none"
-            raise BadRequestError(f"There is no such hold. Current holds: {known}.")
+            what = f"No hold is on {', '.join(order.nodes)} by name" if order.nodes else "There is no such hold"
+            raise BadRequestError(f"{what}. Current holds: {known}.")
         for hold in ended:
             self.ledger.release_hold(hold.id)
         return Done(sentence=f"Released: {'; '.join(hold.reason for hold in ended)}")
