@@ -7,6 +7,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from botocore.exceptions import ClientError, ConnectionClosedError, EndpointConnectionError
 
 from headroom.domain.fleet.lifecycle import Hold, Pause
 from headroom_lab.proof.asl import Execution
@@ -469,3 +470,42 @@ def test_what_cannot_be_told_of_issues_costs_no_start(rush: Stage, monkeypatch: 
     rush.minutes(45)
     assert "serving burst-2: It serves 5 HD connections" in said(rush)
     all_is_well(rush)
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        EndpointConnectionError(endpoint_url="https://states.eu-central-1.amazonaws.com"),
+        ConnectionClosedError(endpoint_url="https://states.eu-central-1.amazonaws.com"),
+        ClientError({"Error": {"Code": "ThrottlingException", "Message": "Rate exceeded"}}, "StartExecution"),
+    ],
+    ids=["no connection", "a connection that breaks", "throttled"],
+)
+def test_a_workflow_that_cannot_be_begun_costs_the_others_nothing_and_itself_a_minute(
+    stage: Stage, error: Exception, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begins, failing = stage.parts.workflows.client.start_execution, [error]
+    asked: list[float] = []
+
+    def start_execution(**given: Any) -> Any:
+        asked.append(stage.now)
+        if failing:
+            raise failing.pop()
+        return begins(**given)
+
+    stage.after(0, stage.every_minute)
+    stage.minutes(1.5)
+    monkeypatch.setattr(stage.parts.workflows.client, "start_execution", start_execution)
+    now, nodes = stage.moment(), ("burst-2", "burst-3")
+    until = now + timedelta(hours=1)
+    stage.ledger.promise(
+        Hold(id="h", begins=now, ready_by=now, until=until, reason="all-hands", by="anna", nodes=nodes)
+    )
+    stage.minutes(3)
+    first = asked[0]
+    assert sum(at == first for at in asked) == 2, "the other one begins in the same plan"
+    launched = sorted(stage.cloud.machines[node.instance].launched_at for node in stage.overflow[1:] if node.on)
+    assert len(launched) == 2
+    assert launched[1] - first < 75
+    assert [finding for finding in stage.findings if "not begun" not in finding] == []
+    stage.findings.clear()

@@ -8,7 +8,6 @@ from datetime import datetime
 from typing import Self
 
 from aws_lambda_powertools.metrics import EphemeralMetrics, MetricUnit
-from botocore.exceptions import ClientError
 
 from headroom.adapters.ec2 import Ec2, Ec2Error
 from headroom.adapters.ledger import Ledger
@@ -25,7 +24,7 @@ from headroom.domain.planning.issues import Trouble
 from headroom.domain.planning.planning import plan
 from headroom.domain.planning.plans import Change, Plan
 from headroom.domain.policy import Mode, Policy
-from headroom.domain.safety.claims import token_for
+from headroom.domain.safety.claims import NOT_BEGUN, token_for
 from headroom.observability import logger, metrics
 from headroom.usecases.learn import outlooks_around
 from headroom.usecases.record import Recorder
@@ -137,18 +136,21 @@ class Decider:
     def _begin(self, change: Change, token: str, commitments: Commitments, now: datetime) -> None:
         """Begin a change's workflow, unless a workflow works on the node already: that one will see what is wanted now."""
         wanted = Event(at=now, kind=Kind.wanted(change.action), node=change.node, reason=change.reason, by=HEADROOM)
-        self.ledger.write(wanted)
+        _try(lambda: self.ledger.write(wanted), "IssuesLost", "a change not written down")
         memory = commitments.memory(change.node)
         if memory.claim and not memory.is_at_work(now):
             lost = f"The workflow {memory.claim.token} on {change.node} ended without a result; {token} takes its place"
-            self.ledger.write(Event(at=now, kind=Kind.TAKEN_OVER, node=change.node, reason=lost, by=HEADROOM))
+            taken = Event(at=now, kind=Kind.TAKEN_OVER, node=change.node, reason=lost, by=HEADROOM)
+            _try(lambda: self.ledger.write(taken), "IssuesLost", "a claim that was taken over not written down")
         if memory.is_at_work(now) and not memory.is_relieved_by(change.action, now):
             return
         try:
             self.workflows.begin(change, token)
-        except ClientError:  # the others still begin; the claim expires and a later plan tries again
+        except Exception:  # whatever it is, the others still begin, and the next plan tries this one again
             logger.exception("not begun", node=change.node, action=str(change.action))
             metrics.add_metric("NotBegun", MetricUnit.Count, 1)
+            until = now + NOT_BEGUN
+            _try(lambda: self.ledger.shorten(change.node, token, until), "IssuesLost", "a claim not shortened")
 
     def _write_news(self, before: Plan | None, made: Plan, now: datetime) -> None:
         for event in news_of(before, made, now):

@@ -12,6 +12,7 @@ from enum import StrEnum
 from headroom.domain.fleet.lifecycle import Action, Memory, Wanted
 
 LEASE = timedelta(minutes=5)  # a workflow renews its claim at every step, less than four minutes apart
+NOT_BEGUN = timedelta(seconds=30)  # less than a tick: the next plan begins anew what could not be begun
 FIRST_LEASE = timedelta(minutes=3)  # a claim whose workflow never began is free again after this
 LONGEST_STEP = timedelta(seconds=60)  # no function runs longer, so each step ends within the lease that it renewed
 
