@@ -9,7 +9,6 @@ from headroom.adapters.ledger.codec import millis
 from headroom.adapters.ledger.errors import is_condition_failed
 from headroom.adapters.ledger.table import Rows
 from headroom.domain.safety.pace import FARTHEST, RATE, due_after, turn_at
-from headroom.observability import logger
 
 
 class Turns(Rows):
@@ -59,6 +58,8 @@ class Turns(Rows):
         if self._put_new(self._turns["pk"], self._turns["sk"], due, or_if=Attr("due").lt(millis(now))):
             return True
         if self._put_new(self._turns["pk"], self._turns["sk"], due, or_if=Attr("due").gt(millis(now + FARTHEST))):
+            from headroom.observability import logger  # noqa: PLC0415 - it reads the environment when it is imported
+
             logger.warning("the turns for EC2 were further ahead than any could be, and begin anew")
             return True
         return False
