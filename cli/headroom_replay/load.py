@@ -112,7 +112,7 @@ def last_days(days: Iterable[date], number: int | None, what: object) -> list[da
 def read_trace(path: Path) -> Trace:
     """Read a file of `timestamp,arrivals`; raise TraceError if it is not one."""
     try:
-        with path.open(newline="") as file:
+        with path.open(newline="", encoding="utf-8-sig") as file:
             rows = [(datetime.fromisoformat(row["timestamp"]), int(row["arrivals"])) for row in csv.DictReader(file)]
     except FileNotFoundError:
         raise TraceError(f"There is no file {path}.") from None

@@ -38,7 +38,7 @@ def maker_of(path: Path, platform: Platform, *, meetings: bool, days: int | None
 
 def _columns(path: Path) -> Sequence[str]:
     try:
-        with path.open(newline="") as file:
+        with path.open(newline="", encoding="utf-8-sig") as file:
             return next(csv.reader(file), [])
     except FileNotFoundError:
         raise TraceError(f"There is no file {path}.") from None
@@ -47,7 +47,7 @@ def _columns(path: Path) -> Sequence[str]:
 
 
 def _rows(path: Path) -> Iterator[dict[str, str]]:
-    with path.open(newline="") as file:
+    with path.open(newline="", encoding="utf-8-sig") as file:
         yield from csv.DictReader(file)
 
 

@@ -156,6 +156,16 @@ def test_new_credentials_are_taken_in_the_middle_of_whatever_is_asked(desk: Desk
         assert ASKS[asks](pexip, worker) is not False
 
 
+def test_a_new_certificate_authority_in_the_secret_is_taken_at_once(desk: Desk) -> None:
+    """As when the Management Node's certificate is renewed: what is kept of the secret trusts the old one alone."""
+    assert desk.serving
+    with serve(desk.node, pace=60, expired=True) as other:
+        desk.point_at(desk.serving.url, **(good(desk) | {"ca": other.ca}))
+        assert "No trusted connection" in desk.observe()
+        put_secret(desk, **good(desk))
+        assert desk.observe() == ""
+
+
 def test_a_secret_that_is_put_right_is_taken_at_once(desk: Desk) -> None:
     assert desk.serving
     desk.point_at(desk.serving.url, user="admin", password="x")

@@ -9,6 +9,7 @@ from headroom_lab.proof.stage import OPENING, Stage
 
 SLOW = 15.0  # seconds that a slow ledger takes for the last word
 RETIRED_WITHIN = 20  # minutes
+UNSEEN = 6  # seconds from the last question to the stop, and those tried behind it
 
 
 def begun(make_stage: Callable[..., Stage], *, slow: bool) -> Stage:
@@ -46,7 +47,7 @@ def retired_between(make_stage: Callable[..., Stage], *, slow: bool) -> tuple[in
 def test_a_person_may_open_a_node_at_any_second_of_its_retirement(make_stage: Callable[..., Stage], slow: bool) -> None:
     began, stopped = retired_between(make_stage, slow=slow)
     assert stopped - began > safety.GAP.seconds
-    opened_in_time = 0
+    stopped_all_the_same = 0
     for second in range(began - 10, stopped + 2):
         stage = begun(make_stage, slow=slow)
         node, beginning = stage.overflow[0], stage.now
@@ -55,5 +56,5 @@ def test_a_person_may_open_a_node_at_any_second_of_its_retirement(make_stage: Ca
         stage.after(OPENING, lambda stage=stage, node=node: stage.world.dial(node, 600.0))  # type: ignore[misc]
         stage.run_until(beginning + stopped + 60)
         assert stage.cloud.cut == [], f"opened {stopped - second} s before the stop"
-        opened_in_time += bool(node.calls)
-    assert opened_in_time > stopped - began - 2 * OPENING, "too many stops went on: most openings are seen in time"
+        stopped_all_the_same += any(machine.stopped_by_us for machine in stage.cloud.machines.values())
+    assert stopped_all_the_same <= UNSEEN, "an opening is seen until the last question"

@@ -1,5 +1,8 @@
 """The shipped workflows and handlers under everything that can go wrong: nothing is cut, lost or stuck."""
 
+import os
+import subprocess
+import sys
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -117,3 +120,12 @@ def test_the_stop_function_asks_the_rules_before_it_stops_anything(monkeypatch: 
 def _runs(count: int) -> list[Play]:
     runs = [Play(seed) for seed in range(count)]
     return [run for run in runs if run.run()]
+
+
+def test_chaos_plays_both_kinds_of_schedules_as_a_process_of_its_own() -> None:
+    """A test has the settings of a function around it; a person's terminal has none."""
+    bare = {name: os.environ[name] for name in ("HOME", "PATH") if name in os.environ}
+    command = [sys.executable, "-m", "headroom_cli", "chaos", "--kernel", "200", "--workflows", "2", "--first", "7"]
+    said = subprocess.run(command, capture_output=True, text=True, check=False, env=bare)
+    assert said.returncode == 0, said.stdout + said.stderr
+    assert " ".join(said.stdout.split()).count("0 calls cut, 0 lifetimes lost") == 2

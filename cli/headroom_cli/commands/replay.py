@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from headroom_cli.options import json_option
+from headroom_cli.options import html_option, json_option
 from headroom_replay.names import NAMES
 
 if TYPE_CHECKING:
@@ -96,7 +96,7 @@ def _changes(_context: object, _parameter: object, given: tuple[str, ...]) -> tu
     "--whatif", multiple=True, callback=_changes, metavar="NAME=VALUE", help="Also play Headroom with this setting."
 )
 @click.option("--price", type=click.FloatRange(0), help="Price of a node per hour; adds costs to the output.")
-@click.option("--html", type=click.Path(dir_okay=False, path_type=Path), help="Also write a page with charts.")
+@html_option
 def replay(
     load: "Load",
     policies: tuple[str, ...],

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import click
 
-from headroom_cli.options import json_option, stack_option
+from headroom_cli.options import html_option, json_option, stack_option
 
 
 @click.command()
@@ -25,7 +25,7 @@ from headroom_cli.options import json_option, stack_option
 @click.option(
     "--price", type=click.FloatRange(0), help="Price of a node per hour; the stack's NodeHourPrice by default."
 )
-@click.option("--html", type=click.Path(dir_okay=False, path_type=Path), help="Also write the report as a page.")
+@html_option
 @click.option("--to-s3", metavar="s3://BUCKET/KEY", help="Put the page into this S3 object.")
 @click.option("--to-topic", metavar="ARN", help="Publish the figures to this SNS topic.")
 @json_option

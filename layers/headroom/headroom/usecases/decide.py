@@ -136,12 +136,12 @@ class Decider:
     def _begin(self, change: Change, token: str, commitments: Commitments, now: datetime) -> None:
         """Begin a change's workflow, unless a workflow works on the node already: that one will see what is wanted now."""
         wanted = Event(at=now, kind=Kind.wanted(change.action), node=change.node, reason=change.reason, by=HEADROOM)
-        _try(lambda: self.ledger.write(wanted), "IssuesLost", "a change not written down")
+        _try(lambda: self.ledger.write(wanted), "EventsLost", "a change not written down")
         memory = commitments.memory(change.node)
         if memory.claim and not memory.is_at_work(now):
             lost = f"The workflow {memory.claim.token} on {change.node} ended without a result; {token} takes its place"
             taken = Event(at=now, kind=Kind.TAKEN_OVER, node=change.node, reason=lost, by=HEADROOM)
-            _try(lambda: self.ledger.write(taken), "IssuesLost", "a claim that was taken over not written down")
+            _try(lambda: self.ledger.write(taken), "EventsLost", "a claim that was taken over not written down")
         if memory.is_at_work(now) and not memory.is_relieved_by(change.action, now):
             return
         try:
@@ -150,7 +150,7 @@ class Decider:
             logger.exception("not begun", node=change.node, action=str(change.action))
             metrics.add_metric("NotBegun", MetricUnit.Count, 1)
             until = now + NOT_BEGUN
-            _try(lambda: self.ledger.shorten(change.node, token, until), "IssuesLost", "a claim not shortened")
+            _try(lambda: self.ledger.shorten(change.node, token, until), "NotShortened", "a claim not shortened")
 
     def _write_news(self, before: Plan | None, made: Plan, now: datetime) -> None:
         for event in news_of(before, made, now):

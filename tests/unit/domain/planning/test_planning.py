@@ -452,16 +452,28 @@ def out_of_sight() -> dict[str, Observation]:
 def test_what_is_closed_in_headrooms_name_and_is_no_overflow_node_is_opened_and_an_issue(how: str) -> None:
     seen = out_of_sight()[how]
     [lost] = [worker.name for worker in seen.reading.workers if worker.closed_by_us]
-    decided = plan(seen, promised(), CONTROL, NOW)
+    known = (Memory(node="burst-1", version=1),)  # what an always-on node was never
+    decided = plan(seen, promised(memories=known), CONTROL, NOW)
     assert actions(decided)[lost] is Action.OPEN
     assert Trouble.LEFT_CLOSED in {issue.kind for issue in decided.issues if issue.about == lost}
-    paused = plan(seen, promised(pause=Pause(reason="fire drill")), CONTROL, NOW)
+    paused = plan(seen, promised(memories=known, pause=Pause(reason="fire drill")), CONTROL, NOW)
     assert actions(paused) == {lost: Action.OPEN}
     opening = Memory(
         node=lost, wanted=Wanted.OPEN, version=1, claim=Claim(token="open-1", action=Action.OPEN, until=NOW + MINUTE)
     )
     assert lost not in actions(plan(seen, promised(memories=(opening,)), CONTROL, NOW))
-    assert plan(replace(seen, unreachable="no answer"), promised(), CONTROL, NOW).changes == ()
+    assert plan(replace(seen, unreachable="no answer"), promised(memories=known), CONTROL, NOW).changes == ()
+
+
+def test_what_another_stack_has_closed_on_the_same_platform_is_an_issue_and_left_to_it() -> None:
+    """Its instances are in another account or region: this stack sees none, and its ledger has never known the node."""
+    worker, _ = closed(1)
+    seen = observe(node(2), (worker, node(2)[1]))
+    seen = replace(seen, instances=(node(2)[1],))
+    decided = plan(seen, promised(), CONTROL, NOW)
+    assert "burst-1" not in actions(decided)
+    assert Trouble.LEFT_CLOSED in {issue.kind for issue in decided.issues if issue.about == "burst-1"}
+    assert plan(seen, promised(pause=Pause(reason="fire drill")), CONTROL, NOW).changes == ()
 
 
 def test_without_news_only_promised_nodes_are_started() -> None:

@@ -58,7 +58,7 @@ class Turns(Rows):
         if self._put_new(self._turns["pk"], self._turns["sk"], due, or_if=Attr("due").lt(millis(now))):
             return True
         if self._put_new(self._turns["pk"], self._turns["sk"], due, or_if=Attr("due").gt(millis(now + FARTHEST))):
-            from headroom.observability import logger  # noqa: PLC0415 - it reads the environment when it is imported
+            from headroom.observability import logger  # noqa: PLC0415 - it reads the environment, and the command does without it
 
             logger.warning("the turns for EC2 were further ahead than any could be, and begin anew")
             return True

@@ -216,11 +216,17 @@ class Client:
             ) from error
 
     def _request(self, method: str, path: str, *, address: str = "", **more: Any) -> requests.Response:
-        """Ask; once more if the credentials were refused and the secret has others by now. A refused request did nothing."""
+        """Ask; once more if the secret has other credentials, or another CA, by now than those that failed.
+
+        A request that was refused, or that was not sent over a connection without trust, did nothing.
+        """
         try:
             return self._asked(method, path, address=address, **more)
-        except PexipDeniedError:
-            if not self._takes_new_credentials():
+        except (PexipDeniedError, PexipUnreachableError) as error:
+            is_about_secret = isinstance(error, PexipDeniedError) or isinstance(
+                error.__cause__, requests.exceptions.SSLError
+            )
+            if not (is_about_secret and self._takes_new_credentials()):
                 raise
             return self._asked(method, path, address=address, **more)
 

@@ -81,8 +81,9 @@ def issues_of(situation: Situation) -> Iterator[Issue]:
             kind=Trouble.LEFT_CLOSED,
             about=worker.name,
             what=f"{worker.name} is in maintenance mode in Headroom's name, but it is not one of the overflow nodes",
-            advice="In control mode Headroom opens it; otherwise take it out of maintenance mode in Pexip. If it should be an "
-            "overflow node, check its location, that location's primary overflow, and the tag of its instance.",
+            advice="In control mode Headroom opens it, unless another stack of Headroom may have closed it; otherwise take it "
+            "out of maintenance mode in Pexip. If it should be an overflow node, check its location, that location's primary "
+            "overflow, and the tag of its instance.",
         )
     for node in situation.fleet.nodes:
         yield from _issues_of_node(node)
