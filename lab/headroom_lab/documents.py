@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import click
-import yaml
+from samtranslator.yaml_helper import yaml_parse
 
 from headroom_cli.main import COMMANDS, main
 
@@ -18,16 +18,9 @@ MADE = "This page is made from {} (`python -m headroom_lab.documents`)."
 HEAD = ("| parameter | what it is | allowed | default |", "|---|---|---|---|")
 
 
-class _Template(yaml.SafeLoader):
-    """Reads CloudFormation's short forms (`!Ref`, `!Sub`, …) as what they hold."""
-
-
-_Template.add_multi_constructor("!", lambda loader, _, node: getattr(loader, f"construct_{node.id}")(node))
-
-
 def parameters(text: str) -> str:
     """Return docs/parameters.md for a template."""
-    template = yaml.load(text, _Template)  # noqa: S506 - a SafeLoader
+    template = yaml_parse(text)
     given: dict[str, dict[str, Any]] = template["Parameters"]
     groups = template["Metadata"]["AWS::CloudFormation::Interface"]["ParameterGroups"]
     lines = [

@@ -1,6 +1,8 @@
 """A person opens a node while it is being retired: at whatever second, no call that comes through that door is cut."""
 
 from collections.abc import Callable
+from functools import partial
+from typing import Any
 
 import pytest
 
@@ -12,25 +14,27 @@ RETIRED_WITHIN = 20  # minutes
 UNSEEN = 6  # seconds from the last question to the stop, and those tried behind it
 
 
-def begun(make_stage: Callable[..., Stage], *, slow: bool) -> Stage:
+def begun(make_stage: Callable[..., Stage], monkeypatch: pytest.MonkeyPatch, *, slow: bool) -> Stage:
     """A stage on which burst-1, closed and empty, will be retired; the ledger may be slow just before the stop."""
     stage = make_stage()
     stage.after(0, stage.every_minute)
     if slow:
         spoken, waits = stage.ledger.last_word, [SLOW]
 
-        def last_word(*given: object) -> object:
+        def last_word(*given: Any) -> Any:
             if waits:
                 stage.sleep(waits.pop())
-            return spoken(*given)  # type: ignore[arg-type]
+            return spoken(*given)
 
-        stage.ledger.last_word = last_word  # type: ignore[method-assign, assignment]
+        monkeypatch.setattr(stage.ledger, "last_word", last_word)
     return stage
 
 
-def retired_between(make_stage: Callable[..., Stage], *, slow: bool) -> tuple[int, int]:
+def retired_between(
+    make_stage: Callable[..., Stage], monkeypatch: pytest.MonkeyPatch, *, slow: bool
+) -> tuple[int, int]:
     """When the retirement begins and when its instance is stopped, in seconds from the stage's beginning."""
-    stage = begun(make_stage, slow=slow)
+    stage = begun(make_stage, monkeypatch, slow=slow)
     beginning = stage.now
     [machine] = [each for each in stage.cloud.machines.values() if each.state == "running"]
     began = 0
@@ -44,16 +48,18 @@ def retired_between(make_stage: Callable[..., Stage], *, slow: bool) -> tuple[in
 
 
 @pytest.mark.parametrize("slow", [False, True])
-def test_a_person_may_open_a_node_at_any_second_of_its_retirement(make_stage: Callable[..., Stage], slow: bool) -> None:
-    began, stopped = retired_between(make_stage, slow=slow)
+def test_a_person_may_open_a_node_at_any_second_of_its_retirement(
+    make_stage: Callable[..., Stage], monkeypatch: pytest.MonkeyPatch, slow: bool
+) -> None:
+    began, stopped = retired_between(make_stage, monkeypatch, slow=slow)
     assert stopped - began > safety.GAP.seconds
     stopped_all_the_same = 0
     for second in range(began - 10, stopped + 2):
-        stage = begun(make_stage, slow=slow)
+        stage = begun(make_stage, monkeypatch, slow=slow)
         node, beginning = stage.overflow[0], stage.now
         stage.run_until(beginning + second)
         stage.world.set_closed(node, closed=False, reason="")
-        stage.after(OPENING, lambda stage=stage, node=node: stage.world.dial(node, 600.0))  # type: ignore[misc]
+        stage.after(OPENING, partial(stage.world.dial, node, 600.0))
         stage.run_until(beginning + stopped + 60)
         assert stage.cloud.cut == [], f"opened {stopped - second} s before the stop"
         stopped_all_the_same += any(machine.stopped_by_us for machine in stage.cloud.machines.values())

@@ -66,7 +66,7 @@ class Prints(TextIOBase):
     def states(self, name: str, since: float, until: float) -> list[str]:
         """Return the alarm's state minute by minute: ALARM when every one of its periods breaches, as it counts missing ones."""
         alarm = ALARMS[name]
-        assert alarm["Namespace"] in ({"Sub": "Headroom/${AWS::StackName}"}, "AWS/SQS")
+        assert alarm["Namespace"] in ({"Fn::Sub": "Headroom/${AWS::StackName}"}, "AWS/SQS")
         dimensions = frozenset((each["Name"], str(each["Value"])) for each in alarm.get("Dimensions", []))
         points = self.points.get((alarm["MetricName"], dimensions), [])
         found, minute = [], since + alarm["Period"] * alarm["EvaluationPeriods"]

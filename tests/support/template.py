@@ -6,30 +6,16 @@ from pathlib import Path
 from typing import Any
 
 import yaml
+from samtranslator.yaml_helper import yaml_parse
 
 ROOT = Path(__file__).parents[2]
 MACHINES = ("start_node", "set_open", "retire_node", "prewarm")
 ARN = "arn:aws:lambda:eu-west-1:123456789012:function:"
 
 
-class Loader(yaml.SafeLoader):
-    """Reads `!Ref x` as `{"Ref": "x"}` and other tags likewise."""
-
-
-def _tagged(loader: yaml.SafeLoader, suffix: str, node: yaml.Node) -> Any:
-    if isinstance(node, yaml.ScalarNode):
-        return {suffix: loader.construct_scalar(node)}
-    if isinstance(node, yaml.SequenceNode):
-        return {suffix: loader.construct_sequence(node, deep=True)}
-    return {suffix: loader.construct_mapping(node, deep=True)}  # type: ignore[arg-type]
-
-
-Loader.add_multi_constructor("!", _tagged)
-
-
 @cache
 def template() -> dict[str, Any]:
-    loaded: dict[str, Any] = yaml.load((ROOT / "template.yaml").read_text(), Loader=Loader)
+    loaded: dict[str, Any] = yaml_parse((ROOT / "template.yaml").read_text())
     return loaded
 
 
@@ -71,7 +57,7 @@ def definition(name: str, **numbers: int) -> dict[str, Any]:
 
 def statements(properties: dict[str, Any]) -> list[dict[str, Any]]:
     given = [statement for policy in properties["Policies"] for statement in policy.get("Statement", [])]
-    return [statement["If"][1] if "If" in statement else statement for statement in given]
+    return [statement["Fn::If"][1] if "Fn::If" in statement else statement for statement in given]
 
 
 def actions_of(statement: dict[str, Any]) -> list[str]:

@@ -232,7 +232,7 @@ def test_schedules_keep_to_their_retries_and_have_dead_letters() -> None:
     prewarm = stack.machine_properties("prewarm")["Events"]["BeforeThePeak"]["Properties"]
     assert prewarm["RetryPolicy"]["MaximumEventAgeInSeconds"] == 600
     assert "DeadLetterConfig" in prewarm
-    assert "<aws.scheduler.scheduled-time>" in prewarm["Input"]["Sub"]
+    assert "<aws.scheduler.scheduled-time>" in prewarm["Input"]["Fn::Sub"]
     stream = stack.functions()["decide"]["Events"]["NewReading"]["Properties"]
     assert (stream["BatchSize"], stream["MaximumRetryAttempts"], stream["MaximumRecordAgeInSeconds"]) == (1, 2, 60)
 

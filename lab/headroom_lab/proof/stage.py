@@ -24,8 +24,8 @@ from types import SimpleNamespace
 from typing import Any, Self
 
 import requests
-import yaml
 from botocore.exceptions import ClientError
+from samtranslator.yaml_helper import yaml_parse
 from starlette.responses import Response
 
 from headroom import clock
@@ -583,23 +583,8 @@ def machines() -> dict[str, dict[str, Any]]:
     return _machines
 
 
-class _Loader(yaml.SafeLoader):
-    """Reads CloudFormation's short forms as what they refer to."""
-
-
-def _reference(loader: yaml.SafeLoader, _: str, node: yaml.Node) -> Any:
-    if isinstance(node, yaml.ScalarNode):
-        return loader.construct_scalar(node)
-    if isinstance(node, yaml.SequenceNode):
-        return loader.construct_sequence(node, deep=True)
-    return loader.construct_mapping(node, deep=True)  # type: ignore[arg-type]
-
-
-_Loader.add_multi_constructor("!", _reference)
-
-
 def _substitutions(name: str) -> dict[str, str]:
-    loaded = yaml.load((ROOT / "template.yaml").read_text(), Loader=_Loader)  # noqa: S506 - a safe loader with two tags more
+    loaded = yaml_parse((ROOT / "template.yaml").read_text())
     [machine] = [
         one["Properties"]
         for one in loaded["Resources"].values()
@@ -612,5 +597,5 @@ def _substitutions(name: str) -> dict[str, str]:
         if hole.endswith("FunctionArn"):
             found[hole] = f"arn:aws:lambda:eu-central-1:123456789012:function:{hole.removesuffix('FunctionArn')}"
         else:
-            found[hole] = str(parameters[value]["Default"] if value in parameters else value)
+            found[hole] = str(parameters[value["Ref"]]["Default"] if isinstance(value, dict) else value)
     return found
