@@ -51,9 +51,9 @@ def test_the_names_that_replay_offers_are_those_of_the_controllers() -> None:
 
 def test_a_command_waits_in_real_time_whatever_the_pace_of_the_clock() -> None:
     """At sixty times the pace of life a wait by the stack's clock would ask twelve times a second."""
-    sources = {path.name: path.read_text() for path in (ROOT / "cli/headroom_cli").rglob("*.py")}
-    assert [name for name, source in sources.items() if "clock.sleep" in source] == []
-    assert [name for name, source in sources.items() if "time.sleep" in source] == ["waiting.py"]
+    sources = {path: path.read_text() for path in (ROOT / "cli/headroom_cli").rglob("*.py")}
+    assert [path for path, source in sources.items() if "clock.sleep" in source] == []
+    assert [path.name for path, source in sources.items() if "time.sleep" in source] == ["waiting.py"]
 
 
 def test_a_page_that_could_not_be_written_is_refused_before_the_replay(tmp_path: Path) -> None:
