@@ -3,7 +3,6 @@
 import re
 from collections.abc import Callable
 from datetime import datetime, timedelta
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -280,8 +279,56 @@ def test_a_workflow_that_is_aborted(rush: Stage) -> None:
     started = at_work(rush, "start-", "reserve-")
     started.abort()
     rush.minutes(14)
-    assert f"The workflow {started.name} on {started.variables['node']} ended without a result" in said(rush)
+    assert f"The workflow {started.name} on {started.variables['node']} was aborted; its claim is free again" in said(
+        rush
+    )
     rush.minutes(40)
+    all_is_well(rush)
+
+
+def abort_before(stage: Stage, function: str, monkeypatch: pytest.MonkeyPatch) -> tuple[Execution, float]:
+    """Abort the first start before a function that it calls; return it, and when that was."""
+    invokes = stage.invoke
+    aborted: list[tuple[Execution, float]] = []
+
+    def invoke(execution: Execution, name: str, payload: Any) -> None:
+        if name == function and execution.name.startswith(("start-", "reserve-")) and not aborted:
+            aborted.append((execution, stage.now))
+            execution.abort()
+        else:
+            invokes(execution, name, payload)
+
+    monkeypatch.setattr(stage, "invoke", invoke)
+    until(stage, lambda: aborted)
+    return aborted[0]
+
+
+@pytest.mark.parametrize("function", ["Claim", "StartInstance"])
+def test_a_start_that_is_aborted_before_ec2_has_it_is_made_again_within_a_minute_and_a_half(
+    rush: Stage, monkeypatch: pytest.MonkeyPatch, function: str
+) -> None:
+    started, at = abort_before(rush, function, monkeypatch)
+    assert not any(node.on for node in rush.overflow[1:])
+    until(rush, lambda: any(node.on for node in rush.overflow[1:]))
+    assert rush.now - at < 90
+    rush.minutes(2)
+    assert f"The workflow {started.name} on " in said(rush)
+    rush.minutes(60)
+    all_is_well(rush)
+
+
+def test_a_workflow_is_not_taken_for_ended_where_step_functions_cannot_say(
+    rush: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fails(**_: Any) -> None:
+        raise aws_error("ThrottlingException")
+
+    monkeypatch.setattr(rush.parts.workflows.client, "describe_execution", fails)
+    started, at = abort_before(rush, "StartInstance", monkeypatch)
+    others = [node for node in rush.overflow[1:] if node.name != started.variables["node"]]
+    until(rush, lambda: any(node.on for node in others))
+    assert rush.now - at < 120, "another node is started, as this one is not coming"
+    rush.minutes(60)
     all_is_well(rush)
 
 
@@ -427,7 +474,9 @@ def test_a_need_relieves_a_retirement_at_once(rush: Stage) -> None:
     all_is_well(rush)
 
 
-def test_a_start_that_step_functions_does_not_take_costs_no_other_and_is_made_good(rush: Stage) -> None:
+def test_a_start_that_step_functions_does_not_take_costs_no_other_and_is_made_good(
+    rush: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
     begin = rush.parts.workflows.client.start_execution
     refused: list[str] = []
 
@@ -437,7 +486,7 @@ def test_a_start_that_step_functions_does_not_take_costs_no_other_and_is_made_go
             raise aws_error("ThrottlingException")
         return begin(**given)
 
-    rush.parts.workflows.client = SimpleNamespace(start_execution=start_execution)  # type: ignore[assignment]  # a fake
+    monkeypatch.setattr(rush.parts.workflows.client, "start_execution", start_execution)
     rush.ledger.promise(
         Hold(
             id="h",

@@ -58,6 +58,7 @@ ALSO = {  # AWS's rules: what a request is allowed by, where it is not called so
     "StopInstances": {"ec2:StopInstances"},
     "DescribeInstances": {"ec2:DescribeInstances"},
     "StartExecution": {"states:StartExecution"},
+    "DescribeExecution": {"states:DescribeExecution"},
     "Publish": {"sns:Publish"},
     "PutEvents": {"events:PutEvents"},
     "Pexip": {"secretsmanager:GetSecretValue"},

@@ -99,7 +99,13 @@ def hold(**more: Any) -> Hold:
 def claimed(number: int, action: Action, *, left: timedelta = timedelta(minutes=3), **more: Any) -> Memory:
     """What is remembered of a node that a workflow is at work on."""
     claim = Claim(token=f"{action}-{number}", action=action, until=NOW + left)
-    given: dict[str, Any] = {"node": f"burst-{number}", "wanted": action.wanted, "version": 1, "claim": claim}
+    given: dict[str, Any] = {
+        "node": f"burst-{number}",
+        "wanted": action.wanted,
+        "wanted_at": NOW if action.starts else None,
+        "version": 1,
+        "claim": claim,
+    }
     return Memory(**(given | more))
 
 

@@ -9,7 +9,7 @@ from datetime import timedelta
 from typing import Any
 
 from headroom.domain.fleet import reconciling
-from headroom.domain.fleet.lifecycle import Action, Progress, Wanted
+from headroom.domain.fleet.lifecycle import Action, Memory, Progress, Wanted
 from headroom.domain.fleet.reconciling import Found
 from headroom.domain.policy import Policy
 from headroom.domain.safety import claims, safety
@@ -220,6 +220,22 @@ class Model:
         for shown in (False, True) if hidden else (False,):
             seen = self._read(s, shown=shown)
             yield "a tick plans", self.think(seen)
+            freed = self.freed(seen)
+            if freed != seen:
+                yield "a tick frees what has ended, and plans", self.think(freed)
+
+    def freed(self, s: State) -> State:
+        """Free the claims of workflows that are silent and have ended; one that may not is asked nothing."""
+        running = {flow.token for flow in s.flows}
+        for n, node in enumerate(s.nodes):
+            memory = self.shipped.memory(node)
+            if node.lease > 0 and node.holder not in running and self._frees(memory, is_off=not node.on):
+                s = self._node(s, n, holder=0, lease=0, action=None, rests=0)
+        return s
+
+    @staticmethod
+    def _frees(memory: Memory, *, is_off: bool) -> bool:
+        return claims.frees_when_ended(memory, NOW, is_off=is_off)
 
     def _read(self, s: State, *, shown: bool) -> State:
         nodes = tuple(
@@ -783,7 +799,7 @@ class Model:
             ]
         )
         s = self.passes(s._replace(nodes=nodes), MINUTE)
-        return self.think(self._read(s, shown=True))
+        return self.think(self.freed(self._read(s, shown=True)))
 
     def amiss(self, s: State) -> str:
         """Return what is wrong with a state in which nothing moves any more; empty if nothing is."""

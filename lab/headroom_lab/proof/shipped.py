@@ -22,7 +22,7 @@ from headroom.domain.fleet.reconciling import Finding, Found, reconcile
 from headroom.domain.planning.planning import plan
 from headroom.domain.planning.plans import Plan
 from headroom.domain.policy import Mode, Policy
-from headroom.domain.safety import safety
+from headroom.domain.safety import claims, safety
 from headroom.domain.safety.safety import Asked, EmptyCheck, Evidence
 from headroom_lab.proof.state import (
     ALARM,
@@ -58,7 +58,13 @@ POLICY = Policy(
 
 
 REASONS = {OPEN: "", OURS: "Headroom: not needed", THEIRS: "repair"}
+FIRST_LEASE = int(claims.FIRST_LEASE.total_seconds())
 OVERDUE = int(reconciling.OVERDUE.total_seconds())
+
+
+def _is_fresh(node: Node) -> bool:
+    """Say whether a start was claimed, or its claim renewed, so lately that it counts as on its way."""
+    return node.action is not None and node.action.starts and node.lease >= FIRST_LEASE
 
 
 class Planned(NamedTuple):
@@ -102,6 +108,7 @@ class Shipped:
                     n.holder > 0,
                     n.lease > 0,
                     n.lease <= -OVERDUE,
+                    _is_fresh(n),
                     n.action,
                     n.rests > 0,
                     n.closed is None,
@@ -209,6 +216,7 @@ class Shipped:
             closed_at=None if node.closed is None else NOW - timedelta(seconds=node.closed),
             opened_at=None if node.opened is None else NOW - timedelta(seconds=node.opened),
             given_up_at=NOW if node.given_up else None,
+            wanted_at=NOW if _is_fresh(node) else None,
             start_asked_at=launched,
             stop_asked_at=NOW,
             lifetime=lifetimes[node.life],

@@ -299,6 +299,9 @@ class Stage:
         logger.setLevel("CRITICAL")
         self._put(logger, "exception", self._hear_exception)
         self.settings = Settings.from_env(ENVIRONMENT)
+        step_functions = SimpleNamespace(
+            start_execution=self.start_execution, describe_execution=self.describe_execution
+        )
         # boto3's clients have far more than what is asked of them here
         self.ledger = Ledger("ledger", HOSTNAME, self.table)  # type: ignore[arg-type]
         self.parts = Parts.made_of(
@@ -306,8 +309,8 @@ class Stage:
             ledger=self.ledger,
             ec2=_with(Ec2(HOSTNAME), client=self.cloud, acting=self.cloud, cloudwatch=self.cloud),
             pexip=self.pexip,
-            workflows=_with(Workflows(self.settings), client=SimpleNamespace(start_execution=self.start_execution)),
-            states=SimpleNamespace(start_execution=self.start_execution, describe_execution=self.describe_execution),
+            workflows=_with(Workflows(self.settings), client=step_functions),
+            states=step_functions,
             people=_with(Notify("people"), client=SimpleNamespace(publish=self._publish)),
             chats=_with(Notify("chats"), client=_listening(self.chats)),
             heads=_with(Notify("heads"), client=_listening(self.heads)),
@@ -511,7 +514,10 @@ class Stage:
 
     def describe_execution(self, *, executionArn: str) -> dict[str, Any]:
         """Say how far an execution is."""
-        execution = self.executions[executionArn]
+        self.touch("DescribeExecution")
+        execution = self.executions.get(executionArn.rpartition(":")[2])
+        if execution is None:
+            raise aws_error("ExecutionDoesNotExist")
         told = {"status": execution.ended or "RUNNING", "output": json.dumps(execution.output)}
         return told | ({"cause": execution.cause} if execution.cause else {})
 

@@ -1,4 +1,4 @@
-"""Step Functions: begin the workflow that a change asks for."""
+"""Step Functions: begin the workflow that a change asks for, and ask whether one has ended."""
 
 from dataclasses import dataclass
 from functools import cached_property
@@ -6,19 +6,26 @@ from typing import TYPE_CHECKING
 
 import boto3
 import msgspec
-from botocore.exceptions import ClientError
+from botocore.exceptions import BotoCoreError, ClientError
 
-from headroom.domain.fleet.lifecycle import Action
+from headroom.domain.fleet.lifecycle import Action, Claim
 from headroom.domain.planning.plans import Change
 from headroom.settings import Settings
 
 if TYPE_CHECKING:
     from mypy_boto3_stepfunctions import SFNClient
 
+ENDINGS = {
+    "FAILED": "failed",
+    "TIMED_OUT": "took too long",
+    "ABORTED": "was aborted",
+    "SUCCEEDED": "ended without a result",
+}
+
 
 @dataclass
 class Workflows:
-    """Starts executions of the state machines."""
+    """Starts executions of the state machines, each named by its claim's token, and looks after them."""
 
     settings: Settings
 
@@ -27,15 +34,18 @@ class Workflows:
         """Made when first needed."""
         return boto3.client("stepfunctions")
 
-    def begin(self, change: Change, token: str) -> None:
-        """Start one workflow, named by its claim's token; one that was started already is left alone."""
-        machine = {
+    def _machine(self, action: Action) -> str:
+        return {
             Action.START: self.settings.start_node_arn,
             Action.START_CLOSED: self.settings.start_node_arn,
             Action.OPEN: self.settings.set_open_arn,
             Action.CLOSE: self.settings.set_open_arn,
             Action.STOP: self.settings.retire_node_arn,
-        }[change.action]
+        }[action]
+
+    def begin(self, change: Change, token: str) -> None:
+        """Start one workflow, named by its claim's token; one that was started already is left alone."""
+        machine = self._machine(change.action)
         given: dict[str, object] = {"node": change.node, "reason": change.reason}
         if machine == self.settings.set_open_arn:
             given["open"] = change.action is Action.OPEN
@@ -46,3 +56,14 @@ class Workflows:
         except ClientError as error:
             if error.response["Error"]["Code"] != "ExecutionAlreadyExists":
                 raise
+
+    def ending(self, claim: Claim) -> str:
+        """Say how the workflow that has a claim ended; empty while it runs, and where Step Functions does not say."""
+        machine = self._machine(claim.action).replace(":stateMachine:", ":execution:")
+        try:
+            status = self.client.describe_execution(executionArn=f"{machine}:{claim.token}")["status"]
+        except ClientError as error:
+            return "never began" if error.response["Error"]["Code"] == "ExecutionDoesNotExist" else ""
+        except BotoCoreError:
+            return ""
+        return ENDINGS.get(status, "")

@@ -3,8 +3,9 @@
 import unicodedata
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import partial
 from typing import Self
 
 from aws_lambda_powertools.metrics import EphemeralMetrics, MetricUnit
@@ -16,19 +17,21 @@ from headroom.adapters.notify import Notify
 from headroom.adapters.parts import Parts
 from headroom.adapters.workflows import Workflows
 from headroom.domain.demand.forecasting import Booking, gathered, near
-from headroom.domain.fleet.fleet import Observation, Source
-from headroom.domain.fleet.lifecycle import Commitments
+from headroom.domain.fleet.fleet import Observation, Power, Source
+from headroom.domain.fleet.lifecycle import Commitments, Memory
 from headroom.domain.history.events import HEADROOM, Event, Kind, news_of
 from headroom.domain.history.record import Decision, Planned
 from headroom.domain.planning.issues import Trouble
 from headroom.domain.planning.planning import plan
 from headroom.domain.planning.plans import Change, Plan
 from headroom.domain.policy import Mode, Policy
-from headroom.domain.safety.claims import NOT_BEGUN, token_for
+from headroom.domain.safety.claims import NOT_BEGUN, frees_when_ended, last_sign, token_for
 from headroom.observability import logger, metrics
 from headroom.usecases.learn import outlooks_around
 from headroom.usecases.record import Recorder
 from headroom.version import code_version
+
+ASKED_ABOUT = 20  # workflows that one plan asks Step Functions about at the most, the longest silent first
 
 
 @dataclass
@@ -61,6 +64,7 @@ class Decider:
             logger.info("skipped", reading=str(since), because="no reading yet")
             return None
         commitments = self.ledger.commitments(now)
+        commitments = self._without_ended(observation, commitments, now)
         recorder = Recorder(self.ledger, self.ec2)
         _try(lambda: recorder.catch_up(observation, commitments, self.policy, now), "NotMadeGood", "not made good")
         made = plan(observation, commitments, self.policy, now)
@@ -120,6 +124,32 @@ class Decider:
 
     def _bookings(self, now: datetime) -> tuple[Booking, ...]:
         return gathered(near(self.ledger.bookings()[0], now))
+
+    def _without_ended(self, observation: Observation, commitments: Commitments, now: datetime) -> Commitments:
+        """Free the claims of workflows that are silent and have ended, as after an abort: what they promised is not coming."""
+        off = {each.private_ip for each in observation.instances if each.power is Power.STOPPED}
+        is_off = {worker.name for worker in observation.reading.workers if worker.address in off}
+        silent = [
+            memory
+            for memory in commitments.memories
+            if memory.is_at_work(now) and frees_when_ended(memory, now, is_off=memory.node in is_off)
+        ]
+        silent.sort(key=lambda memory: last_sign(memory) or now)
+        freed: set[str] = set()
+        for memory in silent[:ASKED_ABOUT]:
+            _try(partial(self._free_if_ended, memory, freed, now), "NotFreed", "a claim not freed")
+        memories = (
+            replace(memory, claim=None, rests_until=None) if memory.node in freed else memory
+            for memory in commitments.memories
+        )
+        return replace(commitments, memories=tuple(memories))
+
+    def _free_if_ended(self, memory: Memory, freed: set[str], now: datetime) -> None:
+        how = self.workflows.ending(memory.claim) if memory.claim else ""
+        if memory.claim and how and self.ledger.free(memory):
+            freed.add(memory.node)
+            reason = f"The workflow {memory.claim.token} on {memory.node} {how}; its claim is free again"
+            self.ledger.write(Event(at=now, kind=Kind.CLAIM_FREED, node=memory.node, reason=reason, by=HEADROOM))
 
     # What follows from it
 

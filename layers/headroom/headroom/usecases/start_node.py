@@ -62,18 +62,21 @@ class StartNode:
         used = given and memory.start_asked_at and memory.start_asked_at >= given  # by a try whose answer got lost
         mine = given if given and not used else self.ledger.turn(clock.now())
         if mine > clock.now() + A_MOMENT:
+            self.ledger.remember(node, token, start_due_at=mine)
             return Asked(asked_at="", turn=stamp(mine))
         clock.sleep(max(0.0, (mine - clock.now()).total_seconds()))
         now = clock.now()
-        self.ledger.remember(node, token, start_asked_at=now)
+        self.ledger.remember(node, token, start_asked_at=now, start_due_at=now)
         try:
             self.ec2.start(instance)
         except ThrottledError:
-            later = self.ledger.turn(clock.now())
-            return Asked(asked_at="", turn=stamp(max(later, now + A_MOMENT)))
+            later = max(self.ledger.turn(clock.now()), now + A_MOMENT)
+            self.ledger.remember(node, token, start_due_at=later)
+            return Asked(asked_at="", turn=stamp(later))
         except Ec2Error as error:
             refused = Event(at=now, kind=Kind.START_REFUSED, node=node, reason=f"EC2 says {error}", by=Source.EC2)
             self.ledger.write(refused)
+            self.ledger.remember(node, token, start_due_at=None)
             raise
         self.ledger.write(Event(at=now, kind=Kind.START_ASKED, node=node, reason=memory.reason, by=HEADROOM))
         return Asked(asked_at=stamp(now))
@@ -83,7 +86,7 @@ class StartNode:
         check_pause(Action.START, self.ledger.pause())
         memory = self.ledger.renew(node, token, clock.now())
         now = clock.now()
-        self.ledger.remember(node, token, start_asked_at=now)
+        self.ledger.remember(node, token, start_asked_at=now, start_due_at=now)
         with connection.node() as pexip:
             pexip.start_cloudnode(instance)
         self.ledger.write(Event(at=now, kind=Kind.START_ASKED, node=node, reason=memory.reason, by=HEADROOM))

@@ -6,17 +6,23 @@ from typing import Any
 
 import pytest
 
-from headroom.domain.fleet.lifecycle import Action, Claim, Memory
+from headroom.domain.fleet.lifecycle import Action, Claim, Memory, Wanted
 from headroom.domain.safety.claims import (
+    ACCEPTED,
     FIRST_LEASE,
     LEASE,
     LONGEST_STEP,
+    NOT_BEGUN,
+    frees_when_ended,
     is_claimed_by,
     is_free,
     is_met,
+    is_on_its_way,
     is_the_last_word,
+    is_the_same,
     is_unchanged,
     is_unclaimed,
+    last_sign,
     taking,
     token_for,
 )
@@ -88,3 +94,57 @@ def test_a_token_names_action_and_node_within_the_rules_for_names() -> None:
     tokens = {token_for(f"Überlauf.knoten-mit-langem-namen-{n}", Action.STOP, 4, NOW) for n in (1, 2)}
     assert len(tokens) == 2
     assert all(len(token) <= 80 and token.isascii() and token.startswith("stop--berlauf-knoten") for token in tokens)
+
+
+def _memory(action: Action, *, spoke: timedelta, **more: Any) -> Memory:
+    """A node claimed by a workflow that renewed its lease so long ago."""
+    return Memory(
+        node="burst-1", claim=Claim(token="t-1", action=action, until=NOW - spoke + LEASE), wanted=action.wanted, **more
+    )
+
+
+def test_a_workflows_last_sign_is_when_it_renewed_its_lease_or_when_the_plan_wrote_its_claim() -> None:
+    assert last_sign(_memory(Action.STOP, spoke=SECOND)) == NOW - SECOND
+    written = Memory(
+        node="burst-1",
+        claim=Claim(token="t-1", action=Action.START, until=NOW + FIRST_LEASE),
+        wanted_at=NOW,
+    )
+    assert last_sign(written) == NOW
+    assert last_sign(Memory(node="burst-1")) is None
+
+
+@pytest.mark.parametrize("action", list(Action))
+@pytest.mark.parametrize("is_off", [False, True])
+def test_the_claim_of_a_workflow_that_has_ended_is_free_once_no_step_of_it_can_harm(
+    action: Action, is_off: bool
+) -> None:
+    after = NOT_BEGUN if action.starts and is_off else LONGEST_STEP
+    assert frees_when_ended(_memory(action, spoke=after + SECOND), NOW, is_off=is_off)
+    assert not frees_when_ended(_memory(action, spoke=after), NOW, is_off=is_off)
+    assert not frees_when_ended(Memory(node="burst-1"), NOW, is_off=is_off)
+
+
+def test_a_claim_is_freed_only_as_it_was_read() -> None:
+    memory = _memory(Action.START, spoke=SECOND)
+    facts: dict[str, Any] = {"claim_token": "t-1", "claim_until": NOW - SECOND + LEASE}
+    assert is_met(is_the_same(memory), facts)
+    assert not is_met(is_the_same(memory), facts | {"claim_until": NOW + LEASE})
+    assert not is_met(is_the_same(memory), facts | {"claim_token": "t-2"})
+    assert is_met(is_the_same(Memory(node="burst-1")), {})
+
+
+def test_a_start_is_on_its_way_for_the_seconds_that_ec2_needs_from_the_plan_and_from_its_turn_on() -> None:
+    def start(action: Action = Action.START, **more: Any) -> bool:
+        return is_on_its_way(_memory(action, spoke=SECOND, **more), NOW)
+
+    assert start(wanted_at=NOW - ACCEPTED + SECOND)
+    assert not start(wanted_at=NOW - ACCEPTED)
+    assert start(wanted_at=NOW - LEASE, start_due_at=NOW - ACCEPTED + SECOND)
+    assert start(wanted_at=NOW - LEASE, start_due_at=NOW + LEASE), "its turn is still to come"
+    assert not start(wanted_at=NOW - LEASE, start_due_at=NOW - ACCEPTED)
+    assert not start(), "nobody knows since when it is wanted"
+    assert not start(Action.OPEN, wanted_at=NOW)
+    assert not is_on_its_way(Memory(node="burst-1", wanted_at=NOW), NOW)
+    unwanted = replace(_memory(Action.START, spoke=SECOND, wanted_at=NOW), wanted=Wanted.OFF)
+    assert not is_on_its_way(unwanted, NOW)

@@ -11,7 +11,15 @@ from headroom.adapters.ledger.codec import as_condition, moment, stamp
 from headroom.adapters.ledger.errors import ClaimLostError, PlanChangedError, is_condition_failed
 from headroom.adapters.ledger.table import Rows
 from headroom.domain.fleet.lifecycle import Action, Claim, Memory, Wanted
-from headroom.domain.safety.claims import LEASE, Condition, is_claimed_by, is_free, is_the_last_word, is_unclaimed
+from headroom.domain.safety.claims import (
+    LEASE,
+    Condition,
+    is_claimed_by,
+    is_free,
+    is_the_last_word,
+    is_the_same,
+    is_unclaimed,
+)
 
 NO_CLAIM = dict.fromkeys(("claim_token", "claim_action", "claim_until", "rests_until"))
 
@@ -83,6 +91,14 @@ class Nodes(Rows):
         with suppress(ClaimLostError):
             self._update(node, NO_CLAIM, (*is_claimed_by(token), *is_free(now)))
 
+    def free(self, memory: Memory) -> bool:
+        """Free the claim of a workflow that has ended, unless it has given a sign of life since; say whether it is free now."""
+        try:
+            self._update(memory.node, NO_CLAIM, is_the_same(memory))
+        except ClaimLostError:
+            return False
+        return True
+
     def shorten(self, node: str, token: str, until: datetime) -> None:
         """Let the claim of a workflow that may never have begun end sooner; its first step renews it if it has."""
         with suppress(ClaimLostError):
@@ -149,6 +165,7 @@ def _memory(item: dict[str, Any]) -> Memory:
         failed_at=moment(item.get("failed_at")),
         given_up_at=moment(item.get("given_up_at")),
         start_asked_at=moment(item.get("start_asked_at")),
+        start_due_at=moment(item.get("start_due_at")),
         stop_asked_at=moment(item.get("stop_asked_at")),
         stopped_at=moment(item.get("stopped_at")),
         refused_since=moment(item.get("refused_since")),

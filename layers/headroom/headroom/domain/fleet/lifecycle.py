@@ -88,6 +88,7 @@ class Memory:
     failed_at: datetime | None = None  # when its last start failed
     given_up_at: datetime | None = None  # when a start that may still come up was given up
     start_asked_at: datetime | None = None  # when Headroom last asked to start its instance
+    start_due_at: datetime | None = None  # its turn to ask, or when it asked; gone once EC2 has refused
     stop_asked_at: datetime | None = None  # and to stop it
     stopped_at: datetime | None = None  # when it last stopped, no matter who stopped it
     # Start of the current run of refused stops, which any other outcome ends, and the last of their reasons

@@ -22,6 +22,7 @@ class Kind(StrEnum):
     CLOSE_WANTED = "close wanted"
     STOP_WANTED = "stop wanted"
     TAKEN_OVER = "taken over"
+    CLAIM_FREED = "claim freed"
     HELD_STILL = "held still"
 
     # A step of a workflow

@@ -48,7 +48,8 @@ WEIGHTS = {  # of every kind of event
     **dict.fromkeys(
         (
             *(Kind.START_WANTED, Kind.RESERVE_WANTED, Kind.OPEN_WANTED, Kind.CLOSE_WANTED, Kind.STOP_WANTED),
-            *(Kind.TAKEN_OVER, Kind.START_ASKED, Kind.START_REFUSED, Kind.CLOSED, Kind.OPENED, Kind.ADDRESS_CORRECTED),
+            *(Kind.TAKEN_OVER, Kind.CLAIM_FREED, Kind.START_ASKED, Kind.START_REFUSED),
+            *(Kind.CLOSED, Kind.OPENED, Kind.ADDRESS_CORRECTED),
             *(Kind.NO_LONGER_WANTED, Kind.STOP_REFUSED, Kind.REOPENED, Kind.NOT_SET),
             *(Kind.INSTANCE_PENDING, Kind.INSTANCE_RUNNING, Kind.INSTANCE_STOPPING, Kind.INSTANCE_STOPPED),
             *(Kind.INSTANCE_SHUTTING_DOWN, Kind.INSTANCE_TERMINATED),

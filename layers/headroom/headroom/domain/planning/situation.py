@@ -15,6 +15,7 @@ from headroom.domain.planning.leads import Leads
 from headroom.domain.planning.permits import Permits
 from headroom.domain.planning.prospects import Prospects
 from headroom.domain.policy import Policy
+from headroom.domain.safety.claims import is_on_its_way
 
 
 class Situation:
@@ -103,13 +104,12 @@ class Situation:
         """Say whether a node counts as capacity already although it cannot take a call yet."""
         memory = self.memory(node)
         claim = self.claims.get(node.name)
-        starting = claim is not None and claim.action.starts and memory.wanted is not Wanted.OFF
         match node.state:
             case NodeState.STARTING:
                 given_up = memory.given_up_at is not None and memory.given_up_at >= node.instance.launched_at
                 return not given_up and not self.leads.is_overdue(node)
             case NodeState.STOPPED:
-                return starting
+                return claim is not None and is_on_its_way(memory, self.now)
             case NodeState.OPENING:
                 return not self.hangs(node)
             case NodeState.CLOSED:
@@ -142,5 +142,11 @@ class Situation:
 
     @property
     def on(self) -> int:
-        """Overflow nodes that are on, or as good as on."""
-        return sum(node.state in ON or self.is_coming(node) for node in self.fleet.nodes)
+        """Overflow nodes that are on, or as good as on: a start that is late may still come, and counts against MaxNodes."""
+        starting = {name for name, claim in self.claims.items() if claim.action.starts}
+        return sum(
+            node.state in ON
+            or self.is_coming(node)
+            or (node.name in starting and self.memory(node).wanted is not Wanted.OFF)
+            for node in self.fleet.nodes
+        )

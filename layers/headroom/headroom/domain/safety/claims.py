@@ -13,6 +13,7 @@ from headroom.domain.fleet.lifecycle import Action, Memory, Wanted
 
 LEASE = timedelta(minutes=5)  # a workflow renews its claim at every step, less than four minutes apart
 NOT_BEGUN = timedelta(seconds=30)  # less than a tick: the next plan begins anew what could not be begun
+ACCEPTED = timedelta(seconds=30)  # a start that EC2 was asked for, or soon will be, shows in EC2 by then
 FIRST_LEASE = timedelta(minutes=3)  # a claim whose workflow never began is free again after this
 LONGEST_STEP = timedelta(seconds=60)  # no function runs longer, so each step ends within the lease that it renewed
 
@@ -112,6 +113,39 @@ def taking(memory: Memory, action: Action, now: datetime) -> Taking:
     if memory.is_at_work(now):
         return Taking(claims=False, condition=unchanged)
     return Taking(claims=True, condition=unchanged + is_free(now))
+
+
+def is_the_same(memory: Memory) -> Condition:
+    """The claim is as it was read: its workflow has not given a sign of life since."""
+    if memory.claim is None:
+        return is_unclaimed()
+    return (*is_claimed_by(memory.claim.token), (Comparison("claim_until", Compare.IS, memory.claim.until),))
+
+
+def last_sign(memory: Memory) -> datetime | None:
+    """Return when the workflow that has the claim gave its last sign of life, or when its claim was written."""
+    if memory.claim is None:
+        return None
+    spoke = memory.claim.until - LEASE
+    return max(spoke, memory.wanted_at) if memory.wanted_at else spoke
+
+
+def frees_when_ended(memory: Memory, now: datetime, *, is_off: bool) -> bool:
+    """Say whether the claim of a workflow is free once that has ended, however it ended.
+
+    A step that it had begun may still act, until the longest step is over. On a node that is off, a start can only start it.
+    """
+    sign = last_sign(memory)
+    if memory.claim is None or sign is None:
+        return False
+    return now - sign > (NOT_BEGUN if memory.claim.action.starts and is_off else LONGEST_STEP)
+
+
+def is_on_its_way(memory: Memory, now: datetime) -> bool:
+    """Say whether EC2 was asked to start a node that is off, or is about to be: a matter of seconds, once its turn has come."""
+    if memory.claim is None or not memory.claim.action.starts or memory.wanted is Wanted.OFF:
+        return False
+    return any(since and now < since + ACCEPTED for since in (memory.wanted_at, memory.start_due_at))
 
 
 def token_for(node: str, action: Action, version: int, now: datetime) -> str:
