@@ -27,6 +27,8 @@ class Switches:
     missing_slash: int = 301  # INFERRED: Django redirects a GET; 404 is the other reading
     oauth_audience: str = ""  # empty accepts the token URL as it was called; else the node's own FQDN
     rate_limit: int = 1000  # requests a minute
+    says_the_time: bool = True  # INFERRED: its answers carry a Date, as those of almost every web server
+    manager_clock: float = 0.0  # seconds by which the Management Node's clock is ahead
 
     # Where calls land
     least_loaded: bool = True  # False fills one node up before the next

@@ -246,6 +246,52 @@ def test_clock_skew(rush: Stage, skew: float) -> None:
     all_is_well(rush)
 
 
+@pytest.mark.parametrize("off", [-40.0, 40.0])
+def test_while_the_management_nodes_clock_is_off_nothing_is_stopped_and_an_issue_says_so(
+    rush: Stage, off: float
+) -> None:
+    rush.world.switches.manager_clock = off
+    rush.minutes(45)
+    assert [machine.stopped_by_us for machine in rush.cloud.machines.values()] == [[], [], []]
+    assert any(node.on for node in rush.overflow[1:]), "it starts all the same"
+    side = "ahead of" if off > 0 else "behind"
+    assert re.search(
+        rf"The Management Node's clock is (39|40|41) s {side} Headroom's\. Headroom stops no node", said(rush)
+    )
+    rush.world.switches.manager_clock = 0.0
+    rush.minutes(30)
+    all_is_well(rush)
+
+
+def test_a_management_node_that_does_not_say_the_time_has_no_node_stopped(rush: Stage) -> None:
+    rush.world.switches.says_the_time = False
+    rush.minutes(45)
+    assert [machine.stopped_by_us for machine in rush.cloud.machines.values()] == [[], [], []]
+    assert "does not say what time it is" in said(rush)
+    rush.world.switches.says_the_time = True
+    rush.minutes(30)
+    all_is_well(rush)
+
+
+@pytest.mark.parametrize("off", [-120.0, 120.0])
+@pytest.mark.parametrize("function", ["check_empty", "stop_instance", "set_maintenance", "observe", "decide", "claim"])
+def test_a_function_whose_clock_is_two_minutes_off_makes_no_stop_come_too_early(
+    rush: Stage, function: str, off: float
+) -> None:
+    """Truly apart: between a node's closing and its stop lie the replication time and the time between two looks."""
+    rush.clocks[function] = off
+    rush.minutes(45)
+    rush.clocks.clear()
+    rush.minutes(40)
+    for machine in rush.cloud.machines.values():
+        for stopped in machine.stopped_by_us:
+            looks = [at for at, name, did, _ in rush.journal if did == "check_empty" and machine.node.name in name]
+            before = [at for at in looks if at <= stopped]
+            assert before[-2] - before[-3] > 115, "two looks, and the last question"
+            assert stopped - before[-1] < 20
+    all_is_well(rush)
+
+
 def test_dynamodb_throttling(rush: Stage) -> None:
     """boto3 raises it as a class of its own: every step that meets it is tried again."""
     rush.hazards.rates = {"DynamoDB": 0.02}

@@ -108,6 +108,7 @@ NEEDED: dict[str, tuple[str, Budget, str]] = {
     "_only_long_closed": ("sets", ENOUGH._replace(people=2), "what a person had closed"),
     "_not_opened_since": ("open", PERSON._replace(calls=1), "a call was cut"),
     "_only_on_good_sight": ("", STRAY._replace(sights=1), "a call was cut"),
+    "_only_by_clocks_that_agree": ("", STRAY._replace(minutes=5, faults=1), "a call was cut"),
     "_only_twice_empty": ("", STRAY._replace(minutes=5, faults=1), "a call was cut"),
     "_not_against_the_network": ("", STRAY._replace(sights=1), "a call was cut"),
 }

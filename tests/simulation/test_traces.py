@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from headroom_lab.proof.play import ASSISTED, PRESSED, Play
+from headroom_lab.proof.play import ASSISTED, CLOCK_OFF, PRESSED, Play
 from headroom_lab.proof.trace import Follower
 
 PLAYS = 30
@@ -14,10 +14,10 @@ PLAYS = 30
 def followed(seed: int) -> Follower:
     """A schedule of the shipped workflows beside the model; functions are atomic here, as their steps are followed whole.
 
-    The model knows neither assist mode nor promises.
+    The model knows neither assist mode nor promises, and a wrong clock at a look alone.
     """
     play = Play(seed)
-    play.script = [(at, kind) for at, kind in play.script if kind not in {ASSISTED, PRESSED}]
+    play.script = [(at, kind) for at, kind in play.script if kind not in {ASSISTED, PRESSED, CLOCK_OFF}]
     play.hazards.delayed = 0.0
     with play.stage:
         follower = Follower(play.stage)

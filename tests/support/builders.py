@@ -79,6 +79,7 @@ def observe(*nodes: tuple[Worker, Instance], free: int = 40, **more: Any) -> Obs
         locations=(Location(name="Stockholm", overflow_location="AWS burst"), Location(name="AWS burst")),
         settings=settings,
         upgrading=more.pop("upgrading", False),
+        clock_off=more.pop("clock_off", None),
     )
     return Observation(reading=reading, instances=tuple(instance for _, instance in nodes), **more)
 

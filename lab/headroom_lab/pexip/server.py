@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from email.utils import formatdate
 from http import HTTPStatus
 from typing import Any
 from urllib.parse import parse_qs, urlencode
@@ -104,9 +105,19 @@ class Access:
 
 
 class ManagementNode:
-    """The API in front of a platform; `lock` keeps the world still while a request looks at it."""
+    """The API in front of a platform; `lock` keeps the world still while a request looks at it.
 
-    def __init__(self, platform: Platform, bursting: Bursting, access: Access | None = None) -> None:
+    `seconds` tells its time: the clock of this process unless it is given.
+    """
+
+    def __init__(
+        self,
+        platform: Platform,
+        bursting: Bursting,
+        access: Access | None = None,
+        seconds: Callable[[], float] | None = None,
+    ) -> None:
+        self.seconds = seconds or clock.seconds
         self.platform = platform
         self.world = platform.world
         self.bursting = bursting
@@ -161,15 +172,15 @@ class ManagementNode:
         except jwt.PyJWTError as error:
             body = {"error": "invalid_client", "error_description": f"invalid_claim: {error}"}
             return JSONResponse(body, status_code=401)
-        if claims["iss"] != self.access.client_id or claims["exp"] < clock.seconds():
+        if claims["iss"] != self.access.client_id or claims["exp"] < self.seconds():
             return JSONResponse({"error": "invalid_client", "error_description": "unknown client"}, status_code=401)
         token = secrets.token_urlsafe(24)
-        self.access.tokens[token] = clock.seconds() + TOKEN_LIFE
+        self.access.tokens[token] = self.seconds() + TOKEN_LIFE
         return JSONResponse({"access_token": token, "expires_in": TOKEN_LIFE, "token_type": "Bearer"})
 
     def _authenticate(self, request: Request) -> None:
         kind, _, value = request.headers.get("authorization", "").partition(" ")
-        if kind == "Bearer" and self.access.tokens.get(value, 0) > clock.seconds() and not self.access.revoked:
+        if kind == "Bearer" and self.access.tokens.get(value, 0) > self.seconds() and not self.access.revoked:
             return
         if kind == "Basic" and not self.access.basic_disabled:
             try:
@@ -181,7 +192,7 @@ class ManagementNode:
         raise RefusedError(401, **{"WWW-Authenticate": 'Basic Realm="Pexip Infinity"'})
 
     def _count(self) -> None:
-        now = clock.seconds()
+        now = self.seconds()
         self.requests.append(now)
         self.served += 1
         while self.requests[0] < now - WINDOW:
@@ -197,6 +208,13 @@ class ManagementNode:
         return await run_in_threadpool(self._answer, request, body)
 
     def _answer(self, request: Request, body: bytes) -> Response:
+        """Answer with the Management Node's own time: RFC 9110, 6.6.1, has every server with a clock say it."""
+        response = self._answered(request, body)
+        if self.world.switches.says_the_time:
+            response.headers["Date"] = formatdate(self.seconds() + self.world.switches.manager_clock, usegmt=True)
+        return response
+
+    def _answered(self, request: Request, body: bytes) -> Response:
         if self.trouble == "silent":
             time.sleep(30)
         if self.trouble == "html":
@@ -212,7 +230,7 @@ class ManagementNode:
             if not path.endswith("/"):
                 return self._without_slash(request, path)
             self._authenticate(request)
-            self.step(clock.seconds())
+            self.step(self.seconds())
             with self.lock:
                 return self._route(request, path.strip("/").split("/"), body)
         except RefusedError as refused:
@@ -487,6 +505,7 @@ def serve(
         port=port,
         log_level="critical",
         lifespan="off",
+        date_header=False,  # that would be the real time
         timeout_graceful_shutdown=1,
     )
     config.load()
@@ -498,7 +517,7 @@ def serve(
 
     def pass_time() -> None:
         while not over.wait(pace):
-            node.step(clock.seconds())
+            node.step(node.seconds())
 
     threads = [
         threading.Thread(target=server.run, daemon=True),

@@ -54,6 +54,7 @@ BACK = {  # the step that a workflow repeats if its function died or its answer 
 MIDST = frozenset(BACK)
 LOOKING = frozenset({"look 2", "ask", "judge", "word", "stop"})  # where a retirement has looks in hand
 NO_LOOKS: dict[str, Any] = {"first": None, "second": None, "answer": "", "stands": True, "wrong": ""}
+AHEAD = 2 * MINUTE  # of a clock that is wrong
 STOPPING = frozenset({"judge", "word", "stop"})  # between the last question and the stop
 
 
@@ -523,6 +524,12 @@ class Model:
                 (Did.LOOKS if look.empty else Did.FINDS_IT_NOT_EMPTY),
                 self._at(after, number, "finish" if ends else then, **{which: look}),
             )
+            if s.left.faults and not ends:
+                poorer = self._spend(after, faults=1)
+                yield (
+                    "looks, by a clock that is two minutes ahead",
+                    self._at(poorer, number, then, **{which: look._replace(age=-AHEAD, off=AHEAD)}),
+                )
 
     def see(self, node: Node, *, shown: bool) -> Look:
         """One live look at a node."""
@@ -709,7 +716,9 @@ class Model:
     @staticmethod
     def _is_about_to_stop(flow: Flow) -> bool:
         """Say whether the second look is under a minute old: the model assumes that nothing happens on the node then."""
-        return flow.step in STOPPING | {"ask"} and flow.second is not None and flow.second.age <= MINUTE
+        return (
+            flow.step in STOPPING | {"ask"} and flow.second is not None and flow.second.age + flow.second.off <= MINUTE
+        )
 
     def people(self, s: State) -> Iterator[Step]:
         """What people do."""

@@ -10,7 +10,7 @@ from random import Random
 from headroom.domain.fleet.fleet import is_ours
 from headroom.domain.fleet.lifecycle import Pause
 from headroom_lab.proof.cloud import Machine
-from headroom_lab.proof.stage import Hazards, Stage
+from headroom_lab.proof.stage import FUNCTIONS, Hazards, Stage
 from headroom_replay.world import Node
 
 TROUBLED, CALM, FORGOTTEN = (
@@ -20,10 +20,11 @@ TROUBLED, CALM, FORGOTTEN = (
 )  # minutes: of trouble, until all must be well, and until meddling is forgotten
 INCIDENTS = 5  # at the most
 UNSEEN = 30.0  # seconds that Pexip's status may take to show what has begun
-ASSISTED, LOOKED_AT, PRESSED = (
+ASSISTED, LOOKED_AT, PRESSED, CLOCK_OFF = (
     "the mode changes to assist and back",
     "a person looks at the dashboard",
     "a person presses a button",
+    "a function's clock is off",
 )
 LAST_STEPS = ("Ask last of all whether it is still closed", "Stop it")
 WITNESSED = 600  # seconds after which EC2 has a whole period with the traffic of a call to a closed node
@@ -134,6 +135,8 @@ class Play:
             "every token expires": self.stage.manager.access.tokens.clear,
             "a status lags": self._lag,
             "EC2's figures come late": self._figures_late,
+            "the Management Node's clock is off": self._manager_clock,
+            CLOCK_OFF: self._function_clock,
             "an instance has stop protection": lambda: self._protect(protected=True),
             "a status lies": self._lie,
             "Pexip cannot reach a node": self._cut_off,
@@ -228,6 +231,16 @@ class Play:
     def _figures_late(self) -> None:
         self.stage.cloud.published_after = 60 * self.dice.uniform(2, 20)
 
+    def _manager_clock(self) -> None:
+        switches = self.stage.world.switches
+        switches.manager_clock = self.dice.choice((-120.0, -20.0, 20.0, 120.0))
+        self.stage.after(60 * self.dice.uniform(5, 20), lambda: setattr(switches, "manager_clock", 0.0))
+
+    def _function_clock(self) -> None:
+        """Some environments of one function tell a wrong time."""
+        self.stage.clocks[self.dice.choice(FUNCTIONS)] = self.dice.choice((-120.0, -30.0, 30.0, 120.0))
+        self.stage.after(60 * self.dice.uniform(5, 30), self.stage.clocks.clear)
+
     def _protect(self, *, protected: bool) -> None:
         for machine in self.stage.cloud.machines.values():
             machine.protected = protected
@@ -315,6 +328,8 @@ class Play:
         stage.world.upgrading = False
         stage.world.denied.clear()
         stage.cloud.published_after = 0
+        stage.world.switches.manager_clock = 0.0
+        stage.clocks.clear()
         self._protect(protected=False)
         stage.world.settings["bursting_enabled"] = False
         stage.ledger.end_pause()

@@ -278,7 +278,9 @@ class Shipped:
             holds=self._holds(s) if flow.node == 0 else (),
             closed_at=memory.closed_at,
             checks=tuple(self._as_check(look) for look in (flow.first, flow.second) if look),
-            asked=Asked(at=NOW, closed=flow.answer != OPEN, reason=REASONS[flow.answer]) if flow.answer else None,
+            asked=Asked(at=NOW, closed=flow.answer != OPEN, reason=REASONS[flow.answer], clock_off=0.0)
+            if flow.answer
+            else None,
             alarm="unreachable" if node.read_alarm else "",
             reading_shows="conferences: 1" if node.read_call else "",
             reading_says_open=False,  # a door here has no configuration that is ahead of its status
@@ -311,6 +313,7 @@ class Shipped:
             backplanes=0,
             signaling_count=0,
             alarm="unreachable" if look.alarm else "",
+            clock_off=float(look.off),
         )
 
     def progress(self, s: State, flow: Flow) -> Progress:

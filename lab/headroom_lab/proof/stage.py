@@ -134,6 +134,7 @@ class Strand:
         self.function = function
         self.began = stage.now
         self.dies = False
+        self.clock_off = stage.clock_of(function)
         self._go, self._back = threading.Semaphore(0), threading.Semaphore(0)
         self._thread = threading.Thread(target=self._live, args=(run,), daemon=True)
         self._thread.start()
@@ -176,7 +177,8 @@ class Stage:
         self._number = 0
         self.running: Strand | None = None  # the function that runs now
         self.strands: set[Strand] = set()  # those that have begun and not ended
-        self.skew = 0.0  # of Pexip's clock
+        self.skew = 0.0  # of the nodes' clocks
+        self.clocks: dict[str, float] = {}  # by function: how far the clock of its newest environment is ahead
         self.executions: dict[str, Execution] = {}
         self.machine_of: dict[str, str] = {}  # which state machine each of them runs
         self.told: list[str] = []
@@ -203,6 +205,10 @@ class Stage:
     def seconds(self) -> float:
         """Return the simulated epoch second."""
         return self.now
+
+    def shown_seconds(self) -> float:
+        """Return what the clock shows of the function that runs, or the true time."""
+        return self.now + (self.running.clock_off if self.running else 0.0)
 
     def after(self, seconds: float, what: Callable[[], None]) -> None:
         """Have something done later."""
@@ -260,7 +266,9 @@ class Stage:
             self.cloud.add(node, launched_at=launched_at if is_on else None)
             if is_on:
                 node.launched_at, node.boots_at, node.ready_at = launched_at, launched_at + 60, launched_at + 150
-        self.manager = ManagementNode(Platform(self.world, self), Bursting(self.world, self.start, self.stop))
+        self.manager = ManagementNode(
+            Platform(self.world, self), Bursting(self.world, self.start, self.stop), seconds=self.seconds
+        )
 
     # The platform's power: Pexip's own bursting asks here
 
@@ -318,7 +326,7 @@ class Stage:
         )
         self._stack.enter_context(using(self.parts))
         self._stack.enter_context(alone(lambda: self.running is not None, self._find))
-        self._put(clock, "seconds", self.seconds)
+        self._put(clock, "seconds", self.shown_seconds)
         self._put(clock, "sleep", self.sleep)
         self._put(uuid, "uuid4", lambda: uuid.UUID(int=self._ids.getrandbits(128), version=4))
 
@@ -348,6 +356,11 @@ class Stage:
     def set_policy(self, **settings: str) -> None:
         """Deploy with these settings changed."""
         self.parts.settings = self.settings = replace(self.settings, **settings)
+
+    def clock_of(self, function: str) -> float:
+        """Say how far the clock is ahead where this invocation runs: in an environment that is off, or in an older one."""
+        off = self.clocks.get(function, 0.0)
+        return self.dice.choice((0.0, off)) if off else 0.0
 
     # Requests, at each of which something may go wrong
 

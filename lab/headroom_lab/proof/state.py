@@ -80,6 +80,7 @@ class Look(NamedTuple):
     alarm: bool
     lied: bool = False  # it was told that nothing is there, while EC2 sees what the node sends
     same_boot: bool = True
+    off: int = 0  # how far the clock was ahead that dated it
 
 
 class Node(NamedTuple):

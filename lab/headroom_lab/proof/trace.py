@@ -73,7 +73,8 @@ class Follower:
     # Watching
 
     def _watch(self) -> None:
-        stage, call, keep = self.stage, self.stage.call, self.stage.ledger.keep_plan
+        stage, call = self.stage, self.stage.call
+        keep, free = stage.ledger.keep_plan, stage.ledger.free
 
         def watched(name: str, event: Any, done: Callable[[Any], None] = lambda _: None) -> None:
             self.look_around()
@@ -93,7 +94,13 @@ class Follower:
             self.planned(decision, written)
             return written
 
+        def freed(memory: Memory) -> bool:
+            is_free = free(memory)
+            self.take_over()
+            return is_free
+
         stage.call = watched  # type: ignore[method-assign]
+        stage.ledger.free = freed  # type: ignore[method-assign]
         stage.ledger.keep_plan = kept  # type: ignore[method-assign]
 
     def token(self, name: str) -> int:

@@ -11,6 +11,7 @@ from headroom.domain.demand.forecasting import Booking, Foresight, expected, nea
 from headroom.domain.fleet.fleet import Instance, NodeState, PexipSettings, Power, Source, Worker, match_up, state_of
 from headroom.domain.fleet.lifecycle import Action, Memory, Wanted
 from headroom.domain.fleet.load import Load, is_near_threshold
+from headroom.domain.planning.issues import Trouble
 from headroom.domain.planning.planning import plan
 from headroom.domain.planning.promises import Request, Terms, promise
 from headroom.domain.policy import Mode
@@ -225,3 +226,13 @@ def test_a_booking_of_two_principal_locations_is_shared() -> None:
         ("Oslo", 4.0),
         ("Stockholm", 4.0),
     ]
+
+
+def test_clocks_that_differ_are_an_issue_and_those_that_agree_or_are_not_known_are_none() -> None:
+    def clocks(off: float | None) -> list[str]:
+        made = plan(observe(closed(1), clock_off=off), promised(), CONTROL, NOW)
+        assert ("stop" in {change.action for change in made.changes}) == (off in {None, 3.0})
+        return [issue.what for issue in made.issues if issue.kind is Trouble.CLOCKS]
+
+    assert clocks(None) == clocks(3.0) == []
+    assert clocks(42.0) == ["The Management Node's clock is 42 s ahead of Headroom's"]

@@ -47,6 +47,12 @@ CASES: list[Any] = [
     ),
     pytest.param(
         [closed(1)],
+        {"clock_off": -4.0},
+        "The Management Node's clock is 4 s behind Headroom's, so nobody can tell how long it has been empty",
+        id="with clocks that differ",
+    ),
+    pytest.param(
+        [closed(1)],
         {"memories": (claimed(1, Action.STOP),)},
         "The workflow stop-1 is at work on it",
         id="being retired",

@@ -27,9 +27,10 @@ LOOK = EmptyCheck(
     proxied=0,
     backplanes=0,
     signaling_count=0,
+    clock_off=0.0,
 )
 LATER = replace(LOOK, at=NOW - timedelta(seconds=2))
-ASKED = Asked(at=NOW - timedelta(seconds=1), closed=True, reason="Headroom: emptying")
+ASKED = Asked(at=NOW - timedelta(seconds=1), closed=True, reason="Headroom: emptying", clock_off=0.0)
 SOUND = Evidence(
     now=NOW,
     mode=Mode.CONTROL,
@@ -79,6 +80,8 @@ def test_a_closed_node_that_was_found_empty_twice_may_be_stopped() -> None:
             id="looks just far enough apart",
         ),
         pytest.param({"asked": replace(ASKED, at=NOW - timedelta(seconds=10))}, id="a last question of ten seconds"),
+        pytest.param({"asked": replace(ASKED, clock_off=-3.0)}, id="a clock just near enough"),
+        pytest.param({"planned_at": NOW + timedelta(seconds=3)}, id="a plan of a clock that is a little ahead"),
         pytest.param({"network_out": 300_000.0}, id="as much traffic as an idle node may have"),
         pytest.param({"claim": replace(SOUND.claim, until=NOW + timedelta(seconds=1))}, id="a lease of a second more"),  # type: ignore[type-var]
         pytest.param({"holds": (replace(hold(nodes=("burst-1",)), until=NOW),)}, id="a hold that is just over"),
@@ -92,7 +95,10 @@ def test_what_is_just_enough_is_enough(edge: dict[str, Any]) -> None:
 UNSEEN = "Pexip's status does not say that Headroom closed it"
 NOT_CONFIGURED = "Its live configuration did not say at each look that Headroom closed it"
 OPENED = "It was opened, or closed by somebody else, after the looks"
+UNTOLD = "The Management Node does not say what time it is, so the time between two looks is not certain"
 NOT_TWICE = "It has not been looked at twice, at least 120 s apart"
+THEIRS = "The Management Node's clock is"
+FUTURE = "Clocks of Headroom's functions differ by 4 s or more"
 OBJECTIONS: list[tuple[str, dict[str, Any], str]] = [
     ("observe mode", {"mode": Mode.OBSERVE}, "In observe mode Headroom stops no nodes"),
     ("assist mode", {"mode": Mode.ASSIST}, "In assist mode Headroom stops no nodes"),
@@ -174,6 +180,19 @@ OBJECTIONS: list[tuple[str, dict[str, Any], str]] = [
         "The newest reading of Pexip shows something on it (conferences: 1)",
     ),
     ("an old reading", {"reading_age": timedelta(seconds=121)}, "The newest reading of Pexip is too old"),
+    (
+        "a clock that is behind",
+        {"checks": (replace(LOOK, clock_off=-120.0), LATER)},
+        f"{THEIRS} 120 s behind Headroom's",
+    ),
+    ("a clock that is ahead", {"checks": (LOOK, replace(LATER, clock_off=3.1))}, f"{THEIRS} 3 s ahead of Headroom's"),
+    ("a clock at last", {"asked": replace(ASKED, clock_off=120.0)}, f"{THEIRS} 120 s ahead of Headroom's"),
+    ("no time at a look", {"checks": (LOOK, replace(LATER, clock_off=None))}, UNTOLD),
+    ("no time at last", {"asked": replace(ASKED, clock_off=None)}, UNTOLD),
+    ("a look of the future", {"checks": (LOOK, replace(LATER, at=NOW + timedelta(seconds=4)))}, FUTURE),
+    ("a last question of the future", {"asked": replace(ASKED, at=NOW + timedelta(seconds=4))}, FUTURE),
+    ("a plan of the future", {"planned_at": NOW + timedelta(seconds=4)}, FUTURE),
+    ("a reading of the future", {"reading_age": timedelta(seconds=-4)}, FUTURE),
     ("one look", {"checks": (LATER,)}, NOT_TWICE),
     ("no look", {"checks": ()}, NOT_TWICE),
     ("two looks too close", {"checks": (replace(LOOK, at=NOW - timedelta(seconds=60)), LATER)}, NOT_TWICE),

@@ -48,6 +48,7 @@ class ManagementNode(Client):
     def read(self, platform: str, now: datetime) -> Reading:
         """Return what the platform looks like now: seven requests, however many nodes there are."""
         problems: list[str] = []
+        self._begin()
         statuses = self._all("status/v1/worker_vm", WorkerStatus, problems)
         configurations = self._all("configuration/v1/worker_vm", WorkerConfiguration, problems)
         locations = self._all("configuration/v1/system_location", SystemLocation, problems)
@@ -83,6 +84,7 @@ class ManagementNode(Client):
             ),
             upgrading=any(is_upgrading(manager.upgrade_status) for manager in managers),
             problems=tuple(problems),
+            clock_off=self.clock_off,
         )
 
     def meetings(self, now: datetime, ahead: timedelta) -> tuple[list[Meeting], list[str]]:
@@ -184,6 +186,7 @@ class ManagementNode(Client):
         Seven requests, all but the one for alarms about this node alone; one more for a Proxying Edge Node, the only one that
         proxies calls, and one more with registrations.
         """
+        self._begin()
         try:
             status = self._one(f"status/v1/worker_vm/{worker.status_id}", WorkerStatus)
             carried: dict[str, Any] = {
@@ -210,13 +213,20 @@ class ManagementNode(Client):
             signaling_count=status.signaling_count or 0,
             registrations=registered,
             alarm=alarm,
+            clock_off=self.clock_off,
             **carried,
         )
 
     def ask_whether_closed(self, worker: Worker, now: datetime) -> Asked:
         """Ask once more what a node's configuration says, before its instance is stopped."""
+        self._begin()
         there = self.configuration(worker)
-        return Asked(at=now, closed=there.maintenance_mode, reason=there.maintenance_mode_reason or "")
+        return Asked(
+            at=now,
+            closed=there.maintenance_mode,
+            reason=there.maintenance_mode_reason or "",
+            clock_off=self.clock_off,
+        )
 
     def configuration(self, worker: Worker) -> WorkerConfiguration:
         """Return a node's configuration as it is now; raise PexipOtherNodeError if its id belongs to another node."""

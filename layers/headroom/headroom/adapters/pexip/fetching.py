@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from email.utils import parsedate_to_datetime
 from functools import cached_property
 from http import HTTPStatus
 from pathlib import Path
@@ -128,6 +129,19 @@ class Client:
     credentials: Credentials
     reread: Callable[[], Credentials] | None = None
     calls: Counter[str] = field(default_factory=Counter)
+    _clocks: list[float | None] = field(
+        default_factory=list
+    )  # by answer since `_begin`: how far its clock is from ours
+
+    def _begin(self) -> None:
+        """Begin a question of several requests, over which `clock_off` is taken."""
+        self._clocks.clear()
+
+    @property
+    def clock_off(self) -> float | None:
+        """Seconds by which the Management Node's clock is ahead of ours, the most of any answer; None if one did not say."""
+        known = [off for off in self._clocks if off is not None]
+        return max(known, key=abs) if known and len(known) == len(self._clocks) else None
 
     @cached_property
     def session(self) -> requests.Session:
@@ -243,15 +257,18 @@ class Client:
     def _asked(self, method: str, path: str, *, address: str = "", **more: Any) -> requests.Response:
         address = address or f"{self.url}/api/admin/{path}/"
         self.calls[f"{method} {path}"] += 1
+        sent_at = clock.now()
         try:
             response = self.session.request(
                 method, address, auth=self.auth, timeout=TIMEOUT, allow_redirects=False, **more
             )
             if response.status_code == HTTPStatus.UNAUTHORIZED and isinstance(self.auth, BearerToken):
                 self.auth.forget()  # a token can expire between two requests
+                sent_at = clock.now()
                 response = self.session.request(
                     method, address, auth=self.auth, timeout=TIMEOUT, allow_redirects=False, **more
                 )
+            self._clocks.append(clock_off(response.headers.get("Date", ""), sent_at, clock.now()))
         except requests.exceptions.SSLError as error:
             raise PexipUnreachableError(
                 f"No trusted connection to {self.url} ({_cause(error)}): renew the Management Node's certificate, or put "
@@ -289,6 +306,21 @@ class Client:
             f"Pexip answers {status} to {response.request.method} {response.request.path_url} ({_brief(response)}): "
             f"check that {self.url} is the Management Node, and that its version has this resource."
         )
+
+
+def clock_off(date: str, sent_at: datetime, heard_at: datetime) -> float | None:
+    """Return the seconds by which the server's clock must at least be ahead of ours, by an answer's Date (RFC 9110, 6.6.1).
+
+    That is a whole second somewhere between asking and hearing. Negative if it is behind, None if it cannot be told.
+    """
+    try:
+        said = parsedate_to_datetime(date)
+    except ValueError:
+        return None
+    if said.tzinfo is None:  # a zone of "-0000"
+        said = said.replace(tzinfo=UTC)
+    ahead, behind = (said - heard_at).total_seconds(), (said + timedelta(seconds=1) - sent_at).total_seconds()
+    return max(0.0, ahead) + min(0.0, behind)
 
 
 def _brief(response: requests.Response) -> str:

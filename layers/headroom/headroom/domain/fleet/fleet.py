@@ -152,7 +152,10 @@ class PexipSettings:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reading:
-    """What the Management Node said at one moment; `problems` lists what could not be read."""
+    """What the Management Node said at one moment; `problems` lists what could not be read.
+
+    `clock_off` is the seconds by which its clock was ahead of ours, None if its answers did not say.
+    """
 
     platform: str
     read_at: datetime
@@ -161,6 +164,7 @@ class Reading:
     settings: PexipSettings = PexipSettings()
     upgrading: bool = False
     problems: tuple[str, ...] = ()
+    clock_off: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -83,6 +83,7 @@ TITLES: dict[str, str] = {  # of every kind of event that is told, and of every 
     Trouble.CLOSED_BY_OTHERS: "closed by others",
     Trouble.LEFT_CLOSED: "left closed",
     Trouble.UPGRADED: "being upgraded",
+    Trouble.CLOCKS: "clocks differ",
     Trouble.MOVED: "public address has changed",
     Trouble.STUCK: "cannot be stopped, or is stuck",
     Trouble.DATABASE: "takes part in the distributed database",

@@ -11,6 +11,7 @@ from headroom.domain.fleet.reconciling import reconcile
 from headroom.domain.planning.situation import Situation
 from headroom.domain.policy import Mode
 from headroom.domain.safety.permission import others_switch
+from headroom.domain.safety.safety import why_clocks_differ
 
 MINUTE = timedelta(minutes=1)
 TOO_LONG = timedelta(minutes=30)
@@ -34,6 +35,7 @@ class Trouble(StrEnum):
     STUCK = "stuck"
     UPGRADED = "being upgraded"
     MOVED = "public address changed"
+    CLOCKS = "clocks differ"
     OTHER = "other"
 
 
@@ -67,6 +69,13 @@ def issues_of(situation: Situation) -> Iterator[Issue]:
     for problem in situation.reading.problems:
         yield Issue(
             kind=Trouble.INCOMPLETE, what=problem, advice="That part of Pexip's answer is left out of this plan."
+        )
+    if (off := situation.reading.clock_off) and (differ := why_clocks_differ(off)):
+        yield Issue(
+            kind=Trouble.CLOCKS,
+            what=differ,
+            advice="Headroom stops no node meanwhile, as it cannot tell how long a node has been empty. Check the NTP servers "
+            "of the Management Node (System > NTP servers).",
         )
     for misfit in situation.fleet.misfits:
         yield Issue(kind=Trouble.MISFIT, what=misfit.what, advice=misfit.advice)

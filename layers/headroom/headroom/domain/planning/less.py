@@ -9,7 +9,7 @@ from headroom.domain.fleet.limits import minimum_lifetime
 from headroom.domain.planning.needs import Need
 from headroom.domain.planning.plans import Change, Left
 from headroom.domain.planning.situation import Situation
-from headroom.domain.safety.safety import gap, witnessed_at
+from headroom.domain.safety.safety import gap, why_clocks_differ, witnessed_at
 
 
 def less(situation: Situation, need: Need) -> Iterator[Change | Left]:
@@ -43,6 +43,9 @@ def _why_not_stopped(situation: Situation, need: Need, node: Node, without: int)
         return "It is being opened"
     if why := _why_kept(situation, need, node):
         return why
+    off = situation.reading.clock_off
+    if off is not None and (differ := why_clocks_differ(off)):
+        return f"{differ}, so nobody can tell how long it has been empty"
     if not node.looks_empty:
         return f"It is closed, and still carries {node.worker.carries}"
     if without < need.keep_hd:

@@ -17,6 +17,7 @@ GAP = timedelta(seconds=120)  # least time between the two looks that find a nod
 SHOWN = timedelta(seconds=30)  # time until Pexip's status shows a call that was placed on a node
 LOOK_AGE = timedelta(seconds=60)  # highest age of the second look when the instance is stopped
 ASK_AGE = timedelta(seconds=10)  # the same of the last question: an opening takes longer to bring a call
+CLOCKS = timedelta(seconds=3)  # how far two clocks may differ
 PERIOD = timedelta(minutes=5)  # of EC2's metrics with basic monitoring
 PUBLISHED = timedelta(minutes=2)  # after its end a period usually has its figure by then; Headroom waits for later ones
 
@@ -61,6 +62,7 @@ class EmptyCheck:
     registrations: int | None = None  # None where the switch does not ask for them
     alarm: str = ""  # what an alarm says that mentions the node, whatever it is about
     trouble: str = ""
+    clock_off: float | None = None  # seconds by which the Management Node's clock was ahead, None if it did not say
 
     @property
     def carries(self) -> str:
@@ -83,6 +85,7 @@ class Asked:
     at: datetime
     closed: bool
     reason: str
+    clock_off: float | None = None  # as in a look
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -201,6 +204,24 @@ def is_old(asked: Asked, now: datetime) -> bool:
     return now - asked.at > ASK_AGE
 
 
+def _only_by_clocks_that_agree(e: Evidence) -> str:
+    for answer in (*e.checks, e.asked):
+        if answer and (off := why_clocks_differ(answer.clock_off)):
+            return off
+    seen = [*(look.at for look in e.checks), e.asked and e.asked.at, e.planned_at, e.now - e.reading_age]
+    ahead = max((at - e.now for at in seen if at), default=timedelta())
+    return f"Clocks of Headroom's functions differ by {ahead.total_seconds():.0f} s or more" if ahead > CLOCKS else ""
+
+
+def why_clocks_differ(off: float | None) -> str:
+    """Say how far the Management Node's clock is from ours; empty if they agree."""
+    if off is None:
+        return "The Management Node does not say what time it is, so the time between two looks is not certain"
+    if abs(off) <= CLOCKS.total_seconds():
+        return ""
+    return f"The Management Node's clock is {abs(off):.0f} s {'ahead of' if off > 0 else 'behind'} Headroom's"
+
+
 def _only_twice_empty(e: Evidence) -> str:
     looks = sorted(e.checks, key=lambda look: look.at)
     if len(looks) < 2 or looks[-1].at - looks[0].at < gap(e.replication):  # noqa: PLR2004 - the rule says twice
@@ -254,6 +275,7 @@ RULES: tuple[Callable[[Evidence], str], ...] = (
     _only_long_closed,
     _not_opened_since,
     _only_on_good_sight,
+    _only_by_clocks_that_agree,
     _only_twice_empty,
     _not_against_the_network,
 )
