@@ -131,7 +131,7 @@ ASKS: dict[str, Callable[[PexipNode, Worker], object]] = {
     "the reading": lambda pexip, _: pexip.read("manager.example.com", NOW),
     "a look": lambda pexip, worker: pexip.look_at(worker, registrations=False, now=NOW).complete,
     "the last question": lambda pexip, worker: pexip.ask_whether_closed(worker, NOW),
-    "a change": lambda pexip, worker: pexip.configure(worker, static_nat_address=None),
+    "a change": lambda pexip, worker: pexip.configure(worker, lambda: None, static_nat_address=None),
     "the bookings": lambda pexip, _: pexip.meetings(NOW, timedelta(minutes=40)),
     "calls turned away": lambda pexip, _: pexip.turned_away(NOW, NOW, capacity="x", licences="y"),
 }
@@ -282,7 +282,7 @@ def test_an_id_that_belongs_to_another_node_by_now_changes_nothing(desk: Desk) -
             {"static_nat_address": None},
         ):
             with pytest.raises(PexipOtherNodeError, match=r"is conf-1 .*, where burst-1 .* was expected"):
-                pexip.configure(worker, **changes)
+                pexip.configure(worker, lambda: None, **changes)
         with pytest.raises(PexipOtherNodeError):
             pexip.ask_whether_closed(worker, reading.read_at)
         look = pexip.look_at(worker, registrations=False, now=reading.read_at)

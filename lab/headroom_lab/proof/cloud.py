@@ -55,6 +55,7 @@ class Cloud:
     after: Callable[[float, Callable[[], None]], None]
     touched: Callable[[str], None]
     changed: Callable[[Machine, str], None]  # EC2's message of a change of state
+    acts: Callable[[Callable[[], None]], None]  # does what EC2 was asked for: at once, or late and without an answer
     machines: dict[str, Machine] = field(default_factory=dict)
     cut: list[str] = field(default_factory=list)  # nodes that Headroom stopped under a call
     requests: list[tuple[float, str]] = field(default_factory=list)
@@ -167,7 +168,7 @@ class Cloud:
         machine = self._tagged(InstanceIds[0])
         if machine.state in {"stopping", "shutting-down", "terminated"}:
             raise aws_error("IncorrectInstanceState", f"The instance is {machine.state}")
-        self.switch_on(machine)
+        self.acts(lambda: self.switch_on(machine))
 
     def stop_instances(self, *, InstanceIds: list[str]) -> None:
         """Stop one: the moment at which a call would be cut."""
@@ -175,6 +176,9 @@ class Cloud:
         machine = self._tagged(InstanceIds[0])
         if machine.protected:
             raise aws_error("OperationNotPermitted", "The instance has stop protection")
+        self.acts(lambda: self._stop(machine))
+
+    def _stop(self, machine: Machine) -> None:
         if machine.state in {"pending", "running"} and machine.node.calls:
             self.cut.append(f"{machine.node.name} was stopped under {len(machine.node.calls)} calls")
         if machine.state in {"pending", "running"}:

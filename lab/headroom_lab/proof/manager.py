@@ -28,7 +28,7 @@ class Directly(BaseAdapter):
     def send(self, request: requests.PreparedRequest, *_: Any, **__: Any) -> requests.Response:
         """Answer one request."""
         tries = 3 if request.method == "GET" else 1  # as the client's own adapter does over a network
-        while (answer := self.trouble(request) or self._answer(request)).status_code in PASSING and tries > 1:
+        while (answer := self.trouble(request) or self.answer(request)).status_code in PASSING and tries > 1:
             tries -= 1
         response = requests.Response()
         response.status_code = answer.status_code
@@ -37,7 +37,8 @@ class Directly(BaseAdapter):
         response.url, response.request, response.reason = request.url or "", request, ""
         return response
 
-    def _answer(self, request: requests.PreparedRequest) -> Response:
+    def answer(self, request: requests.PreparedRequest) -> Response:
+        """Have the API answer a request."""
         url = urlsplit(request.url or "")
         body = request.body.encode() if isinstance(request.body, str) else request.body or b""
 
@@ -78,8 +79,13 @@ class Direct:
     def __init__(self, node: ManagementNode, trouble: Callable[[requests.PreparedRequest], Response | None]) -> None:
         access = node.access
         self.client = Client(URL, Credentials(client_id=access.client_id, private_key=access.private_key))
-        self.client.session.mount("https://", Directly(node, trouble))
+        self.carrier = Directly(node, trouble)
+        self.client.session.mount("https://", self.carrier)
         self.client.session.trust_env = False  # whoever runs the lab may have a proxy
+
+    def deliver(self, request: requests.PreparedRequest) -> None:
+        """Bring a request that nobody waits for any more."""
+        self.carrier.answer(request)
 
     @contextmanager
     def node(self) -> Iterator[Client]:

@@ -33,6 +33,7 @@ from headroom_lab.proof.state import (
     BrokenError,
     Did,
     Flow,
+    Late,
     Look,
     Node,
     State,
@@ -51,6 +52,7 @@ BACK = {  # the step that a workflow repeats if its function died or its answer 
     "set 2": "set",
     "set 3": "set",
 }
+ASKING = {"close 2": OURS, "open 2": OPEN}  # steps that ask Pexip for a change
 MIDST = frozenset(BACK)
 LOOKING = frozenset({"look 2", "ask", "judge", "word", "stop"})  # where a retirement has looks in hand
 NO_LOOKS: dict[str, Any] = {"first": None, "second": None, "answer": "", "stands": True, "wrong": ""}
@@ -115,6 +117,7 @@ class Model:
             self.people,
             self.others,
             self.sights,
+            self.late,
             self.crashes,
         )
 
@@ -135,6 +138,15 @@ class Model:
         for number in range(len(s.flows)):
             yield from self.flow_steps(s, number)
 
+    def late(self, s: State) -> Iterator[Step]:
+        """What Pexip was asked for by a step that was given up happens after all; but never over a person's own closing."""
+        for n, late in enumerate(s.late):
+            node = s.nodes[late.node]
+            left = s._replace(late=s.late[:n] + s.late[n + 1 :])
+            if node.door not in {THEIRS, late.door}:
+                what = f"{node.name} becomes {late.door}, as a step had asked that was given up"
+                yield what, self._node(left, late.node, door=late.door, since=0)
+
     def crashes(self, s: State) -> Iterator[Step]:
         """Something dies, a message is lost, or an answer."""
         if not s.left.faults:
@@ -145,6 +157,10 @@ class Model:
             yield "the plan is written, and its workflows never begin", self.write(poorer, begin=False)
         for number, flow in enumerate(s.flows):
             yield f"{flow.kind} {flow.token} dies", self._without(poorer, number)
+            if flow.step in ASKING and not s.late:
+                on_its_way = poorer._replace(late=(Late(flow.node, ASKING[flow.step]),))
+                what = f"{flow.kind} {flow.token} is asked again, and its first request is on its way"
+                yield what, self._at(on_its_way, number, BACK[flow.step])
             for what, after in self.flow_steps(poorer, number):
                 again = BACK.get(flow.step, flow.step)
                 left = after.flows[number].step if self._goes_on(after, number, flow) else again
@@ -171,6 +187,9 @@ class Model:
         return s._replace(
             nodes=tuple([self._node_ages(node, seconds, self._looked_at(s, n)) for n, node in enumerate(s.nodes)]),
             flows=tuple([self._flow_ages(flow, seconds) for flow in s.flows]),
+            late=tuple([late._replace(age=late.age + seconds) for late in s.late if late.age + seconds <= self.step])
+            if s.late
+            else (),
             read_age=min(s.read_age + seconds, self.fresh),
             plan_age=min(s.plan_age + seconds, self.fresh),
         )
@@ -481,12 +500,13 @@ class Model:
     def _settle(self, s: State, number: int) -> Iterator[Step]:
         flow = s.flows[number]
         node = s.nodes[flow.node]
-        if flow.asked < self.replication:
+        differs = (node.wanted is Wanted.OPEN) != (node.door == OPEN)
+        if flow.asked < self.replication and not (differs and node.wanted is Wanted.OPEN):
             return
         renewed = self._renewed(s, flow)
         if renewed is None:
             yield from self._leave(s, number)
-        elif (node.wanted is Wanted.OPEN) != (node.door == OPEN):
+        elif differs:
             yield Did.LOOKS_AGAIN, self._at(renewed, number, "set")
         else:
             yield Did.DONE, self._at(renewed, number, "finish")

@@ -57,6 +57,8 @@ class Play:
             dies=dice.choice((0, 0, 0.002, 0.01)),
             delayed=dice.choice((0, 0, 0.005, 0.02)),
             answer_lost=dice.choice((0, 0, 0.02, 0.1)),
+            lands_late=dice.choice((0, 0, 0.05, 0.3)),
+            given_up=dice.choice((0, 0, 0.02, 0.1)),
             message_lost=dice.choice((0, 0, 0.05, 0.3)),
             message_doubled=dice.choice((0, 0, 0.1)),
             late=dice.choice((0, 0, 0.1)),

@@ -24,7 +24,7 @@ from types import SimpleNamespace
 from typing import Any, Self
 
 import requests
-from botocore.exceptions import ClientError
+from botocore.exceptions import ClientError, ReadTimeoutError
 from samtranslator.yaml_helper import yaml_parse
 from starlette.responses import Response
 
@@ -52,6 +52,7 @@ ROOT = Path(__file__).parents[3]
 HOSTNAME, PRINCIPAL, OVERFLOW = "manager.example.com", "Oslo", "Cloud"
 BEGIN = datetime(2026, 3, 29, 0, 20, tzinfo=UTC).timestamp()  # the night in which Europe's clocks go forward
 LONGEST_FUNCTION = 60.0
+LATEST, LATEST_STOP = 55.0, 25.0  # seconds after which a change without an answer is made: as late as docs/safety.md allows for
 OPENING = 10.0  # seconds until an opening brings calls: the soonest that docs/safety.md allows for
 MACHINES = ("start_node", "set_open", "retire_node", "prewarm")
 CONTEXT: Any = SimpleNamespace(
@@ -87,6 +88,8 @@ class Hazards:
     dies: float = 0.0
     delayed: float = 0.0
     answer_lost: float = 0.0
+    lands_late: float = 0.0  # a change at Pexip or EC2 that is not answered, and made some time later
+    given_up: float = 0.0  # a step that Step Functions asks again while its first try still runs
     message_lost: float = 0.0
     message_doubled: float = 0.0
     late: float = 0.0
@@ -111,6 +114,7 @@ class Hazards:
 
     def calm(self) -> None:
         """From now on nothing goes wrong."""
+        self.lands_late = self.given_up = 0.0
         self.dies = self.delayed = self.answer_lost = self.message_lost = self.message_doubled = self.late = 0.0
         self.no_room = self.unreachable_until = self.errors_until = 0.0
         self.rates = {}
@@ -259,7 +263,7 @@ class Stage:
         )
         self.world.settings["bursting_min_lifetime"] = 5
         self.overflow = overflow
-        self.cloud = Cloud(HOSTNAME, self.world, self.seconds, self.after, self.touch, self._instance_changed)
+        self.cloud = Cloud(HOSTNAME, self.world, self.seconds, self.after, self.touch, self._instance_changed, self._lands_late)
         for n, node in enumerate(overflow):
             is_on = n == 0
             launched_at = self.now - 3600
@@ -383,7 +387,7 @@ class Stage:
         if request == "StartInstances" and hazards.strikes(hazards.no_room, "EC2 has no room"):
             raise aws_error("InsufficientInstanceCapacity")
 
-    def _pexip_trouble(self, _: requests.PreparedRequest) -> Response | None:
+    def _pexip_trouble(self, request: requests.PreparedRequest) -> Response | None:
         self.touch("Pexip")
         hazards = self.hazards
         if self.now < hazards.unreachable_until:
@@ -393,7 +397,17 @@ class Stage:
             status = self.dice.choice((429, 500, 503))
             if hazards.strikes(0.5, f"Pexip answers {status}"):
                 return Response(status_code=status)
+        if request.method == "PATCH" and hazards.strikes(hazards.lands_late, "a change at Pexip lands late"):
+            self.after(self.dice.uniform(1, LATEST), lambda: self.pexip.deliver(request))
+            raise requests.ReadTimeout("Read timed out")
         return None
+
+    def _lands_late(self, act: Callable[[], None]) -> None:
+        """EC2 was asked to start or stop an instance: it does at once, or it does not answer, and does it a little later."""
+        if self.hazards.strikes(self.hazards.lands_late, "EC2 does not answer, and acts late"):
+            self.after(self.dice.uniform(1, LATEST_STOP), act)
+            raise ReadTimeoutError(endpoint_url="https://ec2.eu-central-1.amazonaws.com")
+        act()
 
     # Functions
 
@@ -448,6 +462,9 @@ class Stage:
             self.after(self.dice.uniform(0.02, 0.3), lambda: execution.hear(turn, answer))
 
         self.after(self.dice.uniform(0.05, 1.5), lambda: self.call(folder, payload, done))
+        if self.hazards.strikes(self.hazards.given_up, "a step is asked again while its first try runs"):
+            lost = FailedError("Lambda.Unknown", "the connection broke")
+            self.after(self.dice.uniform(1.5, 20), lambda: execution.hear(turn, lost))
 
     def message(self, seconds: float, what: Callable[[], None], name: str) -> None:
         """Send a message, which may get lost, come twice or come late."""

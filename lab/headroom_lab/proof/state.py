@@ -137,6 +137,14 @@ class Wish(NamedTuple):
     stands: bool = True
 
 
+class Late(NamedTuple):
+    """A change of a node's door that Pexip was asked for, and that it has not made yet: the step was given up meanwhile."""
+
+    node: int
+    door: str
+    age: int = 0
+
+
 class Budget(NamedTuple):
     """What may still happen."""
 
@@ -157,6 +165,7 @@ class State(NamedTuple):
     nodes: tuple[Node, ...]
     flows: tuple[Flow, ...] = ()
     wishes: tuple[Wish, ...] = ()
+    late: tuple[Late, ...] = ()
     rush: bool = False
     paused: bool = False
     control: bool = True

@@ -311,7 +311,7 @@ class Follower:
     def _as_wanted(self, flow: Flow, answer: Any) -> list[tuple[str, str]]:
         begins = flow.step == "settle"
         if begins and not answer["changed"]:
-            return [("settle", Did.DONE)]
+            return [] if answer["again_at"] else [("settle", Did.DONE)]
         first = [("settle", Did.LOOKS_AGAIN)] if begins else []
         steps = OPENS if answer["open"] else CLOSES
         is_known = self.state.nodes[flow.node].closed is not None  # else a step that died half-way is made again

@@ -13,8 +13,8 @@ from headroom_lab.proof.state import OPEN, OURS, THIS, BrokenError, Budget, Node
 
 MOVES = 60
 MOST = Budget(minutes=40, ticks=30, calls=6, strays=2, flips=4, people=2, others=3, sights=2, faults=3)
-# How often each of Model.kinds happens: time, planning, workflows, calls, load, people, others, sights, crashes
-WEIGHTS = tuple(accumulate((7, 7, 26, 2, 1, 1, 1, 1, 1)))
+# How often each of Model.kinds happens: time, planning, workflows, calls, load, people, others, sights, late, crashes
+WEIGHTS = tuple(accumulate((7, 7, 26, 2, 1, 1, 1, 1, 3, 1)))
 MISCHIEF = ("calls", "strays", "flips", "people", "others", "sights", "faults")
 HALF, SELDOM = 0.5, 0.25
 REMEMBERED = 300_000  # states that are known to come to a good end, before they are forgotten

@@ -26,7 +26,9 @@ ACTING = Config(retries={"mode": "standard", "total_max_attempts": 1}, connect_t
 
 
 class Ec2Error(Exception):
-    """EC2 did not do it; the message is EC2's own."""
+    """EC2 did not do it; the message is EC2's own. `unanswered` says that EC2 may do it all the same, a little later."""
+
+    unanswered = False
 
 
 class InsufficientCapacityError(Ec2Error):
@@ -60,10 +62,19 @@ ERRORS: dict[str, type[Ec2Error]] = {
 }
 
 
-def as_ec2_error(error: ClientError) -> Ec2Error:
+UNANSWERED = {"InternalError", "InternalFailure", "ServiceUnavailable", "Unavailable"}
+
+
+def as_ec2_error(error: ClientError | BotoCoreError) -> Ec2Error:
     """Turn the SDK's error into one whose class says what it means."""
+    if isinstance(error, BotoCoreError):
+        told = Ec2Error(str(error))
+        told.unanswered = True
+        return told
     code = error.response["Error"]["Code"]
-    return ERRORS.get(code, NotStartableError)(f"{code}: {error.response['Error']['Message']}")
+    told = ERRORS.get(code, NotStartableError)(f"{code}: {error.response['Error']['Message']}")
+    told.unanswered = code in UNANSWERED
+    return told
 
 
 @dataclass
@@ -96,10 +107,8 @@ class Ec2:
             found = [
                 instance for page in pages for group in page["Reservations"] for instance in group.get("Instances", [])
             ]
-        except ClientError as error:
+        except (ClientError, BotoCoreError) as error:
             raise as_ec2_error(error) from error
-        except BotoCoreError as error:
-            raise Ec2Error(str(error)) from error
         return tuple(sorted(map(_instance, found), key=lambda instance: instance.id))
 
     def instance_of(self, worker: Worker) -> Instance:
@@ -115,19 +124,15 @@ class Ec2:
         """Start an instance; starting one that runs changes nothing."""
         try:
             self.acting.start_instances(InstanceIds=[instance_id])
-        except ClientError as error:
+        except (ClientError, BotoCoreError) as error:
             raise as_ec2_error(error) from error
-        except BotoCoreError as error:
-            raise Ec2Error(str(error)) from error
 
     def stop(self, instance_id: str) -> None:
         """Stop an instance. Only the stop step of `retire_node` calls this, after the safety rules have allowed it."""
         try:
             self.acting.stop_instances(InstanceIds=[instance_id])
-        except ClientError as error:
+        except (ClientError, BotoCoreError) as error:
             raise as_ec2_error(error) from error
-        except BotoCoreError as error:
-            raise Ec2Error(str(error)) from error
 
     def network_out(self, instance_id: str, since: datetime, now: datetime) -> float | None:
         """Return the bytes a minute that an instance sent in EC2's newest whole period since then; None if there is none.

@@ -1,13 +1,13 @@
 """The one place that stops an instance, and only when `domain/safety/safety.py` allows it."""
 
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Self
 
 import msgspec
 
 from headroom import clock
-from headroom.adapters.ec2 import Ec2
+from headroom.adapters.ec2 import Ec2, Ec2Error
 from headroom.adapters.ledger import Ledger
 from headroom.adapters.ledger.errors import PlanChangedError
 from headroom.adapters.parts import Parts
@@ -28,6 +28,8 @@ from headroom.domain.safety.safety import (
     may_stop,
     witnessed_from,
 )
+
+LANDS_WITHIN = timedelta(seconds=30)  # a request to EC2 whose answer is lost has its effect by then, or never
 
 
 class StopRefusedError(Exception):
@@ -61,6 +63,7 @@ class Stopper:
 
     def stop(self, node: str, token: str, checks: list[dict[str, Any]], asked: dict[str, Any] | None) -> StopAsked:
         """Stop the node's instance, or raise StopRefusedError with the first objection, or AskAgainError."""
+        self._wait_for_an_earlier_try(self.ledger.memory(node), token)
         now = clock.now()
         looks = tuple(msgspec.convert(check, EmptyCheck) for check in checks)
         question = msgspec.convert(asked, Asked | None)
@@ -115,11 +118,34 @@ class Stopper:
         self._is_recent(question)
         self._judged(replace(evidence, now=now, paused=paused, holds=holds, asked=question))
         self.ledger.last_word(node, token, memory.version, now)
-        if clock.now() - max(look.at for look in looks) > LOOK_AGE:  # the checks above may have taken long
-            raise StopRefusedError("The last look at it is too old")
-        self._is_recent(question)
-        self.ec2.stop(instance.id)
+        try:
+            if clock.now() - max(look.at for look in looks) > LOOK_AGE:  # the checks above may have taken long
+                raise StopRefusedError("The last look at it is too old")
+            self._is_recent(question)
+            self.ec2.stop(instance.id)
+        except Ec2Error as error:
+            if error.unanswered and self._comes_all_the_same(instance, now):
+                return StopAsked(reason=answer.reason)
+            self.ledger.remember(node, token, stop_asked_at=None)
+            raise
+        except (StopRefusedError, AskAgainError):
+            self.ledger.remember(node, token, stop_asked_at=None)
+            raise
         return StopAsked(reason=answer.reason)
+
+    def _wait_for_an_earlier_try(self, memory: Memory, token: str) -> None:
+        """Wait until a stop that an earlier try asked for, and died before its answer, has come or will not come any more.
+
+        Nobody opens the node meanwhile, as this workflow has the claim; what it does next may let others open it.
+        """
+        asked_at = memory.stop_asked_at
+        if asked_at and memory.claim and memory.claim.token == token:
+            clock.sleep(max(0.0, (asked_at + LANDS_WITHIN - clock.now()).total_seconds()))
+
+    def _comes_all_the_same(self, instance: Instance, asked_at: datetime) -> bool:
+        """Wait as long as a stop without an answer may still come; say whether it has come."""
+        clock.sleep(max(0.0, (asked_at + LANDS_WITHIN - clock.now()).total_seconds()))
+        return any(each.power is not Power.RUNNING for each in self.ec2.instances(instance_id=instance.id))
 
     @staticmethod
     def _is_recent(question: Asked | None) -> None:

@@ -1,7 +1,7 @@
 """What Headroom asks of the Management Node: one tick's reading, the final look at a node, and the changes it makes."""
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from itertools import batched
 from typing import Any
@@ -238,9 +238,14 @@ class ManagementNode(Client):
             )
         return there
 
-    def configure(self, worker: Worker, **changes: object) -> None:
-        """Change a node's configuration; it reaches every node after the replication time. Raise as `configuration` does."""
+    def configure(self, worker: Worker, fence: Callable[[], object], **changes: object) -> None:
+        """Change a node's configuration; it reaches every node after the replication time. Raise as `configuration` does.
+
+        `fence` is called last before the change, and raises where that may no longer be made: this function may have hung since
+        it began, and another workflow may have the node by now.
+        """
         self.configuration(worker)
+        fence()
         self._request("PATCH", f"configuration/v1/worker_vm/{worker.id}", json=changes)
 
     def start_cloudnode(self, instance_id: str) -> None:
