@@ -1,5 +1,6 @@
 """The one place that stops an instance, and only when `domain/safety/safety.py` allows it."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any, Self
@@ -119,10 +120,7 @@ class Stopper:
         self._judged(replace(evidence, now=now, paused=paused, holds=holds, asked=question))
         self.ledger.last_word(node, token, memory.version, now)
         try:
-            if clock.now() - max(look.at for look in looks) > LOOK_AGE:  # the checks above may have taken long
-                raise StopRefusedError("The last look at it is too old")
-            self._is_recent(question)
-            self.ec2.stop(instance.id)
+            self._ask_ec2(instance, looks, question)
         except Ec2Error as error:
             if error.unanswered and self._comes_all_the_same(instance, now):
                 return StopAsked(reason=answer.reason)
@@ -132,6 +130,13 @@ class Stopper:
             self.ledger.remember(node, token, stop_asked_at=None)
             raise
         return StopAsked(reason=answer.reason)
+
+    def _ask_ec2(self, instance: Instance, looks: Sequence[EmptyCheck], question: Asked | None) -> None:
+        """Ask EC2, unless what came before has taken so long that the evidence is old."""
+        if clock.now() - max(look.at for look in looks) > LOOK_AGE:
+            raise StopRefusedError("The last look at it is too old")
+        self._is_recent(question)
+        self.ec2.stop(instance.id)
 
     def _wait_for_an_earlier_try(self, memory: Memory, token: str) -> None:
         """Wait until a stop that an earlier try asked for, and died before its answer, has come or will not come any more.
