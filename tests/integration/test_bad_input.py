@@ -128,7 +128,7 @@ def put_secret(desk: Desk, **secret: str) -> None:
 
 
 ASKS: dict[str, Callable[[PexipNode, Worker], object]] = {
-    "the reading": lambda pexip, _: pexip.read("manager.example.com", NOW),
+    "the reading": lambda pexip, _: pexip.read("manager.example.com", "headroom", NOW),
     "a look": lambda pexip, worker: pexip.look_at(worker, registrations=False, now=NOW).complete,
     "the last question": lambda pexip, worker: pexip.ask_whether_closed(worker, NOW),
     "a change": lambda pexip, worker: pexip.configure(worker, lambda: None, static_nat_address=None),

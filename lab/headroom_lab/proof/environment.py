@@ -4,6 +4,7 @@ ENVIRONMENT = {
     "AWS_ACCESS_KEY_ID": "none",
     "AWS_SECRET_ACCESS_KEY": "none",
     "AWS_DEFAULT_REGION": "eu-central-1",
+    "STACK": "headroom",
     "PEXIP_URL": "https://manager.example.com",
     "PEXIP_SECRET_ARN": "none",
     "TAG_VALUE": "manager.example.com",

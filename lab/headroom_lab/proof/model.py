@@ -501,7 +501,7 @@ class Model:
         flow = s.flows[number]
         node = s.nodes[flow.node]
         differs = (node.wanted is Wanted.OPEN) != (node.door == OPEN)
-        if flow.asked < self.replication and not (differs and node.wanted is Wanted.OPEN):
+        if not self._is_known_everywhere(node, flow) and not (differs and node.wanted is Wanted.OPEN):
             return
         renewed = self._renewed(s, flow)
         if renewed is None:
@@ -510,6 +510,14 @@ class Model:
             yield Did.LOOKS_AGAIN, self._at(renewed, number, "set")
         else:
             yield Did.DONE, self._at(renewed, number, "finish")
+
+    def _is_known_everywhere(self, node: Node, flow: Flow) -> bool:
+        """Say whether every node knows of a change; an earlier try of the same step may have made it."""
+        if flow.asked >= self.replication:
+            return True
+        if node.wanted is Wanted.OPEN:
+            return node.door == OPEN and node.opened is None
+        return node.closed is not None and node.closed >= self.replication
 
     # retire_node
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from random import Random
 
-from headroom.domain.fleet.fleet import is_ours
+from headroom.domain.fleet.fleet import is_ours, signed, signer
 from headroom.domain.fleet.lifecycle import Pause
 from headroom_lab.proof.cloud import Machine
 from headroom_lab.proof.stage import FUNCTIONS, Hazards, Stage
@@ -128,6 +128,7 @@ class Play:
             "a person starts an instance": lambda: self._switch(off=False),
             "a person closes a node": lambda: self._door(closed=True),
             "a person opens a node": lambda: self._door(closed=False),
+            "another stack closes a node": self._other_stack,
             "a person starts start_node": lambda: self._by_hand("start_node"),
             "a person starts retire_node": lambda: self._by_hand("retire_node"),
             "a person aborts an execution": self._abort,
@@ -199,6 +200,18 @@ class Play:
     def _door(self, *, closed: bool) -> None:
         node = self._node()
         self.stage.world.set_closed(node, closed=closed, reason="repair" if closed else "")
+
+    def _other_stack(self) -> None:
+        """A second stack on the same platform closes a node; it is deleted some minutes later, and a person opens the node."""
+        node = self._node()
+        if not node.closed.now:
+            self.stage.world.set_closed(node, closed=True, reason=signed("not needed", "headroom-2"))
+            self.stage.after(60 * self.dice.uniform(3, 15), self._without_other_stack)
+
+    def _without_other_stack(self) -> None:
+        for node in self.stage.overflow:
+            if node.closed.now and signer(node.closed_reason) == "headroom-2":
+                self.stage.world.set_closed(node, closed=False, reason="")
 
     def _is_about_to_stop(self, node: Node) -> bool:
         """Say whether a stop is so near that no look would show a new call: no such call is played."""
@@ -332,6 +345,7 @@ class Play:
         stage.cloud.published_after = 0
         stage.world.switches.manager_clock = 0.0
         stage.clocks.clear()
+        self._without_other_stack()
         self._protect(protected=False)
         stage.world.settings["bursting_enabled"] = False
         stage.ledger.end_pause()
@@ -395,7 +409,7 @@ class Play:
         found = []
         for machine in self.stage.cloud.machines.values():
             node = machine.node
-            by_us = node.closed.now and is_ours(node.closed_reason)
+            by_us = node.closed.now and is_ours(node.closed_reason, self.stage.settings.stack)
             if machine.state == "terminated":
                 continue
             if machine.state != "stopped" and node.name not in shown:

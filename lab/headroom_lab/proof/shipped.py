@@ -263,6 +263,8 @@ class Shipped:
         return Evidence(
             now=NOW,
             mode=Mode.CONTROL if s.control else Mode.OBSERVE,
+            stack="",
+            other_stacks=(),
             paused="a pause" if s.paused else "",
             upgrading=s.read_upgrading,
             conflict="two controllers" if s.read_bursting else "",

@@ -52,7 +52,10 @@ ROOT = Path(__file__).parents[3]
 HOSTNAME, PRINCIPAL, OVERFLOW = "manager.example.com", "Oslo", "Cloud"
 BEGIN = datetime(2026, 3, 29, 0, 20, tzinfo=UTC).timestamp()  # the night in which Europe's clocks go forward
 LONGEST_FUNCTION = 60.0
-LATEST, LATEST_STOP = 55.0, 25.0  # seconds after which a change without an answer is made: as late as docs/safety.md allows for
+LATEST, LATEST_STOP = (
+    55.0,
+    25.0,
+)  # seconds after which a change without an answer is made: as late as docs/safety.md allows for
 OPENING = 10.0  # seconds until an opening brings calls: the soonest that docs/safety.md allows for
 MACHINES = ("start_node", "set_open", "retire_node", "prewarm")
 CONTEXT: Any = SimpleNamespace(
@@ -263,7 +266,9 @@ class Stage:
         )
         self.world.settings["bursting_min_lifetime"] = 5
         self.overflow = overflow
-        self.cloud = Cloud(HOSTNAME, self.world, self.seconds, self.after, self.touch, self._instance_changed, self._lands_late)
+        self.cloud = Cloud(
+            HOSTNAME, self.world, self.seconds, self.after, self.touch, self._instance_changed, self._lands_late
+        )
         for n, node in enumerate(overflow):
             is_on = n == 0
             launched_at = self.now - 3600

@@ -112,8 +112,7 @@ class Follower:
     def look_around(self) -> None:
         """Let the time pass that has passed, and take over what others did meanwhile."""
         stage = self.stage
-        self.state = self.model.passes(self.state, stage.now - self.at)  # type: ignore[arg-type]
-        self.at = stage.now
+        self._pass_time()
         reading, planned, now = self.ledger.last_reading(), self.ledger.last_plan(), stage.moment()
         policy = stage.settings.policy
         self.state = self.state._replace(
@@ -126,6 +125,10 @@ class Follower:
             read_upgrading=bool(reading and reading.upgrading),
             plan_age=_age(planned.plan.at, now) if planned else self.model.fresh,
         )
+
+    def _pass_time(self) -> None:
+        self.state = self.model.passes(self.state, self.stage.now - self.at)  # type: ignore[arg-type]
+        self.at = self.stage.now
 
     def _as_it_is(self, node: Node) -> Node:
         stage = self.stage
@@ -144,7 +147,11 @@ class Follower:
             stopping=machine.state == "stopping",
             age=stage.now - machine.launched_at if on else 0,  # type: ignore[arg-type]
             up=there.ready(stage.now),
-            door=OPEN if not there.closed.now else OURS if is_ours(there.closed_reason) else THEIRS,
+            door=OPEN
+            if not there.closed.now
+            else OURS
+            if is_ours(there.closed_reason, stage.settings.stack)
+            else THEIRS,
             since=min(stage.now - there.closed.changed_at, 10**6),  # type: ignore[arg-type]
             call=0 if not there.calls else SEEN if is_shown else UNSEEN,
             sight=ALARM if there.unreachable else LIES if there.name in stage.world.denied else GOOD,
@@ -165,6 +172,7 @@ class Follower:
 
     def take_over(self) -> None:
         """Take over what the ledger remembers of every node, as a function left it that no workflow called."""
+        self._pass_time()  # a function may have waited
         memories = {memory.node: memory for memory in self.ledger.commitments(self.stage.moment()).memories}
         nodes = [self._remembered(node, memories.get(node.name) or Memory(node=node.name)) for node in self.state.nodes]
         self.state = self.state._replace(nodes=tuple(nodes))

@@ -19,6 +19,7 @@ class SettingsError(Exception):
 class Settings:
     """One field per variable: `pexip_url` comes from `PEXIP_URL`. Every variable must be set; some may be empty."""
 
+    stack: str
     pexip_url: str
     pexip_secret_arn: str
     tag_value: str

@@ -27,11 +27,12 @@ class Observer:
     ledger: Ledger
     connection: "Connection"
     policy: Policy
+    stack: str
 
     @classmethod
     def of(cls, parts: Parts) -> Self:
         """Build the use case from the shared parts."""
-        return cls(parts.ledger, parts.pexip, parts.policy)
+        return cls(parts.ledger, parts.pexip, parts.policy, parts.settings.stack)
 
     def observe(self) -> None:
         """Keep one reading, or up to four while a location is near its threshold, and end before the next minute."""
@@ -50,7 +51,7 @@ class Observer:
         """Read Pexip once and keep the reading, or the failure; say whether to read again within the minute."""
         try:
             with self.connection.node() as pexip:
-                reading = pexip.read(self.ledger.platform, clock.now())
+                reading = pexip.read(self.ledger.platform, self.stack, clock.now())
         except PexipError as error:
             logger.error("could not read Pexip", reason=str(error))
             metrics.add_metric("ReadingsFailed", MetricUnit.Count, 1)

@@ -9,7 +9,7 @@ from headroom import clock
 from headroom.adapters.ledger import Ledger
 from headroom.adapters.ledger.codec import stamp
 from headroom.adapters.parts import Parts
-from headroom.domain.fleet.fleet import OURS, find_worker, is_ours
+from headroom.domain.fleet.fleet import find_worker, is_ours, signed
 from headroom.domain.fleet.lifecycle import Action, Wanted
 from headroom.domain.history.events import HEADROOM, Event, Kind
 from headroom.domain.policy import Policy
@@ -65,13 +65,14 @@ class SetOpen:
         with self.connection.node() as pexip:
             there = pexip.configuration(worker)
             why = there.maintenance_mode_reason
-            if there.maintenance_mode and not is_ours(why):
+            if there.maintenance_mode and not is_ours(why, worker.read_by):
                 raise NotOursError(f"{node} is in maintenance mode already: {why or 'no reason'}")
             if there.maintenance_mode and memory.closed_at:
                 return self._closed(node, token, memory.closed_at, "It was closed already", changed=False)
             # If this step fails, its retry sets the time
             fence = partial(self.ledger.remember, node, token, closed_at=None)
-            pexip.configure(worker, fence, maintenance_mode=True, maintenance_mode_reason=f"{OURS} {reason}"[:REASON])
+            why = signed(reason, worker.read_by)[:REASON]
+            pexip.configure(worker, fence, maintenance_mode=True, maintenance_mode_reason=why)
         now = clock.now()
         self.ledger.remember(node, token, closed_at=now)
         self.ledger.write(Event(at=now, kind=Kind.CLOSED, node=node, reason=reason, by=HEADROOM))
@@ -92,7 +93,7 @@ class SetOpen:
             if not there.maintenance_mode:
                 self.ledger.remember(node, token, closed_at=None)
                 return Changed(reason="It was open already", changed=False, open=True)
-            if not is_ours(why):
+            if not is_ours(why, worker.read_by):
                 raise NotOursError(f"{node} was not closed by Headroom: {why or 'no reason'}")
             fence = partial(self.ledger.remember, node, token, closed_at=None, opened_at=clock.now())
             pexip.configure(worker, fence, maintenance_mode=False, maintenance_mode_reason="")

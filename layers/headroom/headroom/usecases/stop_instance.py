@@ -12,7 +12,7 @@ from headroom.adapters.ec2 import Ec2, Ec2Error
 from headroom.adapters.ledger import Ledger
 from headroom.adapters.ledger.errors import PlanChangedError
 from headroom.adapters.parts import Parts
-from headroom.domain.fleet.fleet import Instance, NodeState, Power, find_worker
+from headroom.domain.fleet.fleet import Instance, NodeState, Power, find_worker, other_stacks
 from headroom.domain.fleet.lifecycle import Memory, Wanted
 from headroom.domain.fleet.limits import minimum_lifetime
 from headroom.domain.policy import Policy
@@ -83,6 +83,8 @@ class Stopper:
         evidence = Evidence(
             now=now,
             mode=self.policy.mode,
+            stack=worker.read_by,
+            other_stacks=other_stacks(reading),
             paused=commitments.pause.reason if commitments.pause else "",
             upgrading=reading.upgrading or worker.upgrading,
             conflict=conflict(self.policy.mode, reading.settings),

@@ -8,7 +8,19 @@ import pytest
 
 from headroom.domain.demand.bookings import Meeting, look
 from headroom.domain.demand.forecasting import Booking, Foresight, expected, near
-from headroom.domain.fleet.fleet import Instance, NodeState, PexipSettings, Power, Source, Worker, match_up, state_of
+from headroom.domain.fleet.fleet import (
+    Instance,
+    NodeState,
+    PexipSettings,
+    Power,
+    Source,
+    Worker,
+    is_ours,
+    match_up,
+    signed,
+    signer,
+    state_of,
+)
 from headroom.domain.fleet.lifecycle import Action, Memory, Wanted
 from headroom.domain.fleet.load import Load, is_near_threshold
 from headroom.domain.planning.issues import Trouble
@@ -236,3 +248,28 @@ def test_clocks_that_differ_are_an_issue_and_those_that_agree_or_are_not_known_a
 
     assert clocks(None) == clocks(3.0) == []
     assert clocks(42.0) == ["The Management Node's clock is 42 s ahead of Headroom's"]
+
+
+def test_a_reason_is_this_stacks_own_if_it_names_it_or_as_an_earlier_version_wrote_it_none() -> None:
+    assert is_ours(signed("idle", "headroom"), "headroom")
+    assert is_ours("Headroom: idle", "headroom")
+    assert is_ours(signed("idle", ""), "")
+    assert not is_ours(signed("idle", "headroom"), "")
+    for reason in (None, "", "repair", "Headroom", "see Headroom (headroom): idle", signed("idle", "headroom-2")):
+        assert not is_ours(reason, "headroom")
+    assert (signer(signed("idle (really)", "a-1")), signer("Headroom: idle"), signer(None)) == ("a-1", "", "")
+
+
+def test_beside_another_stack_that_closes_nodes_nothing_is_closed_or_stopped_and_nodes_still_start() -> None:
+    foreign = closed(3, maintenance_mode_reason="Headroom (headroom-2): idle", read_by="headroom")
+    idle = [closed(1, read_by="headroom"), node(2, Power.RUNNING, read_by="headroom")]
+    made = plan(observe(*idle, foreign), promised(), CONTROL, NOW)
+    assert made.changes == ()
+    [issue] = [issue for issue in made.issues if issue.kind is Trouble.TWO_CONTROLLERS]
+    assert issue.what == "Another stack of Headroom closes nodes of this platform, too: headroom-2"
+    assert {each.node: each.reason for each in made.left}["burst-1"] == issue.what
+    needed = plan(observe(node(4), foreign, free=3), promised(), CONTROL, NOW)
+    assert [change.action for change in needed.changes] == [Action.START]
+    alone = plan(observe(*idle, closed(3, read_by="headroom")), promised(), CONTROL, NOW)
+    assert {change.action for change in alone.changes} == {Action.STOP, Action.CLOSE}
+    assert plan(observe(foreign), promised(), replace(CONTROL, mode=Mode.OBSERVE), NOW).issues[0].kind is not issue.kind

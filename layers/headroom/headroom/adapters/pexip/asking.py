@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 from itertools import batched
 from typing import Any
@@ -45,8 +46,8 @@ NAMED_AT_ONCE = 100  # conferences in one address
 class ManagementNode(Client):
     """Asks what Headroom needs to know; one method a question."""
 
-    def read(self, platform: str, now: datetime) -> Reading:
-        """Return what the platform looks like now: seven requests, however many nodes there are."""
+    def read(self, platform: str, stack: str, now: datetime) -> Reading:
+        """Return what the platform looks like now, to this stack: seven requests, however many nodes there are."""
         problems: list[str] = []
         self._begin()
         statuses = self._all("status/v1/worker_vm", WorkerStatus, problems)
@@ -66,7 +67,8 @@ class ManagementNode(Client):
             if configuration is None:
                 problems.append(f"Pexip shows the status of {status.name} but not its configuration")
             else:
-                workers.append(worker_of(status, configuration, shards[configuration.address], alarms))
+                joined = worker_of(status, configuration, shards[configuration.address], alarms)
+                workers.append(replace(joined, read_by=stack))
         names = {location.resource_uri: location.name for location in locations}
         return Reading(
             platform=platform,

@@ -1,5 +1,6 @@
 """What is there: Pexip's locations and Conferencing Nodes, EC2's instances, and how the two fit together."""
 
+import re
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -10,7 +11,8 @@ from math import ceil
 from headroom.domain.demand.forecasting import Booking, Demand, Outlook
 
 CLOCK_SKEW = timedelta(seconds=60)  # how far EC2's launch time and the node's boot_time may disagree
-OURS = "Headroom:"  # how every maintenance_mode_reason that Headroom writes begins
+OURS = "Headroom:"  # how every maintenance_mode_reason began until it named the stack
+SIGNED = re.compile(r"Headroom \(([^)]*)\): ")  # how every one begins since
 
 
 class Source(StrEnum):
@@ -48,9 +50,20 @@ class Instance:
     state_reason: str = ""
 
 
-def is_ours(reason: str | None) -> bool:
-    """Say whether a maintenance_mode_reason is Headroom's own."""
-    return (reason or "").startswith(OURS)
+def signed(reason: str, stack: str) -> str:
+    """Write a maintenance_mode_reason that says which stack of Headroom closed the node."""
+    return f"Headroom ({stack}): {reason}" if stack else f"{OURS} {reason}"
+
+
+def is_ours(reason: str | None, stack: str) -> bool:
+    """Say whether a maintenance_mode_reason is this stack's own; one without a name is, as an earlier version wrote it."""
+    return (reason or "").startswith(OURS) or signer(reason) == stack != ""
+
+
+def signer(reason: str | None) -> str:
+    """Return the stack of Headroom that a maintenance_mode_reason names; empty if it names none."""
+    by = SIGNED.match(reason or "")
+    return by[1] if by else ""
 
 
 def is_in_step(sync_status: str | None) -> bool:
@@ -93,6 +106,7 @@ class Worker:
     signaling_count: int = 0
     shards: int = 0
     alarm: str = ""
+    read_by: str = ""  # the stack that read it
 
     @property
     def closed(self) -> bool:
@@ -102,7 +116,13 @@ class Worker:
     @property
     def closed_by_us(self) -> bool:
         """Whether Headroom put it in maintenance mode, by its configuration."""
-        return self.maintenance_mode_configured and is_ours(self.maintenance_mode_reason)
+        return self.maintenance_mode_configured and is_ours(self.maintenance_mode_reason, self.read_by)
+
+    @property
+    def closed_by_stack(self) -> str:
+        """The other stack of Headroom that put it in maintenance mode; empty if none did."""
+        by = signer(self.maintenance_mode_reason)
+        return by if self.closed and by != self.read_by else ""
 
     @property
     def proxies(self) -> bool:
@@ -258,6 +278,11 @@ class Node:
         return self.worker.shards == 0 and self.worker.signaling_count == 0
 
 
+def other_stacks(reading: Reading) -> tuple[str, ...]:
+    """Return the other stacks of Headroom that have closed nodes of this platform, by their reasons."""
+    return tuple(sorted({worker.closed_by_stack for worker in reading.workers} - {""}))
+
+
 def alive(instances: Iterable[Instance]) -> list[Instance]:
     """Return the instances that are not terminated; a node has exactly one of them."""
     return [instance for instance in instances if instance.power is not Power.TERMINATED]
@@ -321,7 +346,7 @@ def _state_when_on(
     worker: Worker, instance: Instance, boot_limit: timedelta, *, just_opened: bool, now: datetime
 ) -> NodeState:
     opening = just_opened and not worker.maintenance_mode_configured
-    if worker.closed and not opening and not is_ours(worker.maintenance_mode_reason):
+    if worker.closed and not opening and not is_ours(worker.maintenance_mode_reason, worker.read_by):
         return NodeState.CLOSED_BY_OTHERS
     if instance.power is Power.PENDING or not has_booted(worker, instance.launched_at):
         return NodeState.STARTING if now - instance.launched_at <= boot_limit else NodeState.LATE

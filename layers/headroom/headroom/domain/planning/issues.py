@@ -10,7 +10,7 @@ from headroom.domain.fleet.lifecycle import Wanted
 from headroom.domain.fleet.reconciling import reconcile
 from headroom.domain.planning.situation import Situation
 from headroom.domain.policy import Mode
-from headroom.domain.safety.permission import others_switch
+from headroom.domain.safety.permission import others_close, others_switch
 from headroom.domain.safety.safety import why_clocks_differ
 
 MINUTE = timedelta(minutes=1)
@@ -116,6 +116,14 @@ def _issues_of_ourselves(situation: Situation) -> Iterator[Issue]:
             advice="Headroom opens the nodes that it has closed. After that it "
             + ("only starts and opens nodes" if situation.commitments.pause.still_starts else "changes nothing")
             + ". Resume with `headroom resume`.",
+        )
+    if situation.may.other_stacks:
+        yield Issue(
+            kind=Trouble.TWO_CONTROLLERS,
+            about="stack",
+            what=others_close(situation.may.other_stacks),
+            advice="Headroom closes and stops nothing meanwhile, and still starts nodes that are needed. Give the platform one "
+            "stack. If the other one is gone, take its nodes out of maintenance mode in Pexip.",
         )
     if situation.may.switched_by_others:
         yield Issue(

@@ -4,10 +4,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
 
-from headroom.domain.fleet.fleet import Observation
+from headroom.domain.fleet.fleet import Observation, other_stacks
 from headroom.domain.fleet.lifecycle import Commitments
 from headroom.domain.policy import Mode, Policy
-from headroom.domain.safety.permission import conflict, others_switch
+from headroom.domain.safety.permission import conflict, others_close, others_switch
 
 
 @dataclass
@@ -45,6 +45,11 @@ class Permits:
         return self.commitments.switched_by_others(self.now) if self.policy.mode is Mode.CONTROL else ()
 
     @cached_property
+    def other_stacks(self) -> tuple[str, ...]:
+        """Other stacks of Headroom that close nodes of this platform, where this one is to be the only controller."""
+        return other_stacks(self.observation.reading) if self.policy.mode is Mode.CONTROL else ()
+
+    @cached_property
     def open(self) -> bool:
         """Whether nodes may be opened. Never on a stale reading, nor in assist mode, where that is left to Pexip."""
         return not self.stale and self.policy.mode is not Mode.ASSIST
@@ -65,4 +70,4 @@ class Permits:
             return f"The newest reading of Pexip is too old ({self.observation.unreachable or 'no new reading'})"
         if self.commitments.pause:
             return f"Nothing is closed or stopped while Headroom is paused: {self.commitments.pause.reason}"
-        return others_switch(self.switched_by_others)
+        return others_close(self.other_stacks) or others_switch(self.switched_by_others)

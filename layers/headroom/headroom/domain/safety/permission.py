@@ -19,6 +19,11 @@ def others_switch(nodes: Sequence[str]) -> str:
     return f"Somebody else starts and stops nodes, too: {', '.join(nodes)}" if nodes else ""
 
 
+def others_close(stacks: Sequence[str]) -> str:
+    """Say that other stacks of Headroom close nodes of the same platform; empty if none does."""
+    return f"Another stack of Headroom closes nodes of this platform, too: {', '.join(stacks)}" if stacks else ""
+
+
 def conflict(mode: Mode, settings: PexipSettings) -> str:
     """Say why a mode contradicts Pexip's own settings; empty if it does not."""
     if mode is Mode.CONTROL and settings.bursting_enabled:

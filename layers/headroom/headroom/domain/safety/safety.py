@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from headroom.domain.fleet.fleet import is_ours
 from headroom.domain.fleet.lifecycle import Claim, Hold, Wanted
 from headroom.domain.policy import FRESH, Mode
-from headroom.domain.safety.permission import others_switch
+from headroom.domain.safety.permission import others_close, others_switch
 
 GAP = timedelta(seconds=120)  # least time between the two looks that find a node empty
 SHOWN = timedelta(seconds=30)  # time until Pexip's status shows a call that was placed on a node
@@ -94,6 +94,8 @@ class Evidence:
 
     now: datetime
     mode: Mode
+    stack: str  # which closed the node, if Headroom did
+    other_stacks: tuple[str, ...]  # of Headroom, on the same platform
     paused: str
     upgrading: bool
     conflict: str  # why the mode contradicts Pexip's own settings, empty if it does not
@@ -140,7 +142,7 @@ def _only_in_control(e: Evidence) -> str:
 
 
 def _only_one_controller(e: Evidence) -> str:
-    return e.conflict or others_switch(e.switched_by_others)
+    return e.conflict or others_close(e.other_stacks) or others_switch(e.switched_by_others)
 
 
 def _only_tagged(e: Evidence) -> str:
@@ -183,9 +185,9 @@ def _only_long_closed(e: Evidence) -> str:
         return "Headroom did not close it"
     if e.reading_says_open:
         return "Its configuration says that it is open"
-    if not all(look.closed and is_ours(look.closed_reason) for look in e.checks):
+    if not all(look.closed and is_ours(look.closed_reason, e.stack) for look in e.checks):
         return "Pexip's status does not say that Headroom closed it"
-    if not all(look.configured_closed and is_ours(look.configured_reason) for look in e.checks):
+    if not all(look.configured_closed and is_ours(look.configured_reason, e.stack) for look in e.checks):
         return "Its live configuration did not say at each look that Headroom closed it"
     first = min((look.at for look in e.checks), default=e.now)
     return "It was looked at before its closing had reached every node" if first < e.closed_at + e.replication else ""
@@ -194,7 +196,7 @@ def _only_long_closed(e: Evidence) -> str:
 def _not_opened_since(e: Evidence) -> str:
     if e.asked is None:
         return "Its live configuration was not asked for last of all"
-    if not (e.asked.closed and is_ours(e.asked.reason)):
+    if not (e.asked.closed and is_ours(e.asked.reason, e.stack)):
         return "It was opened, or closed by somebody else, after the looks"
     return f"Its live configuration was asked for more than {ASK_AGE.seconds} s ago" if is_old(e.asked, e.now) else ""
 
