@@ -391,6 +391,13 @@ class World:
         node.reason_before, node.closed_reason = node.closed_reason, reason
         self.note("closed" if closed else "opened", node=node.name, calls=len(node.calls), reason=reason)
 
+    def rename(self, node: Node, name: str) -> None:
+        """A person gives a node another name; its ids and its address stay."""
+        del self.nodes[node.name]
+        self.note("renamed", node=node.name, name=name)
+        node.name = name
+        self.nodes[name] = node
+
     def tell(self, node: Node, event_type: str, state: str, details: str, context: str = "") -> None:
         """Add to Pexip's own history of its nodes."""
         self.node_events.append(

@@ -239,7 +239,7 @@ def test_killing_the_engine_in_the_middle_of_a_start_ends_in_a_consistent_fleet_
     restart_engine(stage)
     assert ended(stage, arn, 5)["status"] == "FAILED"  # it died with the engine
     eventually(lambda: state_of(stage, "burst-06") is NodeState.SERVING, stage, 15)
-    eventually(lambda: stage.ledger.memory("burst-06").lifetime is not None, stage, 5)
+    eventually(lambda: any(life.node == "burst-06" for life in stage.ledger.lives()), stage, 5)
     [instance] = [one for one in instances(stage) if one["Tags"][0]["Value"] == "burst-06"]
     [lifetime] = stage.ledger.lifetimes("burst-06")
     assert lifetime.launched_at.replace(microsecond=0) == instance["LaunchTime"].replace(microsecond=0)

@@ -16,6 +16,7 @@ from jsonschema import Draft202012Validator
 
 from headroom import clock
 from headroom.domain.demand.turned_away import Sample
+from headroom.domain.fleet.lifecycle import Life
 from headroom_cli.main import main
 from headroom_cli.reporting.made import period_of
 from headroom_cli.stack import Deployed
@@ -108,7 +109,8 @@ def recorded(desk: Desk) -> Desk:
             for minute in range(180)
         )
     launched = begins + RUSH_AT * MINUTE
-    desk.ledger.lifetime_began("burst-1", launched, "someone else", "Pexip's own bursting")
+    life = Life(instance="i-1", node="burst-1", launched_at=launched)
+    desk.ledger.lifetime_began(life, "someone else", "Pexip's own bursting")
     desk.ledger.lifetime_note("burst-1", launched, stopped_at=launched + 90 * MINUTE)
     return desk
 

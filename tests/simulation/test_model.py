@@ -98,7 +98,7 @@ STRAY = ENOUGH._replace(strays=1)
 NEEDED: dict[str, tuple[str, Budget, str]] = {
     "_only_in_control": ("the mode becomes observe", PERSON, "outside control mode"),
     "_only_one_controller": ("bursting", PERSON, "beside Pexip's own controller"),
-    "_only_tagged": ("loses its tag", PERSON, "without the tag"),
+    "_only_its_tagged_instance": ("loses its tag", PERSON, "without the tag"),
     "_not_while_paused": ("pauses", PERSON, "while paused"),
     "_not_while_upgrading": ("upgrade", PERSON, "during an upgrade"),
     "_only_with_the_claim": ("invokes", PERSON, "without its claim"),

@@ -4,6 +4,7 @@ from datetime import UTC, datetime
 
 import pytest
 
+from headroom.domain.fleet.lifecycle import Life
 from headroom.domain.history.lifetimes import Lifetime
 from headroom.usecases.record import Recorder
 from headroom_lab.proof.cloud import Machine
@@ -17,11 +18,13 @@ def test_a_stop_that_is_heard_of_before_the_start_is_a_lifetime_too(stage: Stage
     at = stage.moment()
     Recorder.of(stage.parts).state_changed(machine.id, "stopping", at)
     assert lifetimes(stage)[0].start_reason == "seen when it stopped"
-    assert stage.ledger.memory("burst-1").lifetime == datetime.fromtimestamp(machine.launched_at, UTC)
+    assert stage.ledger.life(machine.id) == Life(
+        instance=machine.id, node="burst-1", launched_at=datetime.fromtimestamp(machine.launched_at, UTC)
+    )
     Recorder.of(stage.parts).state_changed(machine.id, "stopped", at)
     [lifetime] = lifetimes(stage)
     assert lifetime.stopped_at
-    assert stage.ledger.memory("burst-1").lifetime is None
+    assert stage.ledger.life(machine.id) is None
 
 
 def test_a_restart_whose_stop_nobody_heard_of_ends_the_lifetime_before(stage: Stage) -> None:
@@ -75,7 +78,9 @@ def test_a_restart_in_the_same_second_ends_the_lifetime_before_and_not_the_new_o
     newest, before = lifetimes(stage)
     assert before.stopped_at == newest.launched_at
     assert not newest.stopped_at
-    assert stage.ledger.memory("burst-1").lifetime == same
+    life = stage.ledger.life(machine.id)
+    assert life
+    assert life.launched_at == same
 
 
 def restart_unheard(stage: Stage, machine: Machine) -> None:

@@ -5,19 +5,20 @@ from typing import Any
 
 import pytest
 
-from headroom_lab.proof.play import ASSISTED, CLOCK_OFF, PRESSED, Play
+from headroom_lab.proof.play import ASSISTED, CLOCK_OFF, EXCHANGED, PRESSED, RENAMED, RESTORED, Play
 from headroom_lab.proof.trace import Follower
 
 PLAYS = 30
+UNKNOWN = {ASSISTED, PRESSED, CLOCK_OFF, RENAMED, EXCHANGED, RESTORED}  # to the model
 
 
 def followed(seed: int) -> Follower:
     """A schedule of the shipped workflows beside the model; functions are atomic here, as their steps are followed whole.
 
-    The model knows neither assist mode nor promises, and a wrong clock at a look alone.
+    The model knows neither assist mode nor promises, other names or an older table, and a wrong clock at a look alone.
     """
     play = Play(seed)
-    play.script = [(at, kind) for at, kind in play.script if kind not in {ASSISTED, PRESSED, CLOCK_OFF}]
+    play.script = [(at, kind) for at, kind in play.script if kind not in UNKNOWN]
     play.hazards.delayed = play.hazards.given_up = play.hazards.lands_late = 0.0
     with play.stage:
         follower = Follower(play.stage)

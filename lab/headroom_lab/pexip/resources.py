@@ -146,7 +146,7 @@ class Platform:
     hostname: str = "manager.example.com"
     worker_extra: dict[int, Row] = field(default_factory=dict)
     location_extra: dict[int, Row] = field(default_factory=dict)
-    contacted: dict[str, Row] = field(default_factory=dict)
+    contacted: dict[int, Row] = field(default_factory=dict)
 
     def rows(self, kind: str, resource: str) -> list[Row]:
         """Return every object of a resource, as it shows now."""
@@ -239,7 +239,7 @@ class Platform:
         booting = node.on and not node.ready(now)
         if node.ready(now) and not node.unreachable:
             used = self.world.used(node)
-            self.contacted[node.name] = {
+            self.contacted[node.id] = {
                 "boot_time": when((node.boots_at or now - 86400) + self.world.clock_skew),
                 "sync_status": "SYNCED",
                 "max_hd_calls": node.hd,
@@ -249,14 +249,14 @@ class Platform:
                 "last_contact": now,
             }
         else:
-            stale = self.contacted.setdefault(node.name, self._never(node))
+            stale = self.contacted.setdefault(node.id, self._never(node))
             if booting and now >= node.boots_at and not node.never_boots:
                 stale |= {
                     "boot_time": when(node.boots_at + self.world.clock_skew),
                     "sync_status": switches.booting_sync_status,
                     "last_contact": now,
                 }
-        row = dict(self.contacted[node.name])
+        row = dict(self.contacted[node.id])
         if node.overflow and not node.on:
             row["sync_status"] = switches.powered_off_sync_status
             if switches.powered_off_max_hd != "stale":

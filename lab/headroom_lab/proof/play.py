@@ -6,9 +6,11 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
 from random import Random
+from typing import Any
 
 from headroom.domain.fleet.fleet import is_ours, signed, signer
 from headroom.domain.fleet.lifecycle import Pause
+from headroom.domain.policy import FRESH
 from headroom_lab.proof.cloud import Machine
 from headroom_lab.proof.stage import FUNCTIONS, Hazards, Stage
 from headroom_replay.world import Node
@@ -26,6 +28,12 @@ ASSISTED, LOOKED_AT, PRESSED, CLOCK_OFF = (
     "a person presses a button",
     "a function's clock is off",
 )
+RENAMED, EXCHANGED, RESTORED = (
+    "a node is renamed",
+    "two nodes exchange their names",
+    "the table is restored as it was a quarter of an hour ago",
+)
+QUARTER = 15 * 60.0
 LAST_STEPS = ("Ask last of all whether it is still closed", "Stop it")
 WITNESSED = 600  # seconds after which EC2 has a whole period with the traffic of a call to a closed node
 
@@ -71,6 +79,8 @@ class Play:
         count = dice.randint(1, INCIDENTS)
         kinds = dice.sample(sorted(self.incidents()), count)
         at = [dice.uniform(0, 5 if kind == "a status lies" else TROUBLED - 5) for kind in kinds]
+        self.backups: list[tuple[float, dict[str, dict[str, Any]]]] = []
+        self.restored: tuple[float, float] | None = None  # as of when, and when
         self.script = [each for n, each in enumerate(zip(at, kinds, strict=True)) if only is None or n in only]
 
     def run(self) -> Played:
@@ -87,6 +97,8 @@ class Play:
         for at, kind in self.script:
             stage.after(60 * at, self._incident(kind, incidents[kind]))
         stage.after(0, stage.every_minute)
+        if RESTORED in [kind for _, kind in self.script]:
+            self._keep_backup()
         stage.after(60 * self.dice.uniform(2, TROUBLED), self._learn)
         stage.minutes(TROUBLED)
         self.calm()
@@ -128,6 +140,9 @@ class Play:
             "a person starts an instance": lambda: self._switch(off=False),
             "a person closes a node": lambda: self._door(closed=True),
             "a person opens a node": lambda: self._door(closed=False),
+            RENAMED: self._rename,
+            EXCHANGED: self._exchange,
+            RESTORED: self._restore,
             "another stack closes a node": self._other_stack,
             "a person starts start_node": lambda: self._by_hand("start_node"),
             "a person starts retire_node": lambda: self._by_hand("retire_node"),
@@ -200,6 +215,38 @@ class Play:
     def _door(self, *, closed: bool) -> None:
         node = self._node()
         self.stage.world.set_closed(node, closed=closed, reason="repair" if closed else "")
+
+    def _rename(self) -> None:
+        node = self._node()
+        self._call(node, f"{node.name}-new")
+
+    def _exchange(self) -> None:
+        one, other = self.dice.sample(self.stage.overflow, 2)
+        names = one.name, other.name
+        self._call(one, "for a moment")
+        self._call(other, names[0])
+        self._call(one, names[1])
+
+    def _call(self, node: Node, name: str) -> None:
+        denied = self.stage.world.denied
+        if node.name in denied:
+            denied.remove(node.name)
+            denied.add(name)
+        self.stage.world.rename(node, name)
+
+    def _keep_backup(self) -> None:
+        """Keep the table as it is, for a restore to this minute."""
+        items = {pk: {sk: dict(item) for sk, item in part.items()} for pk, part in self.stage.table.items.items()}
+        self.backups.append((self.stage.now, items))
+        self.stage.after(60, self._keep_backup)
+
+    def _restore(self) -> None:
+        """Put the table back, as an operator might after a mistake; all that was written since is gone."""
+        at, items = next(
+            ((at, items) for at, items in reversed(self.backups) if at <= self.stage.now - QUARTER), self.backups[0]
+        )
+        self.stage.table.items = items
+        self.restored = (at, self.stage.now)
 
     def _other_stack(self) -> None:
         """A second stack on the same platform closes a node; it is deleted some minutes later, and a person opens the node."""
@@ -375,9 +422,10 @@ class Play:
     def _lost_lifetimes(self) -> list[str]:
         """Every power-on that there was is a lifetime in the ledger, and has ended there if it has ended."""
         found = []
+        kept = (pk.rpartition("#")[2] for pk in self.stage.table.items if pk.startswith("lifetimes#"))
+        lifetimes = [each for node in kept for each in self.stage.ledger.lifetimes(node)]
         for machine in self.stage.cloud.machines.values():
-            lifetimes = self.stage.ledger.lifetimes(machine.node.name)
-            known = {each.launched_at.timestamp(): each for each in lifetimes}
+            known = {each.launched_at.timestamp(): each for each in lifetimes if each.instance == machine.id}
             for lifetime in machine.lifetimes:
                 there = known.get(lifetime[0])
                 if there is None and not self._was_over_unseen(machine, lifetime):
@@ -394,6 +442,8 @@ class Play:
         if len(lifetime) == 1:
             return False
         began, ended = lifetime
+        if self.restored and self.restored[0] <= max(began, self.began) and ended <= self.restored[1] + FRESH.seconds:
+            return True
         later = min((other[0] for other in machine.lifetimes if other[0] > began), default=math.inf)
         was_heard = any(began <= at < later for at, instance in self.stage.heard if instance == machine.id)
         return not was_heard and not any(began <= at <= ended for at in self._ticks())

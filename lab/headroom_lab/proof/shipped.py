@@ -1,5 +1,6 @@
 """What decides in the model: the shipped planner, safety rules and judgments, each asked once for every case."""
 
+from collections.abc import Iterator
 from dataclasses import replace
 from datetime import timedelta
 from typing import NamedTuple
@@ -12,6 +13,7 @@ from headroom.domain.fleet.lifecycle import (
     Claim,
     Commitments,
     Hold,
+    Life,
     Memory,
     Pause,
     Progress,
@@ -26,12 +28,10 @@ from headroom.domain.safety import claims, safety
 from headroom.domain.safety.safety import Asked, EmptyCheck, Evidence
 from headroom_lab.proof.state import (
     ALARM,
-    EARLIER,
     HD,
     LIES,
     LONG_AGO,
     MINUTE,
-    NONE,
     NOW,
     OPEN,
     OURS,
@@ -159,6 +159,7 @@ class Shipped:
             holds=self._holds(s),
             memories=tuple(self._as_planned(self.memory(node)) for node in s.nodes),
             pause=Pause(reason="a pause") if s.paused else None,
+            lives=tuple(self._lives(s)),
         )
         policy = self.policy if s.control else replace(self.policy, mode=Mode.OBSERVE)
         made = plan(seen, commitments, policy, NOW)
@@ -203,7 +204,6 @@ class Shipped:
     def memory(self, node: Node) -> Memory:
         """What the ledger remembers of a node."""
         launched = NOW - timedelta(seconds=node.age) if node.on else LONG_AGO
-        lifetimes = {NONE: None, THIS: launched, EARLIER: LONG_AGO - timedelta(days=1)}
         until = NOW + timedelta(seconds=node.lease)
         return Memory(
             node=node.name,
@@ -219,9 +219,17 @@ class Shipped:
             wanted_at=NOW if _is_fresh(node) else None,
             start_asked_at=launched,
             stop_asked_at=NOW,
-            lifetime=lifetimes[node.life],
             hd=HD,
         )
+
+    @staticmethod
+    def _lives(s: State) -> Iterator[Life]:
+        """The lifetimes that the ledger holds open."""
+        for number, node in enumerate(s.nodes):
+            launched = NOW - timedelta(seconds=node.age) if node.on else LONG_AGO
+            if node.life:
+                began = launched if node.life == THIS else LONG_AGO - timedelta(days=1)
+                yield Life(instance=f"i-{number}", node=node.name, launched_at=began)
 
     @staticmethod
     def _as_planned(memory: Memory) -> Memory:
@@ -270,6 +278,7 @@ class Shipped:
             conflict="two controllers" if s.read_bursting else "",
             switched_by_others=(),
             tagged=node.tagged,
+            address="",
             launched_at=NOW - timedelta(seconds=node.age),
             minimum_lifetime=self.lifetime,
             replication=self.policy.replication,

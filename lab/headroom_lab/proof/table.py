@@ -138,9 +138,11 @@ class MemoryTable:
         found = self._there(Key)
         return {"Item": dict(found)} if found else {}
 
-    def delete_item(self, *, Key: Item) -> Item:
+    def delete_item(self, *, Key: Item, ConditionExpression: ConditionBase | None = None) -> Item:
         """Delete an item."""
         self.touched("DeleteItem")
+        if not holds(ConditionExpression, self._there(Key)):
+            raise refused("ConditionalCheckFailedException", "The conditional request failed")
         self.items.get(Key["pk"], {}).pop(Key["sk"], None)
         return {}
 

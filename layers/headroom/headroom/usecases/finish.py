@@ -11,7 +11,7 @@ from headroom import clock
 from headroom.adapters.ledger import Ledger
 from headroom.adapters.ledger.errors import ClaimLostError
 from headroom.adapters.parts import Parts
-from headroom.domain.fleet.lifecycle import Memory
+from headroom.domain.fleet.lifecycle import Life, Memory
 from headroom.domain.history.events import HEADROOM, Event, Kind
 from headroom.usecases.record import Recorder
 
@@ -77,9 +77,10 @@ class Finisher:
         now = clock.now()
         took = round((now - datetime.fromisoformat(asked_at)).total_seconds()) if asked_at else None
         told, counts = reason, False
+        life = self._life(node)
         try:
-            memory = self._remember(node, token, outcome, reason, took, now)
-            counts = outcome in IS_UP and memory.lifetime is not None
+            memory = self._remember(node, token, outcome, reason, took, life, now)
+            counts = outcome in IS_UP and life is not None
             if outcome in IS_UP and memory.reason:
                 told = f"{reason}; reason for its start: {memory.reason[0].lower()}{memory.reason[1:]}"
         except ClaimLostError:
@@ -88,15 +89,20 @@ class Finisher:
         self.ledger.release(node, token)
         return Finished(node=node, outcome=outcome, reason=reason, boot_seconds=took if counts else None)
 
+    def _life(self, node: str) -> Life | None:
+        """Return the open lifetime of a node; its newest, if another node had that name before."""
+        lives = (life for life in self.ledger.lives() if life.node == node)
+        return max(lives, key=lambda life: life.launched_at, default=None)
+
     def _remember(
-        self, node: str, token: str, outcome: Outcome, reason: str, took: int | None, now: datetime
+        self, node: str, token: str, outcome: Outcome, reason: str, took: int | None, life: Life | None, now: datetime
     ) -> Memory:
         match outcome:
             case Outcome.SERVING | Outcome.IN_RESERVE:
                 memory = self.ledger.remember(node, token, failed_at=None, given_up_at=None, refused_since=None)
-                if memory.lifetime and took is not None:
+                if life and took is not None:
                     self.ledger.remember(node, token, boots=_with(memory, took))
-                    self.recorder.serves(memory, took, now)
+                    self.recorder.serves(life, memory.hd or 0, took, now)
             case Outcome.GIVEN_UP:
                 memory = self.ledger.remember(node, token, failed_at=now, given_up_at=now)
                 if took is not None:

@@ -8,7 +8,7 @@ from headroom.adapters.ec2 import Ec2
 from headroom.adapters.ledger import Ledger
 from headroom.adapters.parts import Parts
 from headroom.domain.fleet.fleet import Observation, Power, match_up
-from headroom.domain.fleet.lifecycle import Commitments, Memory, was_ours
+from headroom.domain.fleet.lifecycle import Commitments, Life, Memory, was_ours
 from headroom.domain.fleet.reconciling import Finding, Found, reconcile
 from headroom.domain.history.events import HEADROOM, Event, Kind
 from headroom.domain.policy import Policy
@@ -45,30 +45,38 @@ class Recorder:
         self.ledger.write(Event(at=at, kind=Kind.read(f"instance {state}"), node=node, reason=reason, by=by))
         if not ours:
             self.ledger.note(node, switched_by_others_at=at)
+        open_life = self.ledger.life(instance.id) or _as_kept_before(node, memory)
+        this = Life(instance=instance.id, node=node, launched_at=instance.launched_at)
         if going_on:
-            self._began(node, instance.launched_at, memory, by, reason)
+            self._began(this, open_life, memory, by, reason)
         else:  # a late message may be about the previous lifetime; both times are whole seconds
-            is_this = at > instance.launched_at
-            lifetime = instance.launched_at if is_this else memory.lifetime
-            if lifetime and lifetime < at:
-                self._ended(node, lifetime, memory, state, at, by, reason)
+            life = this if at > instance.launched_at else open_life
+            if life and life.launched_at < at:
+                self._ended(life, open_life, memory, state, at, by, reason)
         return node
 
-    def _began(self, node: str, launched_at: datetime, memory: Memory, by: str, reason: str) -> None:
-        if memory.lifetime and memory.lifetime < launched_at:  # no message told of its end
-            self.ledger.lifetime_note(
-                node, memory.lifetime, stopped_at=launched_at, stopped_by="unknown (seen at its next start)"
-            )
-        if self.ledger.lifetime_began(node, launched_at, by, reason):
-            self.ledger.note(node, lifetime=launched_at)
+    def _began(self, life: Life, before: Life | None, memory: Memory, by: str, reason: str) -> None:
+        """Write that a lifetime began; end the one `before` it whose end no message told of."""
+        if before and before.launched_at == life.launched_at and before.instance:
+            return  # whatever its node is called by now
+        if before and before.launched_at < life.launched_at:
+            self._end(before, memory, stopped_at=life.launched_at, stopped_by="unknown (seen at its next start)")
+        self.ledger.lifetime_began(life, by, reason)
+
+    def _end(self, life: Life, memory: Memory, **facts: str | datetime) -> None:
+        self.ledger.lifetime_ended(life, **facts)
+        if memory.lifetime:  # as version 0.1 kept it
+            self.ledger.note(memory.node, lifetime=None)
 
     def _ended(
-        self, node: str, launched_at: datetime, memory: Memory, state: str, at: datetime, by: str, reason: str
+        self, life: Life, before: Life | None, memory: Memory, state: str, at: datetime, by: str, reason: str
     ) -> None:
-        self._began(node, launched_at, memory, "unknown", "seen when it stopped")  # if no message reported its start
+        self._began(life, before, memory, "unknown", "seen when it stopped")  # if no message reported its start
+        if before and before.launched_at == life.launched_at:
+            life = before
         if state in {Power.STOPPED, Power.TERMINATED}:
-            self.ledger.lifetime_note(node, launched_at, stopped_at=at, stopped_by=by, stop_reason=reason)
-            self.ledger.note(node, lifetime=None, stopped_at=at)
+            self._end(life, memory, stopped_at=at, stopped_by=by, stop_reason=reason)
+            self.ledger.note(memory.node, stopped_at=at)
 
     def catch_up(self, observation: Observation, commitments: Commitments, policy: Policy, now: datetime) -> None:
         """Correct the ledger by what was just read. This is done before planning, as a node may be seen for one tick only."""
@@ -80,22 +88,24 @@ class Recorder:
             just_opened=commitments.just_opened(policy.replication, now),
             now=now,
         )
-        for finding in reconcile(fleet.nodes, commitments, now, is_read=bool(observation.instances)):
+        seen = observation.instances
+        for finding in reconcile(fleet.nodes, commitments, now, instances=seen, is_read=bool(seen)):
             self.make_good(finding, commitments.memory(finding.node), now)
 
     def make_good(self, finding: Finding, memory: Memory, now: datetime) -> None:
         """Correct what is remembered of a node by one finding."""
-        ledger, node, launched_at = self.ledger, finding.node, finding.launched_at
+        ledger, node, life = self.ledger, finding.node, finding.life
         by_others = {"switched_by_others_at": now} if finding.by_others else {}
         match finding.found:
-            case Found.NO_LIFETIME if launched_at:
-                ours = was_ours(memory.start_asked_at, launched_at)
+            case Found.NO_LIFETIME if life:
+                ours = was_ours(memory.start_asked_at, life.launched_at)
                 by, reason = (HEADROOM, memory.reason) if ours else ("unknown", "a plan found it running")
-                ledger.lifetime_began(node, launched_at, by, reason)
-                ledger.note(node, lifetime=launched_at, **by_others)
-            case Found.NO_INSTANCE if launched_at:
-                ledger.lifetime_note(node, launched_at, stopped_at=now, stopped_by="unknown (found by a plan)")
-                ledger.note(node, lifetime=None, stopped_at=now, **by_others)
+                ledger.lifetime_began(life, by, reason)
+                if finding.by_others:
+                    ledger.note(node, switched_by_others_at=now)
+            case Found.NO_INSTANCE if life:
+                self._end(life, memory, stopped_at=now, stopped_by="unknown (found by a plan)")
+                ledger.note(node, stopped_at=now, **by_others)
             case Found.CLOSED:  # later than it really was, so that no stop comes too early
                 ledger.note_if_free(node, closed_at=now)
             case Found.OPEN:
@@ -105,9 +115,11 @@ class Recorder:
             case Found.NO_WORKFLOW if memory.claim:
                 ledger.take_back(node, memory.claim.token, now)
 
-    def serves(self, memory: Memory, boot_seconds: int, now: datetime) -> None:
+    def serves(self, life: Life, hd: int, boot_seconds: int, now: datetime) -> None:
         """Write that a started node is up, how long that took from the start command on, and what it offers."""
-        if memory.lifetime:
-            self.ledger.lifetime_note(
-                memory.node, memory.lifetime, serving_at=now, boot_seconds=boot_seconds, hd=memory.hd or 0
-            )
+        self.ledger.lifetime_note(life.node, life.launched_at, serving_at=now, boot_seconds=boot_seconds, hd=hd)
+
+
+def _as_kept_before(node: str, memory: Memory) -> Life | None:
+    """Return a node's open lifetime as version 0.1 kept it."""
+    return Life(instance="", node=node, launched_at=memory.lifetime) if memory.lifetime else None

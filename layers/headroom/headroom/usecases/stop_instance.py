@@ -90,6 +90,7 @@ class Stopper:
             conflict=conflict(self.policy.mode, reading.settings),
             switched_by_others=commitments.switched_by_others(now),
             tagged=instance.tag == self.ec2.tag_value,
+            address=instance.private_ip or "",
             launched_at=instance.launched_at,
             minimum_lifetime=minimum_lifetime(self.policy, reading),
             replication=self.policy.replication,

@@ -14,6 +14,7 @@ from tests.support.builders import LONG_AGO, NOW, hold
 
 LOOK = EmptyCheck(
     at=NOW - timedelta(seconds=190),
+    address="10.20.1.1",
     complete=True,
     synced=True,
     boot_time=LONG_AGO,
@@ -30,7 +31,9 @@ LOOK = EmptyCheck(
     clock_off=0.0,
 )
 LATER = replace(LOOK, at=NOW - timedelta(seconds=2))
-ASKED = Asked(at=NOW - timedelta(seconds=1), closed=True, reason="Headroom: emptying", clock_off=0.0)
+ASKED = Asked(
+    at=NOW - timedelta(seconds=1), closed=True, address="10.20.1.1", reason="Headroom: emptying", clock_off=0.0
+)
 SOUND = Evidence(
     now=NOW,
     mode=Mode.CONTROL,
@@ -41,6 +44,7 @@ SOUND = Evidence(
     conflict="",
     switched_by_others=(),
     tagged=True,
+    address="10.20.1.1",
     launched_at=LONG_AGO,
     minimum_lifetime=timedelta(minutes=50),
     replication=timedelta(seconds=90),
@@ -98,6 +102,7 @@ def test_what_is_just_enough_is_enough(edge: dict[str, Any]) -> None:
 UNSEEN = "Pexip's status does not say that Headroom closed it"
 NOT_CONFIGURED = "Its live configuration did not say at each look that Headroom closed it"
 OPENED = "It was opened, or closed by somebody else, after the looks"
+ELSEWHERE = "What was looked at has another address than its instance: names or addresses were changed meanwhile"
 UNTOLD = "The Management Node does not say what time it is, so the time between two looks is not certain"
 NOT_TWICE = "It has not been looked at twice, at least 120 s apart"
 THEIRS = "The Management Node's clock is"
@@ -162,6 +167,10 @@ OBJECTIONS: list[tuple[str, dict[str, Any], str]] = [
         {"closed_at": LOOK.at - timedelta(seconds=89)},
         "It was looked at before its closing had reached every node",
     ),
+    ("a first look at another node", {"checks": (replace(LOOK, address="10.20.1.2"), LATER)}, ELSEWHERE),
+    ("a second look at another node", {"checks": (LOOK, replace(LATER, address=""))}, ELSEWHERE),
+    ("a last question about another node", {"asked": replace(ASKED, address="10.20.1.2")}, ELSEWHERE),
+    ("another instance", {"address": "10.20.1.2"}, ELSEWHERE),
     (
         "an incomplete look",
         {"checks": (LOOK, replace(LATER, complete=False, trouble="429"))},

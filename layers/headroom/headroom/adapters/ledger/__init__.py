@@ -9,6 +9,7 @@ One table that is only queried by key (P is the platform, all times are UTC):
     nodes#P                NODE                                     wanted state and version, claim, what is remembered
     holds#P                ID                                       promises of capacity
     lifetimes#P#NODE       LAUNCHED                                 power-on to power-off
+    on#P                   INSTANCE                                 its lifetime that is open, and what its node was called
     events#P#DAY           TIME#ID      (index by_node: P#NODE)     what happened, why, who
     samples#P#LOCATION     TIME                                     load of a location, and what was booked there
     profiles#P             LOCATION                                 its past days, learned every night
@@ -37,4 +38,5 @@ class Ledger(Plans, Nodes, Holds, History, Readings, Turns):
             holds=tuple(self.holds(now)),
             memories=tuple(self.memories()),
             pause=self.pause(),
+            lives=tuple(self.lives()),
         )

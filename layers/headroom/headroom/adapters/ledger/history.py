@@ -5,10 +5,11 @@ from collections.abc import Iterator
 from datetime import date, datetime, timedelta
 from typing import Any
 
-from boto3.dynamodb.conditions import Key
+from boto3.dynamodb.conditions import Attr, Key
 
 from headroom.adapters.ledger.codec import moment, pack, stamp, unpack
 from headroom.adapters.ledger.table import Rows
+from headroom.domain.fleet.lifecycle import Life
 from headroom.domain.history import kept
 from headroom.domain.history.events import Event, Kind
 from headroom.domain.history.lifetimes import Lifetime
@@ -79,10 +80,31 @@ class History(Rows):
         )
         return [_event(item) for item in page["Items"]]
 
-    def lifetime_began(self, node: str, launched_at: datetime, by: str, reason: str) -> bool:
-        """Open a lifetime; return False if it is known already."""
-        begun = {"started_by": by, "start_reason": reason, "expires_at": self._expiry(launched_at, kept.HISTORY)}
-        return self._put_new(f"lifetimes#{self.platform}#{node}", stamp(launched_at), begun)
+    def lifetime_began(self, life: Life, by: str, reason: str) -> None:
+        """Open a lifetime; one that is known already keeps what it says."""
+        begun = {
+            "instance": life.instance,
+            "started_by": by,
+            "start_reason": reason,
+            "expires_at": self._expiry(life.launched_at, kept.HISTORY),
+        }
+        self._put_new(f"lifetimes#{self.platform}#{life.node}", stamp(life.launched_at), begun)
+        self._put(f"on#{self.platform}", life.instance, {"node": life.node, "launched_at": stamp(life.launched_at)})
+
+    def lifetime_ended(self, life: Life, **facts: str | datetime) -> None:
+        """End a lifetime; the first end that is told stays."""
+        self.lifetime_note(life.node, life.launched_at, **facts)
+        if life.instance:
+            self._delete(f"on#{self.platform}", life.instance, only_if=Attr("launched_at").eq(stamp(life.launched_at)))
+
+    def life(self, instance: str) -> Life | None:
+        """Return the open lifetime of an instance."""
+        item = self._get(f"on#{self.platform}", instance)
+        return _life(item) if item else None
+
+    def lives(self) -> list[Life]:
+        """Return all open lifetimes."""
+        return [_life(item) for item in self._query(f"on#{self.platform}")]
 
     def lifetime_note(self, node: str, launched_at: datetime, **facts: str | int | datetime) -> None:
         """Add facts to a lifetime; a fact that is there already is not changed."""
@@ -113,9 +135,14 @@ def _event(item: dict[str, Any]) -> Event:
     )
 
 
+def _life(item: dict[str, Any]) -> Life:
+    return Life(instance=item["sk"], node=item["node"], launched_at=datetime.fromisoformat(item["launched_at"]))
+
+
 def _lifetime(node: str, item: dict[str, Any]) -> Lifetime:
     return Lifetime(
         node=node,
+        instance=item.get("instance", ""),
         launched_at=datetime.fromisoformat(item["sk"]),
         started_by=item.get("started_by", ""),
         start_reason=item.get("start_reason", ""),

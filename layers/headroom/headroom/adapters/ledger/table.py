@@ -7,7 +7,7 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 import boto3
-from boto3.dynamodb.conditions import Attr, Key
+from boto3.dynamodb.conditions import Attr, ConditionBase, Key
 from botocore.config import Config
 from botocore.exceptions import ClientError
 
@@ -50,6 +50,14 @@ class Rows:
                 return False
             raise
         return True
+
+    def _delete(self, pk: str, sk: str, only_if: ConditionBase) -> None:
+        """Delete an item of which a condition holds, if there is one."""
+        try:
+            self.table.delete_item(Key={"pk": pk, "sk": sk}, ConditionExpression=only_if)
+        except ClientError as error:
+            if not is_condition_failed(error):
+                raise
 
     def _put_request(self, pk: str, sk: str, attributes: dict[str, Any], **guard: Any) -> Any:
         request: dict[str, Any] = {"TableName": self.table_name, "Item": {"pk": pk, "sk": sk, **attributes}}

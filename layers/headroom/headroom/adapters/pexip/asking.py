@@ -205,6 +205,7 @@ class ManagementNode(Client):
             return blind_look(now, str(error))
         return EmptyCheck(
             at=now,
+            address=worker.address,
             complete=status.name == worker.name and status.signaling_count is not None,
             synced=is_in_step(status.sync_status),
             boot_time=utc(status.boot_time),
@@ -225,6 +226,7 @@ class ManagementNode(Client):
         there = self.configuration(worker)
         return Asked(
             at=now,
+            address=worker.address,
             closed=there.maintenance_mode,
             reason=there.maintenance_mode_reason or "",
             clock_off=self.clock_off,

@@ -94,7 +94,7 @@ class Memory:
     # Start of the current run of refused stops, which any other outcome ends, and the last of their reasons
     refused_since: datetime | None = None
     refused_why: str = ""
-    lifetime: datetime | None = None  # the launch time of the lifetime that is open
+    lifetime: datetime | None = None  # the launch time of the lifetime that is open, as version 0.1 kept it: see Life
     switched_by_others_at: datetime | None = None  # when somebody else last started or stopped its instance
     hd: int | None = None  # HD connections it offered when it last served
     # Its last starts: seconds from command to serving, None if it did not serve in time
@@ -113,6 +113,22 @@ class Memory:
             and self.rests_until is not None
             and self.rests_until > now
         )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Life:
+    """A lifetime that is open: it belongs to the instance. `node` is what that node was called when it began.
+
+    A node may get another name, or another node its name, while it is on. `instance` is empty in what version 0.1 kept.
+    """
+
+    instance: str
+    node: str
+    launched_at: datetime
+
+    def is_of(self, instance: Instance, node: str) -> bool:
+        """Say whether it belongs to this instance, whose node is called so now."""
+        return self.instance == instance.id or (not self.instance and self.node == node)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -177,6 +193,17 @@ class Commitments:
     holds: tuple[Hold, ...] = ()
     memories: tuple[Memory, ...] = ()
     pause: Pause | None = None
+    lives: tuple[Life, ...] = ()
+
+    @property
+    def all_lives(self) -> tuple[Life, ...]:
+        """Every open lifetime, those that version 0.1 kept with its memory of a node included."""
+        known = {(life.node, life.launched_at) for life in self.lives}
+        return self.lives + tuple(
+            Life(instance="", node=memory.node, launched_at=memory.lifetime)
+            for memory in self.memories
+            if memory.lifetime and (memory.node, memory.lifetime) not in known
+        )
 
     def memory(self, node: str) -> Memory:
         """Return what is remembered of a node, which may be nothing."""

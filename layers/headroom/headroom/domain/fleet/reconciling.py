@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-from headroom.domain.fleet.fleet import Node, NodeState, Power
-from headroom.domain.fleet.lifecycle import OURS_FOR, Commitments, Memory, was_ours
+from headroom.domain.fleet.fleet import Instance, Node, NodeState, Power
+from headroom.domain.fleet.lifecycle import OURS_FOR, Commitments, Life, Memory, was_ours
 
 OVERDUE = timedelta(minutes=5)  # a workflow may only be slow until this long after its lease ended
 MESSAGE_TAKES = timedelta(minutes=2)  # until EC2's message about a state change has been recorded
@@ -29,7 +29,8 @@ class Finding:
 
     found: Found
     node: str
-    launched_at: datetime | None = None  # of the lifetime that is missing, or was left open
+    life: Life | None = None  # the lifetime that is missing, or was left open
+    launched_at: datetime | None = None
     hd: int = 0
     by_others: bool = False  # somebody else started or stopped the instance just now
     what: str = ""
@@ -37,18 +38,20 @@ class Finding:
 
 
 def reconcile(
-    nodes: Sequence[Node], commitments: Commitments, now: datetime, *, is_read: bool = True
+    nodes: Sequence[Node],
+    commitments: Commitments,
+    now: datetime,
+    *,
+    instances: Sequence[Instance] = (),
+    is_read: bool = True,
 ) -> Iterator[Finding]:
-    """Compare the nodes with what the ledger remembers; `is_read` says that EC2 could be read."""
+    """Compare the nodes, and the tagged `instances`, with what the ledger remembers; `is_read` says that EC2 could be read."""
     memories = {memory.node: memory for memory in commitments.memories}
     if is_read:
-        there = {node.name for node in nodes}
-        for memory in commitments.memories:
-            if memory.lifetime and memory.node not in there:
-                yield _left_open(memory, memory.lifetime, now)
+        yield from _lives_left_open(nodes, instances, commitments, now)
         for node in nodes:
             memory = memories.get(node.name) or Memory(node=node.name)
-            yield from _lifetimes(node, memory, now)
+            yield from _unseen_life(node, memory, commitments.all_lives, now)
             yield from _openness(node, memory)
             if node.state is NodeState.SERVING and (memory.hd != node.hd or memory.given_up_at):
                 yield Finding(found=Found.SERVES, node=node.name, hd=node.hd)
@@ -62,38 +65,66 @@ def reconcile(
             )
 
 
-def _lifetimes(node: Node, memory: Memory, now: datetime) -> Iterator[Finding]:
-    """Yield what corrects a node's lifetimes, no matter who switched it on or off."""
-    launched_at = node.instance.launched_at
-    is_on = node.instance.power in {Power.PENDING, Power.RUNNING}
-    is_off = not is_on and node.state is not NodeState.STOPPING
-    was_written = memory.stopped_at is not None and memory.stopped_at >= launched_at
-    goes_down = node.state is NodeState.STOPPING and not was_written  # its launch is still to be seen, for a minute
-    is_seen = is_on or goes_down
-    if memory.lifetime and (is_off or (is_seen and memory.lifetime != launched_at)):
-        yield _left_open(memory, memory.lifetime, now)
-    if is_seen and memory.lifetime != launched_at:
-        unseen = now - launched_at > MESSAGE_TAKES
-        by_others = now - launched_at < OURS_FOR and not was_ours(memory.start_asked_at, launched_at)
-        yield Finding(
-            found=Found.NO_LIFETIME,
-            node=node.name,
-            launched_at=launched_at,
-            by_others=by_others,
-            what=f"{node.name} has run since {launched_at:%H:%M} UTC, but the ledger missed it" if unseen else "",
-            advice="Headroom records its lifetime now. It is not known who started it.",
-        )
+def _is_written(memory: Memory, instance: Instance) -> bool:
+    """Say whether the stop of an instance that still goes down was heard of already."""
+    return memory.stopped_at is not None and memory.stopped_at >= instance.launched_at
 
 
-def _left_open(memory: Memory, launched_at: datetime, now: datetime) -> Finding:
-    ours = was_ours(memory.stop_asked_at, now)
-    return Finding(
-        found=Found.NO_INSTANCE,
-        node=memory.node,
-        launched_at=launched_at,
-        by_others=not ours,
-        what="" if ours else f"{memory.node} is off, but the ledger missed its stop",
-        advice="Headroom ends its lifetime in the ledger now. If it carried calls, they were cut: find out who stopped it.",
+def _lives_left_open(
+    nodes: Sequence[Node], instances: Sequence[Instance], commitments: Commitments, now: datetime
+) -> Iterator[Finding]:
+    """Yield the lifetimes whose instance is off, gone or started anew, whatever its node is called by now."""
+    named = {node.instance.id: node.name for node in nodes}
+    there = [*instances, *(node.instance for node in nodes if node.instance not in instances)]
+    for life in commitments.all_lives:
+        instance = next((each for each in there if life.is_of(each, named.get(each.id, ""))), None)
+        name = named.get(instance.id, life.node) if instance else life.node
+        memory = commitments.memory(name)
+        if instance is None or _is_over(life, instance, memory):
+            ours = any(was_ours(commitments.memory(each).stop_asked_at, now) for each in {name, life.node})
+            yield Finding(
+                found=Found.NO_INSTANCE,
+                node=name,
+                life=life,
+                launched_at=life.launched_at,
+                by_others=not ours,
+                what="" if ours else f"{name} is off, but the ledger missed its stop",
+                advice="Headroom ends its lifetime in the ledger now. If it carried calls, they were cut: find out who stopped "
+                "it.",
+            )
+
+
+def _is_over(life: Life, instance: Instance, memory: Memory) -> bool:
+    """Say whether an instance is off, or was launched again since."""
+    match instance.power:
+        case Power.STOPPED | Power.TERMINATED:
+            return True
+        case Power.STOPPING | Power.SHUTTING_DOWN:
+            return life.launched_at != instance.launched_at and not _is_written(memory, instance)
+        case _:
+            return life.launched_at != instance.launched_at
+
+
+def _unseen_life(node: Node, memory: Memory, lives: Sequence[Life], now: datetime) -> Iterator[Finding]:
+    """Yield that a node is on and has no lifetime, no matter who switched it on."""
+    instance = node.instance
+    is_on = instance.power in {Power.PENDING, Power.RUNNING}
+    # What goes down can be seen for a minute
+    is_seen = is_on or (node.state is NodeState.STOPPING and not _is_written(memory, instance))
+    known = any(life.is_of(instance, node.name) and life.launched_at == instance.launched_at for life in lives)
+    is_kept = any(life.instance for life in lives if life.is_of(instance, node.name)) if known else False
+    if not is_seen or is_kept:
+        return
+    unseen = now - instance.launched_at > MESSAGE_TAKES and not known
+    by_others = now - instance.launched_at < OURS_FOR and not was_ours(memory.start_asked_at, instance.launched_at)
+    yield Finding(
+        found=Found.NO_LIFETIME,
+        node=node.name,
+        life=Life(instance=instance.id, node=node.name, launched_at=instance.launched_at),
+        launched_at=instance.launched_at,
+        by_others=by_others and not known,
+        what=f"{node.name} has run since {instance.launched_at:%H:%M} UTC, but the ledger missed it" if unseen else "",
+        advice="Headroom records its lifetime now. It is not known who started it.",
     )
 
 

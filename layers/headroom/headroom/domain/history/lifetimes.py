@@ -14,8 +14,9 @@ class Lifetime:
     connections it offered then.
     """
 
-    node: str
+    node: str  # as it was called when this began
     launched_at: datetime
+    instance: str = ""  # empty in what version 0.1 kept
     started_by: str = ""
     start_reason: str = ""
     serving_at: datetime | None = None

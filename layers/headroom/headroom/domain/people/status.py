@@ -140,16 +140,18 @@ def _level(load: Load, threshold: int, hysteresis: int) -> Level:
 def _seen(node: NodeSummary, commitments: Commitments, stays: str, now: datetime) -> Seen:
     memory = commitments.memory(node.name)
     at_work = memory.claim if memory.is_at_work(now) else None
+    lives = (life for life in commitments.all_lives if life.instance in {node.instance, ""})
+    on_since = next((life.launched_at for life in lives if life.instance or life.node == node.name), None)
     return Seen(
         name=node.name,
         instance=node.instance,
         location=node.location,
         state=node.state,
-        since=_since(node, memory),
+        since=_since(node, memory, on_since),
         why=memory.reason,
         hd=node.hd,
         used=node.used,
-        on_since=memory.lifetime if node.state in ON else None,
+        on_since=on_since if node.state in ON else None,
         workflow=_DOING[at_work.action] if at_work else "",
         holds=tuple(hold.reason for hold in commitments.holds if node.name in hold.nodes),
         stays=stays,
@@ -165,16 +167,16 @@ _DOING = {
 }
 
 
-def _since(node: NodeSummary, memory: Memory) -> datetime | None:
+def _since(node: NodeSummary, memory: Memory, on_since: datetime | None) -> datetime | None:
     """Return since when the node has been in its state, as far as the ledger knows."""
     match node.state:
         case NodeState.CLOSED:
             return memory.closed_at
         case NodeState.SERVING | NodeState.OPENING:
-            return max((at for at in (memory.opened_at, memory.lifetime) if at), default=None)
+            return max((at for at in (memory.opened_at, on_since) if at), default=None)
         case NodeState.STOPPING:
             return memory.stop_asked_at
         case NodeState.STOPPED | NodeState.GONE:
             return memory.stopped_at
         case _:
-            return memory.lifetime
+            return on_since

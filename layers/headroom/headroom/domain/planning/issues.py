@@ -140,8 +140,9 @@ def _issues_of_ourselves(situation: Situation) -> Iterator[Issue]:
             advice="Meanwhile Headroom changes nothing and starts no node, even if capacity is needed. To change the mode "
             "and Pexip's setting together, use `headroom hand-over` or `headroom hand-back`.",
         )
-    is_read = bool(situation.observation.instances)
-    for finding in reconcile(situation.fleet.nodes, situation.commitments, situation.now, is_read=is_read):
+    seen = situation.observation.instances
+    found = reconcile(situation.fleet.nodes, situation.commitments, situation.now, instances=seen, is_read=bool(seen))
+    for finding in found:
         if finding.what:
             yield Issue(kind=Trouble.NOT_WRITTEN_DOWN, about=finding.node, what=finding.what, advice=finding.advice)
 

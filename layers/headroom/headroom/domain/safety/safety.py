@@ -46,6 +46,7 @@ class EmptyCheck:
     """One look at a node through complete, live lists; `complete` is False if any of them could not be read."""
 
     at: datetime
+    address: str = ""  # of the node that was looked at, whose name or instance may be another's by now
     complete: bool
     synced: bool
     boot_time: datetime | None
@@ -85,7 +86,8 @@ class Asked:
     at: datetime
     closed: bool
     reason: str
-    clock_off: float | None = None  # as in a look
+    address: str = ""  # as in a look
+    clock_off: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -101,6 +103,7 @@ class Evidence:
     conflict: str  # why the mode contradicts Pexip's own settings, empty if it does not
     switched_by_others: tuple[str, ...]
     tagged: bool
+    address: str  # of the instance
     launched_at: datetime
     minimum_lifetime: timedelta
     replication: timedelta
@@ -145,7 +148,9 @@ def _only_one_controller(e: Evidence) -> str:
     return e.conflict or others_close(e.other_stacks) or others_switch(e.switched_by_others)
 
 
-def _only_tagged(e: Evidence) -> str:
+def _only_its_tagged_instance(e: Evidence) -> str:
+    if any(each.address != e.address for each in (*e.checks, e.asked) if each):
+        return "What was looked at has another address than its instance: names or addresses were changed meanwhile"
     return "" if e.tagged else "The instance does not carry the pexip-cloud tag"
 
 
@@ -267,7 +272,7 @@ def _not_against_the_network(e: Evidence) -> str:
 RULES: tuple[Callable[[Evidence], str], ...] = (
     _only_in_control,
     _only_one_controller,
-    _only_tagged,
+    _only_its_tagged_instance,
     _not_while_paused,
     _not_while_upgrading,
     _only_with_the_claim,
