@@ -148,6 +148,7 @@ class World:
         self.alarms: list[dict[str, Any]] = []
         self.upgrading = False  # the Management Node changes its software
         self.denied: set[str] = set()  # nodes whose calls the status does not show, although Pexip reaches them
+        self.registered: dict[str, str] = {}  # by alias: the address of the node where a device has registered
         self.clock_skew = 0.0  # seconds by which the nodes' clocks are wrong
         self._journal = journal
         self._arrivals: list[tuple[float, int, Call]] = []
@@ -216,6 +217,23 @@ class World:
         self.tally.offered += 1
         self.note("direct call", node=node.name)
         self._join(Call(self.now, "direct call", node.location, seconds), node, node.address)
+
+    def signal_through(self, node: Node, media: Node, seconds: float) -> None:
+        """Someone dials a node's own address, and another node takes the media."""
+        self.tally.offered += 1
+        self.note("direct call", node=node.name)
+        self._join(Call(self.now, "direct call", media.location, seconds), media, node.address)
+
+    def join_late(self, node: Node, seconds: float) -> None:
+        """A caller lands on a node whose closing the node that took the call has not heard of yet."""
+        self.tally.offered += 1
+        call = Call(self.now, "late caller", node.location, seconds)
+        self._join(call, node, self._signalling(call.location))
+
+    def signalled(self, node: Node) -> list[Call]:
+        """Return the calls with their signalling on a node, wherever their media are."""
+        calls = (call for other in self.nodes.values() for call in other.calls.values())
+        return [call for call in calls if call.signalling == node.address]
 
     @property
     def _minimum_lifetime(self) -> float:

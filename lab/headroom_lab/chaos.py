@@ -43,6 +43,8 @@ def workflows(console: Console, schedules: int, minutes: float | None, first: in
             progress=lambda so_far: status.update(f"Playing: {so_far.schedules:,} schedules"),
         )
     console.print(_counts("What was injected into the workflows", found.happened))
+    console.print(_counts("Which rule objected to a stop", found.objections))
+    console.print(_counts("What the looks at a node found", found.looks))
     verdict = f"{len(found.wrong)} went wrong" if found.wrong else "0 calls cut, 0 lifetimes lost, 0 nodes stuck"
     console.print(
         f"Workflows: {found.schedules:,} schedules, {found.executions:,} executions, {found.starts:,} starts, "

@@ -450,8 +450,8 @@ def test_no_function_was_denied_anything(stage: Stage) -> None:
 
 
 SELDOM = {  # what is granted for what does not happen here
-    "Decide": {"sns:Publish"},  # a day's head, when the day is over
     "ReadBookings": {"dynamodb:BatchGetItem", "dynamodb:BatchWriteItem"},  # no meeting is booked
+    "Decide": {"dynamodb:DeleteItem", "sns:Publish"},  # a stop that no message told of; a day's head
     "Claim": {"ec2:DescribeInstances"},  # for a node that no plan has seen
     "StartInstance": {"kms:CreateGrant"},  # by EC2 in its name, where volumes have a key of one's own
     "StartCloudnode": {  # in assist mode

@@ -35,7 +35,7 @@ def told(stage: Stage) -> dict[tuple[str, float], float | None]:
     """The lifetimes in the ledger, by instance and launch, each with its end."""
     names = [pk.rpartition("#")[2] for pk in stage.table.items if pk.startswith("lifetimes#")]
     return {
-        (life.instance, life.launched_at.timestamp()): life.stopped_at and life.stopped_at.timestamp()
+        (life.instance, life.launched_at.timestamp()): life.stopped_at.timestamp() if life.stopped_at else None
         for name in names
         for life in stage.ledger.lifetimes(name)
     }
@@ -43,7 +43,7 @@ def told(stage: Stage) -> dict[tuple[str, float], float | None]:
 
 def all_are_told(stage: Stage, within: float) -> None:
     """Every power-on is one lifetime, and ended within so many seconds of its true end."""
-    true = {
+    true: dict[tuple[str, float], float | None] = {
         (machine.id, life[0]): life[1] if len(life) > 1 else None
         for machine in stage.cloud.machines.values()
         for life in machine.lifetimes

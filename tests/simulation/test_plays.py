@@ -42,6 +42,9 @@ HAZARDS = {
 }
 
 
+RULES = {rule.__name__.strip("_").replace("_", " ") for rule in safety.RULES}
+
+
 def test_schedules_of_the_shipped_workflows_cut_lose_and_block_nothing(figure: Callable[[str], None]) -> None:
     found = workflows(SCHEDULES)
     figure(
@@ -51,6 +54,9 @@ def test_schedules_of_the_shipped_workflows_cut_lose_and_block_nothing(figure: C
     assert found.schedules == SCHEDULES
     assert found.silent == []
     assert denied(found.asked) == {}
+    objected = {what.partition(":")[0] for what in found.objections}
+    assert len(RULES - objected) <= 3, "nearly every rule is one that objects"
+    assert {"second look: media", "second look: signalling", "last question: open"} <= set(found.looks)
     assert (HAZARDS | set(Play(0).incidents())) - set(found.happened) == set()
 
 

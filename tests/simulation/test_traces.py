@@ -19,6 +19,7 @@ def followed(seed: int) -> Follower:
     """
     play = Play(seed)
     play.script = [(at, kind) for at, kind in play.script if kind not in UNKNOWN]
+    play.danger.chance = 0.0
     play.hazards.delayed = play.hazards.given_up = play.hazards.lands_late = 0.0
     with play.stage:
         follower = Follower(play.stage)

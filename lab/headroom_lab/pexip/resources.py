@@ -278,11 +278,7 @@ class Platform:
         }
 
     def _signals(self, node: Node) -> int:
-        if node.overflow:
-            return 0
-        return sum(
-            call.signalling == node.address for other in self.world.nodes.values() for call in other.calls.values()
-        )
+        return len(self.world.signalled(node))
 
     def _status_worker_vm(self) -> list[Row]:
         rows = []
@@ -473,7 +469,10 @@ class Platform:
         return rows
 
     def _status_registration_alias(self) -> list[Row]:
-        return []
+        return [
+            {**dict.fromkeys(STATUS["registration_alias"]), "id": alias, "alias": alias, "node": address}
+            for alias, address in self.world.registered.items()
+        ]
 
     def _status_alarm(self) -> list[Row]:
         lost = [

@@ -56,6 +56,8 @@ class PlayedAll:
     starts: int = 0
     stops: int = 0
     happened: Counter[str] = field(default_factory=Counter)
+    objections: Counter[str] = field(default_factory=Counter)
+    looks: Counter[str] = field(default_factory=Counter)
     answered: Counter[str] = field(default_factory=Counter)
     asked: Counter[tuple[str, str]] = field(default_factory=Counter)
     wrong: list[Played] = field(default_factory=list)
@@ -67,6 +69,8 @@ class PlayedAll:
         self.starts += played.starts
         self.stops += played.stops
         self.happened += played.happened
+        self.objections += played.objections
+        self.looks += played.looks
         self.answered += played.answered
         self.asked += played.asked
         if played.wrong:

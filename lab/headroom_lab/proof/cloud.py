@@ -179,8 +179,9 @@ class Cloud:
         self.acts(lambda: self._stop(machine))
 
     def _stop(self, machine: Machine) -> None:
-        if machine.state in {"pending", "running"} and machine.node.calls:
-            self.cut.append(f"{machine.node.name} was stopped under {len(machine.node.calls)} calls")
+        calls = {*machine.node.calls, *(call.id for call in self.world.signalled(machine.node))}
+        if machine.state in {"pending", "running"} and calls:
+            self.cut.append(f"{machine.node.name} was stopped under {len(calls)} calls")
         if machine.state in {"pending", "running"}:
             machine.stopped_by_us.append(self.now())
         self.switch_off(machine)

@@ -10,18 +10,14 @@ from typing import Any
 
 from headroom.domain.fleet.fleet import is_ours, signed, signer
 from headroom.domain.fleet.lifecycle import Pause
-from headroom.domain.policy import FRESH
 from headroom_lab.proof.cloud import Machine
+from headroom_lab.proof.danger import UNSEEN, Danger
 from headroom_lab.proof.stage import FUNCTIONS, Hazards, Stage
 from headroom_replay.world import Node
 
-TROUBLED, CALM, FORGOTTEN = (
-    35.0,
-    30.0,
-    85.0,
-)  # minutes: of trouble, until all must be well, and until meddling is forgotten
+# Minutes: of trouble, of danger to the last retirements, until all must be well, and until meddling is forgotten
+TROUBLED, DANGEROUS, CALM, FORGOTTEN = 35.0, 12.0, 25.0, 85.0
 INCIDENTS = 5  # at the most
-UNSEEN = 30.0  # seconds that Pexip's status may take to show what has begun
 ASSISTED, LOOKED_AT, PRESSED, CLOCK_OFF = (
     "the mode changes to assist and back",
     "a person looks at the dashboard",
@@ -48,6 +44,8 @@ class Played:
     stops: int = 0
     starts: int = 0
     executions: int = 0
+    objections: Counter[str] = field(default_factory=Counter)  # of the rules of a stop: the first, and the only one
+    looks: Counter[str] = field(default_factory=Counter)  # what they found
     answered: Counter[str] = field(default_factory=Counter)  # by function
     asked: Counter[tuple[str, str]] = field(default_factory=Counter)  # by function and request
     script: list[str] = field(default_factory=list)  # of a schedule that went wrong: the incidents it takes
@@ -75,6 +73,8 @@ class Play:
         )
         self.stage = Stage(seed, hazards=self.hazards)
         self.began = self.stage.now
+        self.stage.spread = dice.choice((1.0, 58.0))
+        self.danger = Danger(self.stage, dice.choice((0.0, 0.3, 0.8)))
         self.stage.skew = dice.choice((0, 0, -40, 40))
         count = dice.randint(1, INCIDENTS)
         kinds = dice.sample(sorted(self.incidents()), count)
@@ -102,6 +102,8 @@ class Play:
         stage.after(60 * self.dice.uniform(2, TROUBLED), self._learn)
         stage.minutes(TROUBLED)
         self.calm()
+        stage.minutes(DANGEROUS)
+        self.danger.ends = True
         stage.minutes(CALM)
         verdict = self.verdict()
         if verdict.wrong and not stage.cloud.cut:  # what somebody else starts and stops holds Headroom for an hour
@@ -407,6 +409,7 @@ class Play:
         played.stops = sum(request == "StopInstances" for _, request in stage.cloud.requests)
         played.starts = sum(request == "StartInstances" for _, request in stage.cloud.requests)
         played.answered, played.asked = stage.answered, stage.asked
+        played.objections, played.looks = stage.objections, stage.looks
         played.wrong = [
             *stage.cloud.cut,
             *dict.fromkeys(stage.findings),
@@ -442,11 +445,12 @@ class Play:
         if len(lifetime) == 1:
             return False
         began, ended = lifetime
-        if self.restored and self.restored[0] <= max(began, self.began) and ended <= self.restored[1] + FRESH.seconds:
-            return True
+        since = began
+        if self.restored and self.restored[0] <= max(began, self.began):  # what was written of it is gone
+            since = max(began, self.restored[1])
         later = min((other[0] for other in machine.lifetimes if other[0] > began), default=math.inf)
-        was_heard = any(began <= at < later for at, instance in self.stage.heard if instance == machine.id)
-        return not was_heard and not any(began <= at <= ended for at in self._ticks())
+        was_heard = any(since <= at < later for at, instance in self.stage.heard if instance == machine.id)
+        return not was_heard and not any(since <= at <= ended for at in self._ticks())
 
     def _ticks(self) -> list[float]:
         return [_epoch(sk) for sk in self.stage.table.items.get("plan#manager.example.com", {})]

@@ -35,7 +35,10 @@ from headroom.adapters.ledger import Ledger
 from headroom.adapters.notify import Notify
 from headroom.adapters.parts import Parts, using
 from headroom.adapters.workflows import Workflows
+from headroom.domain.safety import safety
+from headroom.domain.safety.safety import Answer, Evidence
 from headroom.settings import Settings, SettingsError
+from headroom.usecases import stop_instance
 from headroom_lab.pexip.resources import Platform
 from headroom_lab.pexip.server import ManagementNode
 from headroom_lab.proof.alone import NetworkReachedError, alone
@@ -196,12 +199,17 @@ class Stage:
         self.journal: list[tuple[float, str, str, Any]] = []  # what workflows did: when, which, function, answer
         self.findings: list[str] = []  # errors that no hazard has injected: mistakes, whatever came of them
         self.answered: Counter[str] = Counter()  # by function: how often it had an answer
+        self.objections: Counter[str] = Counter()  # of the rules of a stop: the first, and where it was the only one
+        self.looks: Counter[str] = Counter()  # what they found
+        self.watchers: list[Callable[[str, Any], None]] = []  # told of every step that a workflow takes
         self.asked: Counter[tuple[str, str]] = Counter()  # by function and request
         self.announced: list[dict[str, Any]] = []  # what is on the event bus
         self._unannounced: list[tuple[str, str]] = []
         self._ids = Random(f"ids {seed}")
         self._stack = ExitStack()
         self.observing = True
+        self.spread = 1.0  # seconds within which a tick comes: EventBridge promises the minute
+        self.held_up = 0.0  # seconds that the next step of a workflow waits for its function
         self._kept: list[tuple[Any, str, Any]] = []  # what was there before, to be put back
         self._build_world(seed, nodes, hd)
         self._build_account()
@@ -335,9 +343,22 @@ class Stage:
         )
         self._stack.enter_context(using(self.parts))
         self._stack.enter_context(alone(lambda: self.running is not None, self._find))
+        stops: Any = stop_instance
+        self._put(stops, "may_stop", self._judging(stops.may_stop))
         self._put(clock, "seconds", self.shown_seconds)
         self._put(clock, "sleep", self.sleep)
         self._put(uuid, "uuid4", lambda: uuid.UUID(int=self._ids.getrandbits(128), version=4))
+
+    def _judging(self, judge: Callable[[Evidence], Answer]) -> Callable[[Evidence], Answer]:
+        """Count which rules object, and which alone."""
+
+        def judged(evidence: Evidence) -> Answer:
+            against = [_words(rule) for rule in safety.RULES if rule(evidence)]
+            self.objections.update(f"{rule}: the first" for rule in against[:1])
+            self.objections.update(f"{rule}: the only one" for rule in against if len(against) == 1)
+            return judge(evidence)
+
+        return judged
 
     def _put(self, holder: Any, name: str, value: Any) -> None:
         """Change something of the process, to be put back at the end."""
@@ -438,6 +459,8 @@ class Stage:
             self._judge(error)
             return FailedError(type(error).__name__, json.dumps({"errorMessage": str(error)}))
         self.answered[name] += 1
+        if name == "check_empty":
+            self.looks.update(found_by(event, answer))
         if name == "record":
             self.heard.append((self.now, event["detail"]["instance-id"]))
         return answer
@@ -461,12 +484,15 @@ class Stage:
         """A workflow's step."""
         turn = execution.turn
         folder = FOLDERS[name]
+        for watch in self.watchers:
+            watch(name, payload)
 
         def done(answer: Any) -> None:
             self.journal.append((self.now, execution.name, f"{folder} {payload.get('do', '')}".strip(), answer))
             self.after(self.dice.uniform(0.02, 0.3), lambda: execution.hear(turn, answer))
 
-        self.after(self.dice.uniform(0.05, 1.5), lambda: self.call(folder, payload, done))
+        held_up, self.held_up = self.held_up, 0.0
+        self.after(held_up + self.dice.uniform(0.05, 1.5), lambda: self.call(folder, payload, done))
         if self.hazards.strikes(self.hazards.given_up, "a step is asked again while its first try runs"):
             lost = FailedError("Lambda.Unknown", "the connection broke")
             self.after(self.dice.uniform(1.5, 20), lambda: execution.hear(turn, lost))
@@ -499,7 +525,7 @@ class Stage:
         """The schedule's tick, and EC2's metrics."""
         self.cloud.sample()
         if self.observing:
-            self.message(self.dice.uniform(0.1, 1), self._tries("observe", {}), "a tick")
+            self.message(self.dice.uniform(0.1, self.spread), self._tries("observe", {}), "a tick")
             self.message(self.dice.uniform(0.1, 1), self._tries("notify", {}), "a tick")
             if round(self.now - BEGIN) % 300 == 0:
                 for name in EVERY_FIVE_MINUTES:
@@ -593,6 +619,30 @@ class Stage:
     def ago(self, minutes: float) -> datetime:
         """Return a time that is past."""
         return self.moment() - timedelta(minutes=minutes)
+
+
+def _words(rule: Callable[[Evidence], str]) -> str:
+    return rule.__name__.strip("_").replace("_", " ")
+
+
+def found_by(event: Any, answer: Any) -> Iterator[str]:
+    """Name what a look, or the last question, found; `event` is what check_empty was asked."""
+    if event.get("last"):
+        yield "last question: " + ("closed" if answer["closed"] else "open")
+        return
+    which, look = ("first look" if event.get("rests") else "second look"), answer["check"]
+    if look is None:
+        yield f"{which}: wanted otherwise"
+        return
+    carried = ("shards", "media", "signalling", "proxied", "backplanes", "signaling_count", "registrations")
+    yield from (f"{which}: {name}" for name in carried if look[name])
+    yield from (
+        f"{which}: not {name}" for name in ("complete", "synced", "closed", "configured_closed") if not look[name]
+    )
+    if look["alarm"]:
+        yield f"{which}: an alarm"
+    if answer["empty"]:
+        yield f"{which}: empty"
 
 
 def _with[T](adapter: T, **clients: object) -> T:
