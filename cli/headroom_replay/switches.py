@@ -27,6 +27,7 @@ class Switches:
     missing_slash: int = 301  # INFERRED: Django redirects a GET; 404 is the other reading
     oauth_audience: str = ""  # empty accepts the token URL as it was called; else the node's own FQDN
     rate_limit: int = 1000  # requests a minute
+    unknown_filter: str = "error"  # INFERRED: "error" | "everything", as Tastypie ignores a field that it does not know
     says_the_time: bool = True  # INFERRED: its answers carry a Date, as those of almost every web server
     manager_clock: float = 0.0  # seconds by which the Management Node's clock is ahead
 

@@ -11,6 +11,7 @@ from collections import Counter
 from pathlib import Path
 
 from headroom import clock
+from headroom_lab import mistakes
 
 ROOT = Path(__file__).parents[2]
 MODULES = ("safety/safety", "planning/planning", "planning/more", "planning/less")
@@ -71,7 +72,17 @@ def page(counted: dict[str, Counter[str]], survivors: list[str]) -> str:
             "|---|---|---|---|",
             *rows,
             "",
-            "Not noticed, to be looked at (most change nothing that can be seen):",
+            "# Mistakes in what keeps a call from being cut",
+            "",
+            "Rules and planner are not all: what looks, waits, writes, and asks in its order keeps a call from being cut, too. "
+            f"`make mutants` makes each of these {len(mistakes.MISTAKES)} mistakes in a copy of the project, and runs the one test "
+            "that must notice it. None survives.",
+            "",
+            *mistakes.table(),
+            "",
+            "# What the tests do not notice",
+            "",
+            "Small mistakes in rules and planner that none of their tests notices (most change nothing that can be seen):",
             "",
             *(f"- `{survivor}`" for survivor in survivors),
             "",
@@ -80,7 +91,10 @@ def page(counted: dict[str, Counter[str]], survivors: list[str]) -> str:
 
 
 def run(mutmut: Path, folder: Path) -> int:
-    """Run it, write docs/mutants.md, and fail below the goal."""
+    """Run it, write docs/mutants.md, and fail below the goal, or where a mistake of `mistakes` is not noticed."""
+    if unnoticed := mistakes.survivors():
+        print("Not noticed:", *(f"- {each.what} ({each.file})" for each in unnoticed), sep="\n")
+        return 1
     prepare(folder)
     subprocess.run([mutmut, "run"], cwd=folder, check=True, stdout=subprocess.DEVNULL)
     results = subprocess.run(

@@ -50,6 +50,7 @@ class Readings(Rows):
             ScanIndexForward=False,
             Limit=1,
             ProjectionExpression="problem",
+            ConsistentRead=True,
         )
         return next((str(item["problem"]) for item in page["Items"]), "")
 
