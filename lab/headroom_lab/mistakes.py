@@ -15,7 +15,17 @@ from tempfile import TemporaryDirectory
 
 ROOT = Path(__file__).parents[2]
 PACKAGE = "layers/headroom/headroom"
-COPIED = ("layers", "functions", "statemachines", "template.yaml", "lab", "cli", "tests", "pyproject.toml", "samconfig.toml")
+COPIED = (
+    "layers",
+    "functions",
+    "statemachines",
+    "template.yaml",
+    "lab",
+    "cli",
+    "tests",
+    "pyproject.toml",
+    "samconfig.toml",
+)
 LONGEST = 300  # seconds for one test
 
 
@@ -56,7 +66,11 @@ MISTAKES: tuple[Mistake, ...] = (
     *_in(
         ASKING,
         f"{BARRIERS}::test_a_look_reads_the_live_status_and_the_live_configuration_not_the_minutes_reading",
-        ("the minute's reading stands for the live status", "closed=status.maintenance_mode,", "closed=worker.maintenance_mode,"),
+        (
+            "the minute's reading stands for the live status",
+            "closed=status.maintenance_mode,",
+            "closed=worker.maintenance_mode,",
+        ),
         (
             "the minute's reading stands for the live configuration",
             "configured_closed=configured.maintenance_mode,",
@@ -82,17 +96,25 @@ MISTAKES: tuple[Mistake, ...] = (
     *_in(
         ASKING,
         "tests/integration/test_bad_input.py::test_an_id_that_belongs_to_another_node_by_now_changes_nothing",
-        ("a change goes to the id whoever has it", "        self.configuration(worker)\n        fence()", "        fence()"),
+        (
+            "a change goes to the id whoever has it",
+            "        self.configuration(worker)\n        fence()",
+            "        fence()",
+        ),
     ),
     *_in(
         ASKING,
         "tests/simulation/test_faults.py::test_a_function_whose_clock_is_two_minutes_off_makes_no_stop_come_too_early",
-        ("no look asks for the time", "            clock_off=self.clock_off,\n            **carried", "            clock_off=0.0,\n            **carried"),
+        (
+            "no look asks for the time",
+            "            clock_off=self.clock_off,\n            **carried",
+            "            clock_off=0.0,\n            **carried",
+        ),
     ),
     *_in(
         FETCHING,
         "tests/integration/test_pages_of_lists.py::test_every_page_of_pexips_lists_is_read",
-        ("only the first page of Pexip's lists is read", 'if page.meta.next else None', "if False else None"),
+        ("only the first page of Pexip's lists is read", "if page.meta.next else None", "if False else None"),
     ),
     *_in(
         f"{LEDGER}/table.py",
@@ -102,7 +124,11 @@ MISTAKES: tuple[Mistake, ...] = (
     *_in(
         f"{PACKAGE}/adapters/ec2.py",
         "tests/integration/test_pages_of_lists.py::test_every_page_of_ec2s_instances_is_read",
-        ("only the first page of instances is read", "for page in pages for group", "for page in list(pages)[:1] for group"),
+        (
+            "only the first page of instances is read",
+            "for page in pages for group",
+            "for page in list(pages)[:1] for group",
+        ),
     ),
     *_in(
         f"{LEDGER}/table.py",
@@ -175,7 +201,11 @@ MISTAKES: tuple[Mistake, ...] = (
             "fence = partial(self.ledger.remember, node, token, closed_at=None, opened_at=clock.now())",
             "fence = lambda: None",
         ),
-        ("a closing changes Pexip first", "fence = partial(self.ledger.remember, node, token, closed_at=None)\n", "fence = lambda: None\n"),
+        (
+            "a closing changes Pexip first",
+            "fence = partial(self.ledger.remember, node, token, closed_at=None)\n",
+            "fence = lambda: None\n",
+        ),
     ),
     *_in(
         SET,
@@ -194,7 +224,11 @@ MISTAKES: tuple[Mistake, ...] = (
     *_in(
         STOP,
         f"{BARRIERS}::test_the_last_looks_age_is_asked_again_after_everything_that_may_take_long",
-        ("the last look's age is not asked again at the end", "if clock.now() - max(look.at for look in looks) > LOOK_AGE:", "if False:"),
+        (
+            "the last look's age is not asked again at the end",
+            "if clock.now() - max(look.at for look in looks) > LOOK_AGE:",
+            "if False:",
+        ),
     ),
     *_in(
         STOP,
@@ -208,12 +242,20 @@ MISTAKES: tuple[Mistake, ...] = (
     *_in(
         STOP,
         f"{BARRIERS}::test_the_stops_clock_is_its_own",
-        ("the stop's clock is the second look's", "            now=now,\n            mode", "            now=max(look.at for look in looks),\n            mode"),
+        (
+            "the stop's clock is the second look's",
+            "            now=now,\n            mode",
+            "            now=max(look.at for look in looks),\n            mode",
+        ),
     ),
     *_in(
         STOP,
         f"{BARRIERS}::test_an_old_reading_is_no_reading",
-        ("the reading's age is taken as nought", "reading_age=now - reading.read_at,", "reading_age=0 * (now - reading.read_at),"),
+        (
+            "the reading's age is taken as nought",
+            "reading_age=now - reading.read_at,",
+            "reading_age=0 * (now - reading.read_at),",
+        ),
     ),
     *_in(
         STOP,
@@ -228,7 +270,11 @@ MISTAKES: tuple[Mistake, ...] = (
     *_in(
         STOP,
         "tests/simulation/test_late_acts.py::test_a_stop_that_lands_late_finds_no_node_that_was_opened_meanwhile",
-        ("nobody waits for a stop without an answer", "LANDS_WITHIN = timedelta(seconds=30)", "LANDS_WITHIN = timedelta(seconds=0)"),
+        (
+            "nobody waits for a stop without an answer",
+            "LANDS_WITHIN = timedelta(seconds=30)",
+            "LANDS_WITHIN = timedelta(seconds=0)",
+        ),
     ),
     *_in(
         STOP,
@@ -242,25 +288,45 @@ MISTAKES: tuple[Mistake, ...] = (
     *_in(
         RETIRE,
         f"{BARRIERS}::test_a_retirement_takes_every_step_in_its_order_and_waits_in_between",
-        ("the workflow does not wait until every node knows", "    Next: Wait until every node knows", "    Next: Look again"),
-        ("the workflow looks once", "    Default: Wait before looking again", "    Default: Ask last of all whether it is still closed"),
-        ("the workflow does not wait between the looks", "    Default: Wait before looking again", "    Default: Look again"),
-        ("the workflow asks no last question", "    Default: Ask last of all whether it is still closed", "    Default: Stop it"),
+        (
+            "the workflow does not wait until every node knows",
+            "    Next: Wait until every node knows",
+            "    Next: Look again",
+        ),
+        (
+            "the workflow looks once",
+            "    Default: Wait before looking again",
+            "    Default: Ask last of all whether it is still closed",
+        ),
+        (
+            "the workflow does not wait between the looks",
+            "    Default: Wait before looking again",
+            "    Default: Look again",
+        ),
+        (
+            "the workflow asks no last question",
+            "    Default: Ask last of all whether it is still closed",
+            "    Default: Stop it",
+        ),
         ("the workflow does not close the node", "    Next: Close it", "    Next: Look whether it is empty"),
-        ("the node stays closed after its stop", "    Default: Open it for its next start", "    Default: Record that it stopped"),
+        (
+            "the node stays closed after its stop",
+            "    Default: Open it for its next start",
+            "    Default: Record that it stopped",
+        ),
     ),
     *_in(
         RETIRE,
         f"{BARRIERS}::test_a_look_that_finds_a_call_ends_the_retirement",
         (
             "the workflow goes on after a first look that found a call",
-            '        Next: Keep it on for its calls\n    Default: Wait before looking again',
-            '        Next: Wait before looking again\n    Default: Wait before looking again',
+            "        Next: Keep it on for its calls\n    Default: Wait before looking again",
+            "        Next: Wait before looking again\n    Default: Wait before looking again",
         ),
         (
             "the workflow goes on after a second look that found a call",
-            '        Next: Keep it on for its calls\n    Default: Ask last',
-            '        Next: Stop it\n    Default: Ask last',
+            "        Next: Keep it on for its calls\n    Default: Ask last",
+            "        Next: Stop it\n    Default: Ask last",
         ),
     ),
     *_in(
@@ -268,8 +334,8 @@ MISTAKES: tuple[Mistake, ...] = (
         f"{BARRIERS}::test_a_look_at_a_node_that_is_wanted_again_turns_the_retirement_round",
         (
             "the workflow stops what is wanted again",
-            "        Next: Turn round\n      - Condition: \"{% $not($look.empty) %}\"\n        Next: Keep it on for its calls\n    Default: Ask last",
-            "        Next: Stop it\n      - Condition: \"{% $not($look.empty) %}\"\n        Next: Keep it on for its calls\n    Default: Ask last",
+            '        Next: Turn round\n      - Condition: "{% $not($look.empty) %}"\n        Next: Keep it on for its calls\n    Default: Ask last',
+            '        Next: Stop it\n      - Condition: "{% $not($look.empty) %}"\n        Next: Keep it on for its calls\n    Default: Ask last',
         ),
     ),
 )
@@ -312,5 +378,7 @@ def survivors() -> list[Mistake]:
 
 def table() -> list[str]:
     """Write the mistakes for docs/mutants.md: each is noticed, or `make mutants` has failed."""
-    rows = [f"| {each.what} | {each.file.rpartition('/')[2]} | `{each.test.rpartition('::')[2]}` |" for each in MISTAKES]
+    rows = [
+        f"| {each.what} | {each.file.rpartition('/')[2]} | `{each.test.rpartition('::')[2]}` |" for each in MISTAKES
+    ]
     return ["| mistake | in | noticed by |", "|---|---|---|", *rows]

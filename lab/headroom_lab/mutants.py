@@ -76,7 +76,7 @@ def page(counted: dict[str, Counter[str]], survivors: list[str]) -> str:
             "",
             "Rules and planner are not all: what looks, waits, writes, and asks in its order keeps a call from being cut, too. "
             f"`make mutants` makes each of these {len(mistakes.MISTAKES)} mistakes in a copy of the project, and runs the one test "
-            "that must notice it. None survives.",
+            " that must notice it. None survives.",
             "",
             *mistakes.table(),
             "",

@@ -132,7 +132,7 @@ def test_an_old_reading_is_no_reading(retiring: Retiring) -> None:
 def test_somebody_else_who_switches_nodes_is_asked_for_at_the_stop_too(retiring: Retiring) -> None:
     for node in ("burst-2", "burst-3"):
         retiring.stage.ledger.note(node, switched_by_others_at=retiring.stage.moment())
-    assert retiring.stop() .startswith("Somebody else starts and stops nodes, too: ")
+    assert retiring.stop().startswith("Somebody else starts and stops nodes, too: ")
 
 
 @pytest.mark.parametrize("first", ["stopped", "running"])
@@ -166,7 +166,9 @@ ROWS: dict[str, tuple[str, str]] = {  # what alone is on the node: the list, and
 }
 
 
-def shows(stage: Stage, monkeypatch: pytest.MonkeyPatch, resource: str, change: Callable[[list[Any]], list[Any]]) -> None:
+def shows(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch, resource: str, change: Callable[[list[Any]], list[Any]]
+) -> None:
     """Let Pexip's status list something else."""
     rows = stage.manager._rows
 
