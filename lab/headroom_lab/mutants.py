@@ -75,8 +75,8 @@ def page(counted: dict[str, Counter[str]], survivors: list[str]) -> str:
             "# Mistakes in what keeps a call from being cut",
             "",
             "Rules and planner are not all: what looks, waits, writes, and asks in its order keeps a call from being cut, too. "
-            f"`make mutants` makes each of these {len(mistakes.MISTAKES)} mistakes in a copy of the project, and runs the one test "
-            " that must notice it. None survives.",
+            f"`make mutants` makes each of these {len(mistakes.MISTAKES)} mistakes in a copy of the project, and runs the "
+            "test that must notice it. None survives.",
             "",
             *mistakes.table(),
             "",
