@@ -278,7 +278,10 @@ class Platform:
         }
 
     def _signals(self, node: Node) -> int:
-        return len(self.world.signalled(node))
+        if node.name in self.world.denied:
+            return 0
+        shown = self.world.now - self.world.switches.activity_delay
+        return sum(call.at <= shown for call in self.world.signalled(node))
 
     def _status_worker_vm(self) -> list[Row]:
         rows = []

@@ -135,11 +135,13 @@ def test_a_claim_is_freed_only_as_it_was_read() -> None:
 
 
 def test_a_start_is_on_its_way_for_the_seconds_that_ec2_needs_from_the_plan_and_from_its_turn_on() -> None:
-    def start(action: Action = Action.START, **more: Any) -> bool:
-        return is_on_its_way(_memory(action, spoke=SECOND, **more), NOW)
+    def start(action: Action = Action.START, *, spoke: timedelta = LEASE, **more: Any) -> bool:
+        return is_on_its_way(_memory(action, spoke=spoke, **more), NOW)
 
     assert start(wanted_at=NOW - ACCEPTED + SECOND)
     assert not start(wanted_at=NOW - ACCEPTED)
+    assert start(wanted_at=NOW - LEASE, spoke=ACCEPTED - SECOND), "its workflow is slow, but at work"
+    assert not start(wanted_at=NOW - LEASE, spoke=ACCEPTED)
     assert start(wanted_at=NOW - LEASE, start_due_at=NOW - ACCEPTED + SECOND)
     assert start(wanted_at=NOW - LEASE, start_due_at=NOW + LEASE), "its turn is still to come"
     assert not start(wanted_at=NOW - LEASE, start_due_at=NOW - ACCEPTED)

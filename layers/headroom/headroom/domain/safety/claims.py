@@ -142,10 +142,13 @@ def frees_when_ended(memory: Memory, now: datetime, *, is_off: bool) -> bool:
 
 
 def is_on_its_way(memory: Memory, now: datetime) -> bool:
-    """Say whether EC2 was asked to start a node that is off, or is about to be: a matter of seconds, once its turn has come."""
+    """Say whether EC2 was asked to start a node that is off, or is about to be: a matter of seconds, once its turn has come.
+
+    A workflow that is slow says so by its signs of life; one that is gone gives none.
+    """
     if memory.claim is None or not memory.claim.action.starts or memory.wanted is Wanted.OFF:
         return False
-    return any(since and now < since + ACCEPTED for since in (memory.wanted_at, memory.start_due_at))
+    return any(since and now < since + ACCEPTED for since in (last_sign(memory), memory.start_due_at))
 
 
 def token_for(node: str, action: Action, version: int, now: datetime) -> str:
