@@ -180,8 +180,7 @@ MISTAKES: tuple[Mistake, ...] = (
         (
             "a node is closed since before the change",
             "        now = clock.now()\n        self.ledger.remember(node, token, closed_at=now)",
-            "        now = clock.now() - (clock.now() - (memory.claim.until - timedelta(minutes=5)))  # type: ignore\n"
-            "        self.ledger.remember(node, token, closed_at=now)",
+            "        now = memory.claim.until - timedelta(minutes=5)\n        self.ledger.remember(node, token, closed_at=now)",
         ),
     ),
     *_in(

@@ -3,12 +3,13 @@
 import re
 from collections.abc import Callable
 from datetime import datetime, timedelta
+from itertools import pairwise
 from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError, ConnectionClosedError, EndpointConnectionError
 
-from headroom.domain.fleet.lifecycle import Hold, Pause
+from headroom.domain.fleet.lifecycle import Action, Hold, Pause
 from headroom_lab.proof.asl import Execution
 from headroom_lab.proof.cloud import aws_error, dynamodb_error
 from headroom_lab.proof.stage import BEGIN, Stage
@@ -267,7 +268,10 @@ def test_a_management_node_that_does_not_say_the_time_has_no_node_stopped(rush: 
     rush.world.switches.says_the_time = False
     rush.minutes(45)
     assert [machine.stopped_by_us for machine in rush.cloud.machines.values()] == [[], [], []]
-    assert "does not say what time it is" in said(rush)
+    assert "stop refused burst-1: The Management Node does not say what time it is" in said(rush)
+    planned = rush.ledger.last_plan()
+    assert planned
+    assert any("its answers carry no Date" in issue.what for issue in planned.plan.issues)
     rush.world.switches.says_the_time = True
     rush.minutes(30)
     all_is_well(rush)
@@ -376,6 +380,26 @@ def test_a_workflow_is_not_taken_for_ended_where_step_functions_cannot_say(
     assert rush.now - at < 120, "another node is started, as this one is not coming"
     rush.minutes(60)
     all_is_well(rush)
+
+
+def test_a_step_functions_that_hangs_holds_no_plan_up(rush: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One question may hang for as long as the SDK waits; the others are left to the next plan."""
+    asked: list[float] = []
+
+    def hangs(**_: Any) -> None:
+        asked.append(rush.now)
+        rush.sleep(14)
+        raise EndpointConnectionError(endpoint_url="https://states.eu-central-1.amazonaws.com")
+
+    monkeypatch.setattr(rush.parts.workflows.client, "describe_execution", hangs)
+    now = rush.moment()
+    for number in range(20):
+        rush.ledger.claim(f"gone-{number}", f"stop-{number}", Action.STOP, "of the past", now)
+    rush.minutes(2.9)
+    plans = [decision.plan.at for decision in rush.ledger.decisions(now, rush.moment())]
+    assert len(plans) >= 2
+    assert asked
+    assert all(later - before > 40 for before, later in pairwise(asked)), "one question a plan"
 
 
 def test_an_upgrade_of_pexip(rush: Stage) -> None:

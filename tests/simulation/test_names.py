@@ -60,8 +60,6 @@ def all_are_told(stage: Stage, within: float) -> None:
 @pytest.mark.parametrize("minute", [3, 9, 18, 26])
 @pytest.mark.parametrize("how", CHANGES)
 def test_lifetimes_end_where_they_belong(rush: Stage, how: str, minute: int, lost: float) -> None:
-    rush.hazards.message_lost = 0.0
-    instance_changed = rush.cloud.changed
     if lost:
         rush.cloud.changed = lambda machine, state: None
     rush.minutes(minute)
@@ -70,7 +68,22 @@ def test_lifetimes_end_where_they_belong(rush: Stage, how: str, minute: int, los
     all_are_told(rush, within=130)
     assert rush.cloud.cut == []
     assert rush.findings == []
-    rush.cloud.changed = instance_changed
+
+
+@pytest.mark.parametrize("lost", [False, True], ids=["EC2's messages come", "EC2's messages are lost"])
+def test_the_lifetime_of_an_instance_that_was_without_its_tag_for_a_while_ends_when_it_stops(
+    rush: Stage, lost: bool
+) -> None:
+    if lost:
+        rush.cloud.changed = lambda machine, state: None
+    rush.minutes(9)
+    machine = next(each for each in rush.cloud.machines.values() if each.state == "running")
+    machine.tagged = False
+    rush.minutes(3)
+    machine.tagged = True
+    rush.minutes(70)
+    all_are_told(rush, within=130)
+    assert rush.cloud.cut == []
 
 
 def test_after_the_table_was_put_back_no_claim_of_the_past_acts_and_every_lifetime_ends(rush: Stage) -> None:

@@ -4,6 +4,7 @@ Field lists, types and nullability follow Pexip's schema pages; a `?` marks what
 """
 
 import uuid
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -164,9 +165,9 @@ class Platform:
         return [node for node in self.world.nodes.values() if node.overflow]
 
     def _status_cloud_node(self) -> list[Row]:
-        rows = []
+        rows, signals = [], self._signals()
         for node in self._overflow_nodes() if self._bursting_shows() else []:
-            cloud, row = self.power.describe(node), self._status_row(node)
+            cloud, row = self.power.describe(node), self._status_row(node, signals)
             told = {
                 "id": node.instance,
                 "name": cloud["name"],
@@ -233,7 +234,7 @@ class Platform:
     def _shown_closed(self, node: Node) -> bool:
         return node.closed.seen(self.world.now, self.world.switches.status_delay)
 
-    def _status_row(self, node: Node) -> Row:
+    def _status_row(self, node: Node, signals: Counter[str]) -> Row:
         """Return a node's row; for a node that is off, its row from when it was last heard from."""
         now, switches = self.world.now, self.world.switches
         booting = node.on and not node.ready(now)
@@ -245,7 +246,7 @@ class Platform:
                 "max_hd_calls": node.hd,
                 "media_tokens_used": used * TOKENS_PER_HD,
                 "media_load": round(100 * used / node.hd),
-                "signaling_count": self._signals(node),
+                "signaling_count": signals[node.address],
                 "last_contact": now,
             }
         else:
@@ -277,16 +278,20 @@ class Platform:
             "last_contact": self.world.now - 2 * 86400,
         }
 
-    def _signals(self, node: Node) -> int:
-        if node.name in self.world.denied:
-            return 0
+    def _signals(self) -> Counter[str]:
+        """Count the calls that status shows with their signalling on a node, by its address; their media may be elsewhere."""
         shown = self.world.now - self.world.switches.activity_delay
-        return sum(call.at <= shown for call in self.world.signalled(node))
+        calls = (call for node in self.world.nodes.values() for call in node.calls.values())
+        counted = Counter(call.signalling for call in calls if call.at <= shown)
+        for node in self.world.nodes.values():
+            if node.name in self.world.denied:
+                del counted[node.address]
+        return counted
 
     def _status_worker_vm(self) -> list[Row]:
-        rows = []
+        rows, signals = [], self._signals()
         for node in self.world.nodes.values():
-            row = self._status_row(node)
+            row = self._status_row(node, signals)
             most = row["max_hd_calls"]
             shown = {
                 "id": node.id + 100,

@@ -72,11 +72,6 @@ def _order(value: Any, text: str, compare: Callable[[Any, Any], bool]) -> bool:
     return compare(value, float(text)) if isinstance(value, int | float) else compare(str(value), text)
 
 
-def rows_fields(kind: str, resource: str) -> dict[str, str]:
-    """Return the fields of a resource."""
-    return KINDS[kind][resource]
-
-
 class RefusedError(Exception):
     """A request that is answered with an error."""
 
@@ -374,7 +369,7 @@ class ManagementNode:
         rows = self._rows(kind, resource)
         for asked, text in query.items():
             name, _, operator = asked.partition("__")
-            if name not in rows_fields(kind, resource) and self.world.switches.unknown_filter == "everything":
+            if name not in KINDS[kind][resource] and self.world.switches.unknown_filter == "everything":
                 continue
             if name not in filterable or (operator or "exact") not in OPERATORS:
                 raise RefusedError(400, {"error": f"The '{asked}' field does not allow filtering."})

@@ -14,6 +14,7 @@ from headroom_replay.world import Node
 
 UNSEEN = 30.0  # seconds that Pexip's status may take to show what has begun
 JUST_SEEN = 31.0  # seconds before the second look: the latest that a call must be found
+MINUTE = 60.0
 HALF, A_QUARTER = 0.5, 0.25
 SELDOM = {
     "the Management Node's clock jumps": 5,
@@ -71,8 +72,8 @@ class Danger:
         if self.dice.random() < HALF:
             calls = self.calls()
             what = self.dice.choice(sorted(calls))
-            before = self.dice.choice((self.dice.uniform(JUST_SEEN, 60), self.dice.uniform(JUST_SEEN, GAP.seconds)))
-            when = "31 to 60 s" if before <= 60 else "a minute or two"  # noqa: PLR2004 - as it says
+            before = self.dice.choice((self.dice.uniform(JUST_SEEN, MINUTE), self.dice.uniform(JUST_SEEN, GAP.seconds)))
+            when = "31 to 60 s" if before <= MINUTE else "a minute or two"
             self._later(GAP.seconds - before, f"{when} before the second look: {what}", calls[what], node)
         else:
             acts = self.between()
@@ -191,7 +192,7 @@ class Danger:
     def _other_stack(self, node: Node) -> None:
         other = next(each for each in self.stage.overflow if each is not node)
         if not other.closed.now:
-            self.stage.world.set_closed(other, closed=True, reason="Headroom (headroom-2): not needed")
+            self.stage.world.set_closed(other, closed=True, reason="Headroom: [headroom-2] not needed")
             self._back(300, lambda: self.stage.world.set_closed(other, closed=False, reason=""))
 
     def _no_plans(self, _: Node) -> None:

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 import boto3
 import msgspec
-from botocore.exceptions import BotoCoreError, ClientError
+from botocore.config import Config
+from botocore.exceptions import ClientError
 
 from headroom.domain.fleet.lifecycle import Action, Claim
 from headroom.domain.planning.plans import Change
@@ -15,6 +16,8 @@ from headroom.settings import Settings
 if TYPE_CHECKING:
     from mypy_boto3_stepfunctions import SFNClient
 
+# A plan has a minute, and its starts come first: who does not answer at once is asked by the next plan
+QUICKLY = Config(retries={"mode": "standard", "total_max_attempts": 2}, connect_timeout=2, read_timeout=5)
 ENDINGS = {
     "FAILED": "failed",
     "TIMED_OUT": "took too long",
@@ -32,7 +35,7 @@ class Workflows:
     @cached_property
     def client(self) -> "SFNClient":
         """Made when first needed."""
-        return boto3.client("stepfunctions")
+        return boto3.client("stepfunctions", config=QUICKLY)
 
     def _machine(self, action: Action) -> str:
         return {
@@ -58,12 +61,12 @@ class Workflows:
                 raise
 
     def ending(self, claim: Claim) -> str:
-        """Say how the workflow that has a claim ended; empty while it runs, and where Step Functions does not say."""
+        """Say how the workflow that has a claim ended; empty while it runs. What the SDK raises is raised."""
         machine = self._machine(claim.action).replace(":stateMachine:", ":execution:")
         try:
             status = self.client.describe_execution(executionArn=f"{machine}:{claim.token}")["status"]
         except ClientError as error:
-            return "never began" if error.response["Error"]["Code"] == "ExecutionDoesNotExist" else ""
-        except BotoCoreError:
-            return ""
+            if error.response["Error"]["Code"] == "ExecutionDoesNotExist":
+                return "never began"
+            raise
         return ENDINGS.get(status, "")

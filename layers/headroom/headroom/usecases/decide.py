@@ -2,10 +2,9 @@
 
 import unicodedata
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
-from functools import partial
 from typing import Self
 
 from aws_lambda_powertools.metrics import EphemeralMetrics, MetricUnit
@@ -136,20 +135,21 @@ class Decider:
         ]
         silent.sort(key=lambda memory: last_sign(memory) or now)
         freed: set[str] = set()
-        for memory in silent[:ASKED_ABOUT]:
-            _try(partial(self._free_if_ended, memory, freed, now), "NotFreed", "a claim not freed")
+        _try(lambda: self._free_what_ended(silent[:ASKED_ABOUT], freed, now), "NotFreed", "claims not freed")
         memories = (
             replace(memory, claim=None, rests_until=None) if memory.node in freed else memory
             for memory in commitments.memories
         )
         return replace(commitments, memories=tuple(memories))
 
-    def _free_if_ended(self, memory: Memory, freed: set[str], now: datetime) -> None:
-        how = self.workflows.ending(memory.claim) if memory.claim else ""
-        if memory.claim and how and self.ledger.free(memory):
-            freed.add(memory.node)
-            reason = f"The workflow {memory.claim.token} on {memory.node} {how}; its claim is free again"
-            self.ledger.write(Event(at=now, kind=Kind.CLAIM_FREED, node=memory.node, reason=reason, by=HEADROOM))
+    def _free_what_ended(self, silent: Sequence[Memory], freed: set[str], now: datetime) -> None:
+        """Ask about one after the other, until one cannot be told: a plan has no time to ask on."""
+        for memory in silent:
+            how = self.workflows.ending(memory.claim) if memory.claim else ""
+            if memory.claim and how and self.ledger.free(memory):
+                freed.add(memory.node)
+                reason = f"The workflow {memory.claim.token} on {memory.node} {how}; its claim is free again"
+                self.ledger.write(Event(at=now, kind=Kind.CLAIM_FREED, node=memory.node, reason=reason, by=HEADROOM))
 
     # What follows from it
 

@@ -11,6 +11,7 @@ from headroom.domain.fleet.fleet import Observation, Power, match_up
 from headroom.domain.fleet.lifecycle import Commitments, Life, Memory, was_ours
 from headroom.domain.fleet.reconciling import Finding, Found, reconcile
 from headroom.domain.history.events import HEADROOM, Event, Kind
+from headroom.domain.history.lifetimes import SUPPOSED
 from headroom.domain.policy import Policy
 
 SOMEONE = "someone else"
@@ -104,7 +105,7 @@ class Recorder:
                 if finding.by_others:
                     ledger.note(node, switched_by_others_at=now)
             case Found.NO_INSTANCE if life:
-                self._end(life, memory, stopped_at=now, stopped_by="unknown (found by a plan)")
+                self._end(life, memory, stopped_at=now, stopped_by=SUPPOSED)
                 ledger.note(node, stopped_at=now, **by_others)
             case Found.CLOSED:  # later than it really was, so that no stop comes too early
                 ledger.note_if_free(node, closed_at=now)

@@ -148,7 +148,8 @@ class Stopper:
         """
         asked_at = memory.stop_asked_at
         if asked_at and memory.claim and memory.claim.token == token:
-            clock.sleep(max(0.0, (asked_at + LANDS_WITHIN - clock.now()).total_seconds()))
+            left = asked_at + LANDS_WITHIN - clock.now()  # more than that only by another clock
+            clock.sleep(max(0.0, min(left, LANDS_WITHIN).total_seconds()))
 
     def _comes_all_the_same(self, instance: Instance, asked_at: datetime) -> bool:
         """Wait as long as a stop without an answer may still come; say whether it has come."""

@@ -39,13 +39,13 @@ def test_what_fits_is_not_mentioned() -> None:
 
 def test_a_node_that_runs_unrecorded_gets_a_lifetime_and_an_issue() -> None:
     [found] = findings(node(1, Power.RUNNING), known())
-    assert (found.found, found.launched_at, found.by_others) == (Found.NO_LIFETIME, LONG_AGO, False)
+    assert (found.found, found.life, found.by_others) == (Found.NO_LIFETIME, ALIVE, False)
     assert found.what == "burst-1 has run since 06:00 UTC, but the ledger missed it"
 
 
 def test_a_node_that_goes_down_unrecorded_gets_a_lifetime_while_its_launch_can_be_seen() -> None:
     [found] = findings(node(1, Power.STOPPING), known())
-    assert (found.found, found.launched_at) == (Found.NO_LIFETIME, LONG_AGO)
+    assert (found.found, found.life) == (Found.NO_LIFETIME, ALIVE)
     assert findings(node(1, Power.STOPPING), known(stopped_at=NOW)) == []
     before = replace(ALIVE, launched_at=LONG_AGO - timedelta(days=1))
     assert [each.found for each in findings(node(1, Power.STOPPING), known(), before)] == [
@@ -68,7 +68,7 @@ def test_a_start_that_nobody_here_asked_for_is_somebody_elses() -> None:
 
 def test_a_node_that_stopped_unrecorded_ends_its_lifetime() -> None:
     [found] = findings(node(1), known(), ALIVE)
-    assert (found.found, found.launched_at, found.by_others) == (Found.NO_INSTANCE, LONG_AGO, True)
+    assert (found.found, found.life, found.by_others) == (Found.NO_INSTANCE, ALIVE, True)
     assert "but the ledger missed its stop" in found.what
     [ours] = findings(node(1), known(stop_asked_at=JUST_NOW), ALIVE)
     assert (ours.by_others, ours.what) == (False, "")
@@ -77,7 +77,7 @@ def test_a_node_that_stopped_unrecorded_ends_its_lifetime() -> None:
 def test_a_node_restarted_between_two_ticks_has_two_lifetimes() -> None:
     found = findings(node(1, Power.RUNNING, launched_at=JUST_NOW), known(), ALIVE)
     assert [each.found for each in found] == [Found.NO_INSTANCE, Found.NO_LIFETIME]
-    assert [each.launched_at for each in found] == [LONG_AGO, JUST_NOW]
+    assert [each.life for each in found] == [ALIVE, replace(ALIVE, launched_at=JUST_NOW)]
 
 
 def test_the_lifetime_of_a_node_whose_instance_is_gone_ends_but_not_when_ec2_was_not_read() -> None:
@@ -158,3 +158,9 @@ def test_a_second_controller_holds_closing_and_stopping_but_not_starting(
     assert any("Somebody else starts and stops" in issue.what for issue in idle.issues) is switching
     rush = plan(observe(node(3), free=0), promised(memories=memories), CONTROL, NOW)
     assert [change.action for change in rush.changes] == [Action.START]
+
+
+def test_a_lifetime_of_another_launch_does_not_hide_the_one_that_version_0_1_kept() -> None:
+    earlier = replace(ALIVE, launched_at=LONG_AGO - timedelta(days=1))
+    found = findings(node(1, Power.RUNNING), known(lifetime=LONG_AGO), earlier)
+    assert [(each.found, each.life) for each in found] == [(Found.NO_INSTANCE, earlier), (Found.NO_LIFETIME, ALIVE)]

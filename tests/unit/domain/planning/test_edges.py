@@ -255,13 +255,13 @@ def test_a_reason_is_this_stacks_own_if_it_names_it_or_as_an_earlier_version_wro
     assert is_ours("Headroom: idle", "headroom")
     assert is_ours(signed("idle", ""), "")
     assert not is_ours(signed("idle", "headroom"), "")
-    for reason in (None, "", "repair", "Headroom", "see Headroom (headroom): idle", signed("idle", "headroom-2")):
+    for reason in (None, "", "repair", "Headroom", "see Headroom: [headroom] idle", signed("idle", "headroom-2")):
         assert not is_ours(reason, "headroom")
     assert (signer(signed("idle (really)", "a-1")), signer("Headroom: idle"), signer(None)) == ("a-1", "", "")
 
 
 def test_beside_another_stack_that_closes_nodes_nothing_is_closed_or_stopped_and_nodes_still_start() -> None:
-    foreign = closed(3, maintenance_mode_reason="Headroom (headroom-2): idle", read_by="headroom")
+    foreign = closed(3, maintenance_mode_reason="Headroom: [headroom-2] idle", read_by="headroom")
     idle = [closed(1, read_by="headroom"), node(2, Power.RUNNING, read_by="headroom")]
     made = plan(observe(*idle, foreign), promised(), CONTROL, NOW)
     assert made.changes == ()

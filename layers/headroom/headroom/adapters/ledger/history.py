@@ -6,13 +6,15 @@ from datetime import date, datetime, timedelta
 from typing import Any
 
 from boto3.dynamodb.conditions import Attr, Key
+from botocore.exceptions import ClientError
 
 from headroom.adapters.ledger.codec import moment, pack, stamp, unpack
+from headroom.adapters.ledger.errors import is_condition_failed
 from headroom.adapters.ledger.table import Rows
 from headroom.domain.fleet.lifecycle import Life
 from headroom.domain.history import kept
 from headroom.domain.history.events import Event, Kind
-from headroom.domain.history.lifetimes import Lifetime
+from headroom.domain.history.lifetimes import SUPPOSED, Lifetime
 from headroom.domain.people.telling import Memo
 
 
@@ -81,15 +83,30 @@ class History(Rows):
         return [_event(item) for item in page["Items"]]
 
     def lifetime_began(self, life: Life, by: str, reason: str) -> None:
-        """Open a lifetime; one that is known already keeps what it says."""
+        """Open a lifetime; one that is known already keeps what it says, but for an end that was only supposed."""
         begun = {
             "instance": life.instance,
             "started_by": by,
             "start_reason": reason,
             "expires_at": self._expiry(life.launched_at, kept.HISTORY),
         }
-        self._put_new(f"lifetimes#{self.platform}#{life.node}", stamp(life.launched_at), begun)
+        if not self._put_new(f"lifetimes#{self.platform}#{life.node}", stamp(life.launched_at), begun):
+            self._goes_on(life)
         self._put(f"on#{self.platform}", life.instance, {"node": life.node, "launched_at": stamp(life.launched_at)})
+
+    def _goes_on(self, life: Life) -> None:
+        """Take back an end that a plan had supposed: its instance was out of sight, as without its tag, and is on."""
+        ends = ("stopped_at", "stopped_by")
+        try:
+            self.table.update_item(
+                Key={"pk": f"lifetimes#{self.platform}#{life.node}", "sk": stamp(life.launched_at)},
+                UpdateExpression="REMOVE " + ", ".join(f"#{name}" for name in ends),
+                ExpressionAttributeNames={f"#{name}": name for name in ends},
+                ConditionExpression=Attr("stopped_by").eq(SUPPOSED),
+            )
+        except ClientError as error:
+            if not is_condition_failed(error):
+                raise
 
     def lifetime_ended(self, life: Life, **facts: str | datetime) -> None:
         """End a lifetime; the first end that is told stays."""

@@ -69,6 +69,8 @@ class ManagementNode(Client):
             else:
                 joined = worker_of(status, configuration, shards[configuration.address], alarms)
                 workers.append(replace(joined, read_by=stack))
+        if self.clock_off is None:
+            problems.append("Pexip does not say what time it is (its answers carry no Date), so Headroom stops no node")
         names = {location.resource_uri: location.name for location in locations}
         return Reading(
             platform=platform,

@@ -129,9 +129,8 @@ class Client:
     credentials: Credentials
     reread: Callable[[], Credentials] | None = None
     calls: Counter[str] = field(default_factory=Counter)
-    _clocks: list[float | None] = field(
-        default_factory=list
-    )  # by answer since `_begin`: how far its clock is from ours
+    # By answer since `_begin`: how far its clock is from ours
+    _clocks: list[float | None] = field(default_factory=list)
 
     def _begin(self) -> None:
         """Begin a question of several requests, over which `clock_off` is taken."""

@@ -11,8 +11,10 @@ from math import ceil
 from headroom.domain.demand.forecasting import Booking, Demand, Outlook
 
 CLOCK_SKEW = timedelta(seconds=60)  # how far EC2's launch time and the node's boot_time may disagree
-OURS = "Headroom:"  # how every maintenance_mode_reason began until it named the stack
-SIGNED = re.compile(r"Headroom \(([^)]*)\): ")  # how every one begins since
+OURS = "Headroom:"  # how every maintenance_mode_reason that Headroom writes begins
+SIGNED = re.compile(
+    r"Headroom: \[([^\]]*)\] "
+)  # with its stack; after a rollback version 0.1 still takes it for its own
 
 
 class Source(StrEnum):
@@ -52,12 +54,12 @@ class Instance:
 
 def signed(reason: str, stack: str) -> str:
     """Write a maintenance_mode_reason that says which stack of Headroom closed the node."""
-    return f"Headroom ({stack}): {reason}" if stack else f"{OURS} {reason}"
+    return f"{OURS} [{stack}] {reason}" if stack else f"{OURS} {reason}"
 
 
 def is_ours(reason: str | None, stack: str) -> bool:
     """Say whether a maintenance_mode_reason is this stack's own; one without a name is, as an earlier version wrote it."""
-    return (reason or "").startswith(OURS) or signer(reason) == stack != ""
+    return (reason or "").startswith(OURS) and signer(reason) in {"", stack}
 
 
 def signer(reason: str | None) -> str:

@@ -1,6 +1,6 @@
 """Compare EC2, Pexip and the ledger: what the ledger missed, and how it is corrected."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -10,6 +10,9 @@ from headroom.domain.fleet.lifecycle import OURS_FOR, Commitments, Life, Memory,
 
 OVERDUE = timedelta(minutes=5)  # a workflow may only be slow until this long after its lease ended
 MESSAGE_TAKES = timedelta(minutes=2)  # until EC2's message about a state change has been recorded
+
+
+_OR_UNSEEN = ", or its instance is gone or has lost its pexip-cloud tag"
 
 
 class Found(StrEnum):
@@ -30,7 +33,6 @@ class Finding:
     found: Found
     node: str
     life: Life | None = None  # the lifetime that is missing, or was left open
-    launched_at: datetime | None = None
     hd: int = 0
     by_others: bool = False  # somebody else started or stopped the instance just now
     what: str = ""
@@ -48,10 +50,11 @@ def reconcile(
     """Compare the nodes, and the tagged `instances`, with what the ledger remembers; `is_read` says that EC2 could be read."""
     memories = {memory.node: memory for memory in commitments.memories}
     if is_read:
-        yield from _lives_left_open(nodes, instances, commitments, now)
+        lives = commitments.all_lives
+        yield from _lives_left_open(nodes, instances, lives, memories, now)
         for node in nodes:
             memory = memories.get(node.name) or Memory(node=node.name)
-            yield from _unseen_life(node, memory, commitments.all_lives, now)
+            yield from _unseen_life(node, memory, lives, now)
             yield from _openness(node, memory)
             if node.state is NodeState.SERVING and (memory.hd != node.hd or memory.given_up_at):
                 yield Finding(found=Found.SERVES, node=node.name, hd=node.hd)
@@ -71,24 +74,29 @@ def _is_written(memory: Memory, instance: Instance) -> bool:
 
 
 def _lives_left_open(
-    nodes: Sequence[Node], instances: Sequence[Instance], commitments: Commitments, now: datetime
+    nodes: Sequence[Node],
+    instances: Sequence[Instance],
+    lives: Sequence[Life],
+    memories: Mapping[str, Memory],
+    now: datetime,
 ) -> Iterator[Finding]:
     """Yield the lifetimes whose instance is off, gone or started anew, whatever its node is called by now."""
-    named = {node.instance.id: node.name for node in nodes}
-    there = [*instances, *(node.instance for node in nodes if node.instance not in instances)]
-    for life in commitments.all_lives:
-        instance = next((each for each in there if life.is_of(each, named.get(each.id, ""))), None)
-        name = named.get(instance.id, life.node) if instance else life.node
-        memory = commitments.memory(name)
+    by_id = {each.id: each for each in (*instances, *(node.instance for node in nodes))}
+    name_of = {node.instance.id: node.name for node in nodes}
+    by_name = {node.name: node.instance for node in nodes}
+    for life in lives:
+        instance = by_id.get(life.instance) if life.instance else by_name.get(life.node)
+        name = name_of.get(instance.id, life.node) if instance else life.node
+        memory = memories.get(name) or Memory(node=name)
         if instance is None or _is_over(life, instance, memory):
-            ours = any(was_ours(commitments.memory(each).stop_asked_at, now) for each in {name, life.node})
+            asked = (each.stop_asked_at for each in (memory, memories.get(life.node)) if each)
+            ours = any(was_ours(at, now) for at in asked)
             yield Finding(
                 found=Found.NO_INSTANCE,
                 node=name,
                 life=life,
-                launched_at=life.launched_at,
                 by_others=not ours,
-                what="" if ours else f"{name} is off, but the ledger missed its stop",
+                what="" if ours else f"{name} is off{'' if instance else _OR_UNSEEN}, but the ledger missed its stop",
                 advice="Headroom ends its lifetime in the ledger now. If it carried calls, they were cut: find out who stopped "
                 "it.",
             )
@@ -111,17 +119,16 @@ def _unseen_life(node: Node, memory: Memory, lives: Sequence[Life], now: datetim
     is_on = instance.power in {Power.PENDING, Power.RUNNING}
     # What goes down can be seen for a minute
     is_seen = is_on or (node.state is NodeState.STOPPING and not _is_written(memory, instance))
-    known = any(life.is_of(instance, node.name) and life.launched_at == instance.launched_at for life in lives)
-    is_kept = any(life.instance for life in lives if life.is_of(instance, node.name)) if known else False
-    if not is_seen or is_kept:
+    its = [life for life in lives if life.is_of(instance, node.name) and life.launched_at == instance.launched_at]
+    if not is_seen or any(life.instance for life in its):
         return
+    known = bool(its)  # as version 0.1 kept it
     unseen = now - instance.launched_at > MESSAGE_TAKES and not known
     by_others = now - instance.launched_at < OURS_FOR and not was_ours(memory.start_asked_at, instance.launched_at)
     yield Finding(
         found=Found.NO_LIFETIME,
         node=node.name,
         life=Life(instance=instance.id, node=node.name, launched_at=instance.launched_at),
-        launched_at=instance.launched_at,
         by_others=by_others and not known,
         what=f"{node.name} has run since {instance.launched_at:%H:%M} UTC, but the ledger missed it" if unseen else "",
         advice="Headroom records its lifetime now. It is not known who started it.",

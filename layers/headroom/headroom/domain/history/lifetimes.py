@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 HOUR = timedelta(hours=1)
+SUPPOSED = "unknown (found by a plan)"  # `stopped_by` of an end that nobody told
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
