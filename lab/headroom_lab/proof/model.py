@@ -9,7 +9,7 @@ from datetime import timedelta
 from typing import Any
 
 from headroom.domain.fleet import reconciling
-from headroom.domain.fleet.lifecycle import Action, Memory, Progress, Wanted
+from headroom.domain.fleet.lifecycle import Action, Progress, Wanted
 from headroom.domain.fleet.reconciling import Found
 from headroom.domain.policy import Policy
 from headroom.domain.safety import claims, safety
@@ -248,14 +248,10 @@ class Model:
         """Free the claims of workflows that are silent and have ended; one that may not is asked nothing."""
         running = {flow.token for flow in s.flows}
         for n, node in enumerate(s.nodes):
-            memory = self.shipped.memory(node)
-            if node.lease > 0 and node.holder not in running and self._frees(memory, is_off=not node.on):
+            has_ended = node.lease > 0 and node.holder not in running
+            if has_ended and claims.frees_when_ended(self.shipped.memory(node), NOW, is_off=not node.on):
                 s = self._node(s, n, holder=0, lease=0, action=None, rests=0)
         return s
-
-    @staticmethod
-    def _frees(memory: Memory, *, is_off: bool) -> bool:
-        return claims.frees_when_ended(memory, NOW, is_off=is_off)
 
     def _read(self, s: State, *, shown: bool) -> State:
         nodes = tuple(
