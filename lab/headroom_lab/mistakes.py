@@ -49,6 +49,8 @@ FETCHING = f"{PACKAGE}/adapters/pexip/fetching.py"
 LEDGER = f"{PACKAGE}/adapters/ledger"
 STOP = f"{PACKAGE}/usecases/stop_instance.py"
 SET = f"{PACKAGE}/usecases/set_open.py"
+START = "statemachines/start_node.asl.yaml"
+OPEN = "statemachines/set_open.asl.yaml"
 RETIRE = "statemachines/retire_node.asl.yaml"
 BARRIERS = "tests/simulation/test_barriers.py"
 
@@ -335,6 +337,54 @@ MISTAKES: tuple[Mistake, ...] = (
             "the workflow stops what is wanted again",
             '        Next: Turn round\n      - Condition: "{% $not($look.empty) %}"\n        Next: Keep it on for its calls\n    Default: Ask last',
             '        Next: Stop it\n      - Condition: "{% $not($look.empty) %}"\n        Next: Keep it on for its calls\n    Default: Ask last',
+        ),
+    ),
+    *_in(
+        START,
+        f"{BARRIERS}::test_a_start_lets_the_node_boot_and_ends_when_it_serves",
+        ("the workflow does not let a node boot", "    Default: Let it boot\n", "    Default: Check it\n"),
+        (
+            "the workflow waits on although the node serves",
+            "{% $progress in ['serving', 'in reserve'] %}",
+            "{% $progress in ['in reserve'] %}",
+        ),
+    ),
+    *_in(
+        START,
+        f"{BARRIERS}::test_a_reserve_that_is_needed_when_it_comes_up_is_opened_before_its_start_ends",
+        ("the workflow leaves a node closed that is to serve", "{% $progress = 'closed' %}", "{% false %}"),
+    ),
+    *_in(
+        OPEN,
+        f"{BARRIERS}::test_a_change_is_looked_after_until_every_node_knows_of_it",
+        (
+            "the workflow ends before every node knows of a change",
+            "        Next: Let it reach every node",
+            "        Next: Record it",
+        ),
+    ),
+    *_in(
+        f"{PACKAGE}/usecases/claim.py",
+        "tests/integration/test_modes.py::test_an_execution_by_hand_is_refused_where_the_mode_forbids_it",
+        ("a workflow begins whatever the mode says", "        permission.check(", "        bool("),
+    ),
+    *_in(
+        f"{LEDGER}/nodes.py",
+        "tests/integration/test_ledger.py::test_a_claim_belongs_to_one_workflow_until_its_lease_ends",
+        ("a claim is taken although its lease runs", "if held and held.runs(now):", "if False:"),
+        (
+            "a workflow that has lost its claim releases another's",
+            "NO_CLAIM, is_claimed_by(token))\n\n    def last_word",
+            "NO_CLAIM, None)\n\n    def last_word",
+        ),
+    ),
+    *_in(
+        f"{PACKAGE}/usecases/finish.py",
+        "tests/integration/test_modes.py::test_a_refused_stop_is_remembered_with_its_reason_until_the_node_goes_another_way",
+        (
+            "a refused stop is forgotten",
+            "memory = self.ledger.remember(node, token, refused_why=reason)",
+            "memory = self.ledger.remember(node, token, refused_since=None)",
         ),
     ),
 )

@@ -8,18 +8,24 @@ import shutil
 import subprocess
 import tomllib
 from collections import Counter
+from collections.abc import Mapping
 from pathlib import Path
 
 from headroom import clock
 from headroom_lab import mistakes
 
 ROOT = Path(__file__).parents[2]
-MODULES = ("safety/safety", "planning/planning", "planning/more", "planning/less")
+SAFETY = ("safety/safety", "safety/claims", "safety/permission", "safety/pace")
+MODULES = (*SAFETY, "planning/planning", "planning/more", "planning/less")
 TESTS = (
-    *("safety/test_safety", "planning/test_planning", "planning/test_decisions", "planning/test_left"),
+    *("safety/test_safety", "safety/test_claims", "safety/test_permission", "safety/test_pace"),
+    *("planning/test_planning", "planning/test_decisions", "planning/test_left", "planning/test_edges"),
     "fleet/test_reconciling",
 )
-LEAST = 90  # percent
+WHY_UNNOTICED = {  # a line with its mistake, and why no test can notice it; none in what keeps a call from being cut
+    "spare = max(0, node.room - hd) if hd > 0 else 1": "where no HD connection is short, all nodes are given the same "
+    "figure, whatever it is",
+}
 CONFIGURATION = """
 [tool.pytest.ini_options]
 addopts = ["--import-mode=importlib"]
@@ -55,21 +61,39 @@ def count(results: str) -> dict[str, Counter[str]]:
     return counted
 
 
-def page(counted: dict[str, Counter[str]], survivors: list[str]) -> str:
-    """Write the page."""
-    rows = [
-        f"| domain/{module}.py | {fates.total()} | {fates['killed']} | {100 * fates['killed'] / fates.total():.1f} % |"
-        for module, fates in counted.items()
+def unnoticed(mutmut: Path, folder: Path, results: str) -> dict[str, str]:
+    """Return the lines with a mistake that no test noticed, by mutant."""
+    lines = {}
+    for name in [line.split(":")[0].strip() for line in results.splitlines() if line and not line.endswith(": killed")]:
+        shown = subprocess.run([mutmut, "show", name], cwd=folder, check=True, capture_output=True, text=True)
+        added = [line[1:].strip() for line in shown.stdout.splitlines() if re.match(r"\+(?!\+\+ )", line)]
+        lines[name] = " ".join(added)
+    return lines
+
+
+def unexplained(survivors: Mapping[str, str]) -> list[str]:
+    """Return the survivors that have no reason, or for which none is accepted."""
+    return [
+        f"{name}: {line}"
+        for name, line in survivors.items()
+        if line not in WHY_UNNOTICED or name.startswith("headroom.domain.safety.")
     ]
+
+
+def page(counted: dict[str, Counter[str]], survivors: Mapping[str, str]) -> str:
+    """Write the page."""
+    rows = [f"| domain/{module}.py | {fates.total()} | {fates['killed']} |" for module, fates in counted.items()]
+    reasons = {line: WHY_UNNOTICED[line] for line in survivors.values()}
     return "\n".join(
         [
             "# What the tests notice",
             "",
-            "`make mutants` makes one small mistake after the other in the safety rules and the planner (mutmut), and runs their "
-            f"tests. Measured {clock.now():%Y-%m-%d}; the goal is {LEAST} %.",
+            "`make mutants` makes one small mistake after the other in safety rules, claims and planner (mutmut), and runs their "
+            f"tests. Measured {clock.now():%Y-%m-%d}. It fails if one of them in domain/safety is not noticed, or one elsewhere "
+            "for which no reason stands below.",
             "",
-            "| file | mistakes | noticed | |",
-            "|---|---|---|---|",
+            "| file | mistakes | noticed |",
+            "|---|---|---|",
             *rows,
             "",
             "# Mistakes in what keeps a call from being cut",
@@ -82,18 +106,18 @@ def page(counted: dict[str, Counter[str]], survivors: list[str]) -> str:
             "",
             "# What the tests do not notice",
             "",
-            "Small mistakes in rules and planner that none of their tests notices (most change nothing that can be seen):",
-            "",
-            *(f"- `{survivor}`" for survivor in survivors),
+            "| mistake | why no test can notice it |",
+            "|---|---|",
+            *(f"| `{line}` | {reason} |" for line, reason in reasons.items()),
             "",
         ]
     )
 
 
 def run(mutmut: Path, folder: Path) -> int:
-    """Run it, write docs/mutants.md, and fail below the goal, or where a mistake of `mistakes` is not noticed."""
-    if unnoticed := mistakes.survivors():
-        print("Not noticed:", *(f"- {each.what} ({each.file})" for each in unnoticed), sep="\n")
+    """Run it and write docs/mutants.md; fail where a mistake is not noticed, and no reason says why."""
+    if survived := mistakes.survivors():
+        print("Not noticed:", *(f"- {each.what} ({each.file})" for each in survived), sep="\n")
         return 1
     prepare(folder)
     subprocess.run([mutmut, "run"], cwd=folder, check=True, stdout=subprocess.DEVNULL)
@@ -104,10 +128,10 @@ def run(mutmut: Path, folder: Path) -> int:
     if not all(fates.total() for fates in counted.values()):
         print("mutmut made no mutants: look at its output in", folder)
         return 1
-    survivors = [
-        line.split(":")[0].strip() for line in results.stdout.splitlines() if line.endswith(("survived", "no tests"))
-    ]
+    survivors = unnoticed(mutmut, folder, results.stdout)
+    if left := unexplained(survivors):
+        print("Not noticed, and no reason why:", *(f"- {each}" for each in left), sep="\n")
+        return 1
     (ROOT / "docs/mutants.md").write_text(page(counted, survivors))
-    scores = {module: 100 * fates["killed"] / fates.total() for module, fates in counted.items()}
-    print(", ".join(f"domain/{module}.py {score:.1f} %" for module, score in scores.items()))
-    return 0 if min(scores.values()) >= LEAST else 1
+    print(", ".join(f"domain/{module}.py {fates['killed']}/{fates.total()}" for module, fates in counted.items()))
+    return 0

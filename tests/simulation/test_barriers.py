@@ -385,6 +385,44 @@ def test_a_look_at_a_node_that_is_wanted_again_turns_the_retirement_round(
     assert stage.overflow[0].on
 
 
+def first_of(stage: Stage, kind: str) -> list[tuple[str, float]]:
+    """The steps of the first workflow whose name begins so, with their times; the last one with its outcome."""
+    token = next(name for name in stage.executions if name.startswith(kind))
+    return [
+        (f"{did}: {answer['outcome']}" if did == "finish" else did, at)
+        for at, name, did, answer in stage.journal
+        if name == token
+    ]
+
+
+def test_a_start_lets_the_node_boot_and_ends_when_it_serves(stage: Stage) -> None:
+    stage.after(0, stage.every_minute)
+    stage.minutes(0.5)
+    stage.begin("start_node", "by-hand", {"node": "burst-2"})
+    stage.minutes(8)
+    steps = first_of(stage, "by-hand")
+    assert list(dict.fromkeys(did for did, _ in steps)) == ["claim", "start_instance", "check_start", "finish: serving"]
+    asked = dict(steps)["start_instance"]
+    assert next(at for did, at in steps if did == "check_start") >= asked + 120
+
+
+def test_a_reserve_that_is_needed_when_it_comes_up_is_opened_before_its_start_ends(rush: Stage) -> None:
+    rush.minutes(15)
+    steps = [did for did, _ in first_of(rush, "reserve-")]
+    closes, opens = "set_maintenance close", "set_maintenance open"
+    once = ["claim", "start_instance", closes, "check_start", opens, "finish: serving"]
+    assert list(dict.fromkeys(steps)) == once
+
+
+@pytest.mark.parametrize("kind", ["open-", "close-"])
+def test_a_change_is_looked_after_until_every_node_knows_of_it(rush: Stage, kind: str) -> None:
+    rush.minutes(10)
+    steps = first_of(rush, kind)
+    changes = [at for did, at in steps if did == "set_maintenance as wanted"]
+    assert changes[-1] - changes[0] >= 90
+    assert steps[-1][0] == ("finish: opened" if kind == "open-" else "finish: closed")
+
+
 # The ledger
 
 

@@ -3,7 +3,7 @@
 import pytest
 
 from headroom_lab import mistakes
-from headroom_lab.mutants import count, page
+from headroom_lab.mutants import WHY_UNNOTICED, count, page, unexplained
 
 RESULTS = """
     headroom.domain.safety.safety.x_may_stop__mutmut_1: killed
@@ -19,7 +19,21 @@ def test_mutants_are_counted_by_file_and_fate_and_told() -> None:
     counted = count(RESULTS)
     assert counted["safety/safety"] == {"killed": 1, "survived": 1}
     assert counted["planning/planning"] == {"killed": 1, "no tests": 1}
-    assert "| domain/safety/safety.py | 2 | 1 | 50.0 % |" in page(counted, ["one"])
+    [explained] = list(WHY_UNNOTICED)[:1]
+    told = page(counted, {"headroom.domain.planning.more.x__preference__mutmut_1": explained})
+    assert "| domain/safety/safety.py | 2 | 1 |" in told
+    assert f"| `{explained}` | {WHY_UNNOTICED[explained]} |" in told
+
+
+def test_a_mistake_that_nobody_notices_needs_a_reason_and_in_safety_none_is_accepted() -> None:
+    [line] = list(WHY_UNNOTICED)[:1]
+    assert unexplained({"headroom.domain.planning.more.x_one": line}) == []
+    assert unexplained({"headroom.domain.planning.more.x_one": "left = None"}) == [
+        "headroom.domain.planning.more.x_one: left = None"
+    ]
+    assert unexplained({"headroom.domain.safety.safety.x_one": line}) == [
+        f"headroom.domain.safety.safety.x_one: {line}"
+    ]
 
 
 @pytest.mark.parametrize("mistake", mistakes.MISTAKES, ids=lambda mistake: mistake.what)

@@ -6,13 +6,14 @@ from typing import Any
 
 import pytest
 
+from headroom.domain.demand.forecasting import Booking
 from headroom.domain.demand.turned_away import Sample
-from headroom.domain.fleet.fleet import Instance, NodeState, Power, Worker
+from headroom.domain.fleet.fleet import Instance, Location, NodeState, Power, Worker
 from headroom.domain.fleet.lifecycle import Action, Memory, Pause, Wanted
 from headroom.domain.planning.planning import plan
 from headroom.domain.planning.plans import Change, NodeSummary, Plan
 from headroom.domain.policy import Mode
-from tests.support.builders import CONTROL, LONG_AGO, NOW, claimed, closed, hold, node, observe, promised
+from tests.support.builders import CONTROL, LONG_AGO, NOW, claimed, closed, hold, node, observe, principal, promised
 
 type Pair = tuple[Worker, Instance]
 YOUNG = NOW - timedelta(minutes=10)
@@ -92,6 +93,11 @@ def test_samples_are_of_this_plan_only() -> None:
     ]
 
 
+def test_a_node_that_is_off_uses_nothing_whatever_its_old_status_says() -> None:
+    booting = node(2, ON, used=4, launched_at=NOW - timedelta(minutes=1), boot_time=LONG_AGO)
+    assert [each.used for each in decide(node(1, used=3), booting).nodes] == [0, 0]
+
+
 # Summaries
 
 
@@ -103,6 +109,14 @@ def test_what_nothing_changes_says() -> None:
     assert decide(coming, free=5).reason == (
         "Nothing to change: Stockholm has 5 of 80 HD connections free; AWS burst has 0 of 0 HD connections free, "
         "15 coming (Stockholm has 5 HD connections free, its threshold is 5)"
+    )
+    home, other = principal(5), replace(principal(4, name="Oslo"), id=2, status_id=102, address="10.1.0.2")
+    seen = observe(node(1, ON), node(2, ON, location="B"))
+    places = (*seen.reading.locations, Location(name="Oslo", overflow_location="B"), Location(name="B"))
+    workers = (home, other, *seen.reading.workers[1:])
+    seen = replace(seen, reading=replace(seen.reading, locations=places, workers=workers))
+    assert plan(seen, promised(), CONTROL, NOW).reason.endswith(
+        " (Stockholm has 5 HD connections free, its threshold is 5; Oslo has 4 HD connections free, its threshold is 5)"
     )
     nowhere = replace(observe(), reading=replace(observe().reading, workers=()))
     assert plan(nowhere, promised(), CONTROL, NOW).reason == "Nothing to change: no location has capacity"
@@ -147,6 +161,14 @@ def test_as_many_nodes_start_as_are_short_and_what_is_coming_counts() -> None:
     assert done(decide(coming, node(2), node(3), free=0, policy=strict)) == [("start", "burst-2")]
     assert told(decide(node(1, ON, used=12), node(2), free=0)) == [
         ("start", "burst-2", f"{FULL}; 3 of 15 HD connections free in AWS burst")
+    ]
+
+
+def test_what_an_overflow_location_has_free_needs_no_start() -> None:
+    assert done(decide(node(1, ON), node(2), node(3), free=0)) == []
+    one_short = replace(CONTROL, threshold=14)
+    assert done(decide(node(1, ON, used=1), sized(node(2), 30), node(3), free=0, policy=one_short)) == [
+        ("start", "burst-3")
     ]
 
 
@@ -223,6 +245,18 @@ def test_closed_nodes_open_before_others_start_the_fullest_that_suffices_first()
     ]
     exactly = replace(CONTROL, threshold=10)
     assert done(decide(closed(1), closed(2, used=4), free=0, policy=exactly)) == [("open", "burst-2")]
+
+
+def test_one_that_is_not_needed_open_stays_as_a_reserve_for_the_last_connection() -> None:
+    needed = set()
+    for free in range(10, 41):
+        soon = Booking(location="Stockholm", begins=NOW + timedelta(minutes=5), ends=NOW + timedelta(hours=1), hd=20)
+        decided = decide(closed(1), memories=(claimed(1, Action.STOP),), free=free, bookings=(soon,))
+        [need] = decided.needs
+        if need.open_hd == 0:
+            needed.add(need.hd)
+            assert done(decided) == ([("close", "burst-1")] if need.hd else [])
+    assert {0, 1, 2} <= needed
 
 
 def test_one_that_is_opening_already_counts() -> None:
@@ -374,6 +408,14 @@ def test_beside_another_controller_opening_and_starting_go_on_and_taking_away_do
     decided = decide(closed(1), node(2), free=0, memories=by_others, policy=replace(CONTROL, threshold=16))
     assert done(decided) == [("open", "burst-1"), ("start", "burst-2")]
     assert done(decide(closed(1), node(2, ON), memories=by_others)) == []
+
+
+def test_what_may_not_be_taken_away_keeps_nothing_else_from_opening() -> None:
+    """The start of burst-1 was given up; it would be closed, if nobody else switched nodes."""
+    late = node(1, ON, launched_at=NOW - timedelta(minutes=20), boot_time=LONG_AGO)
+    given_up = Memory(node="burst-1", given_up_at=NOW, switched_by_others_at=NOW)
+    others = (given_up, Memory(node="burst-2", switched_by_others_at=NOW))
+    assert done(decide(late, closed(2), memories=others, free=0)) == [("open", "burst-2")]
 
 
 def test_a_change_is_what_it_says() -> None:

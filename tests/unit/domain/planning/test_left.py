@@ -86,6 +86,12 @@ CASES: list[Any] = [
     ),
     pytest.param([node(1, ON, launched_at=YOUNG)], {}, "Its minimum lifetime lasts until 08:30 UTC", id="young"),
     pytest.param(
+        [node(1, ON, launched_at=YOUNG)],
+        {"policy": {"minimum_lifetime": None}, "settings": PexipSettings(bursting_min_lifetime=30)},
+        "Its minimum lifetime lasts until 08:10 UTC",
+        id="young by Pexip's own setting",
+    ),
+    pytest.param(
         [node(1, ON)],
         {"memories": (claimed(1, Action.OPEN, wanted=None),)},
         "The workflow open-1 is at work on it",
@@ -166,6 +172,12 @@ CASES: list[Any] = [
         id="closed by others",
     ),
     pytest.param(
+        [node(1, ON, maintenance_mode_configured=True)],
+        {},
+        "It is in maintenance mode, but not by Headroom (no reason)",
+        id="closed by others for no reason",
+    ),
+    pytest.param(
         [node(1, ON, upgrade_status="INSTALLING")], {}, "Pexip is upgrading it (INSTALLING)", id="being upgraded"
     ),
     pytest.param(
@@ -194,6 +206,13 @@ def test_a_node_that_stays_on_says_which_rule_keeps_it(
 def test_a_fuller_node_names_the_one_that_would_be_closed_first() -> None:
     found = left(node(1, ON, used=2), node(2, ON, used=9), free=6)
     assert found["burst-2"].startswith("burst-1 is no fuller and would be closed first, but stays open: Without it")
+
+
+def test_a_node_that_calls_are_about_to_leave_stays_longer_than_an_empty_one() -> None:
+    """Until a closed node is open again, some of its calls end, and what they leave free is lost with it."""
+    policy = {"policy": {"hysteresis": 0}}
+    assert left(node(1, ON, used=5), node(2, ON, used=9), free=5, **policy)["burst-1"].startswith("Without it 6 HD")
+    assert "burst-1" not in left(node(1, ON), node(2, ON, used=9), free=5, **policy)
 
 
 def test_a_node_that_is_off_or_changed_has_no_such_reason() -> None:

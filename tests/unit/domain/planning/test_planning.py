@@ -303,8 +303,57 @@ def test_more_need_than_the_nodes_can_give_is_an_issue() -> None:
         "AWS burst",
         "MaxNodes is 1: raise it.",
     )
+    two_needed = plan(observe(node(1), node(2), free=0), promised(), replace(one, threshold=29), NOW)
+    assert short(two_needed) == [lacks(15)]
     [issue] = plan(observe(node(1), free=0, bookings=(RUSH,)), promised(), CONTROL, NOW).issues
     assert issue.advice.startswith("All of its nodes are on, failed lately or may not be started")
+
+
+def short(decided: Plan) -> list[str]:
+    return [issue.what.partition(" (")[0] for issue in decided.issues if issue.kind is Trouble.NOT_ENOUGH]
+
+
+def lacks(count: int, location: str = "AWS burst") -> str:
+    return f"{location} needs {count} HD connections more than its nodes can give"
+
+
+BOOTING = node(2, Power.PENDING, launched_at=NOW - MINUTE)
+
+
+@pytest.mark.parametrize(
+    ("threshold", "missing"), [pytest.param(28, [], id="exactly enough"), pytest.param(29, [lacks(1)], id="one short")]
+)
+def test_what_the_nodes_can_give_counts_what_is_free_what_is_coming_and_what_starts_now(
+    threshold: int, missing: list[str]
+) -> None:
+    decide = replace(CONTROL, threshold=threshold)
+    assert short(plan(observe(node(1, Power.RUNNING, used=1), BOOTING, free=0), promised(), decide, NOW)) == missing
+    assert short(plan(observe(node(1, Power.RUNNING, used=1), node(2), free=0), promised(), decide, NOW)) == missing
+
+
+def test_a_start_that_was_given_up_gives_nothing() -> None:
+    late = node(1, Power.RUNNING, launched_at=NOW - timedelta(minutes=20), boot_time=LONG_AGO)
+    given_up = Memory(node="burst-1", given_up_at=NOW)
+    decided = plan(observe(late, free=0), promised(memories=(given_up,)), CONTROL, NOW)
+    assert actions(decided) == {"burst-1": Action.CLOSE}
+    assert short(decided) == [lacks(6)]
+
+
+def test_each_location_that_is_short_says_so() -> None:
+    seen = observe(node(1, Power.RUNNING), node(2, Power.RUNNING, used=15, location="B"), free=5)
+    home, other = principal(5), replace(principal(4, name="Oslo"), id=2, status_id=102, address="10.1.0.2")
+    places = (*seen.reading.locations, Location(name="Oslo", overflow_location="B"), Location(name="B"))
+    reading = replace(seen.reading, locations=places, workers=(home, other, *seen.reading.workers[1:]))
+    assert short(plan(replace(seen, reading=reading), promised(), CONTROL, NOW)) == [lacks(6, "B")]
+
+
+def test_what_is_paused_or_not_known_is_not_called_short() -> None:
+    assert short(plan(observe(free=0), promised(), CONTROL, NOW)) == []
+    serving = node(1, Power.RUNNING, used=15)
+    assert short(plan(observe(serving, free=0), promised(), CONTROL, NOW)) == [lacks(6)]
+    assert short(plan(observe(serving, free=0), promised(pause=Pause(reason="a drill")), CONTROL, NOW)) == []
+    rush = observe(serving, free=0, unreachable="no answer", bookings=(RUSH,))
+    assert short(plan(rush, promised(hold(counts={"AWS burst": 2})), CONTROL, NOW)) == []
 
 
 def test_what_the_next_plan_goes_on_to_start_is_no_issue() -> None:
@@ -456,8 +505,15 @@ def test_what_is_closed_in_headrooms_name_and_is_no_overflow_node_is_opened_and_
     decided = plan(seen, promised(memories=known), CONTROL, NOW)
     assert actions(decided)[lost] is Action.OPEN
     assert Trouble.LEFT_CLOSED in {issue.kind for issue in decided.issues if issue.about == lost}
+    assert [change.reason for change in decided.changes if change.node == lost] == [
+        "It is in maintenance mode in Headroom's name, but it is not one of the overflow nodes"
+    ]
     paused = plan(seen, promised(memories=known, pause=Pause(reason="fire drill")), CONTROL, NOW)
-    assert actions(paused) == {lost: Action.OPEN}
+    assert [(change.node, change.action, change.reason) for change in paused.changes] == [
+        (lost, Action.OPEN, "Headroom is paused (fire drill), so it opens the nodes that it has closed")
+    ]
+    meant = (Memory(node=lost, version=1, wanted=Wanted.OPEN),)  # whose workflow has ended
+    assert actions(plan(seen, promised(memories=meant), CONTROL, NOW))[lost] is Action.OPEN
     opening = Memory(
         node=lost, wanted=Wanted.OPEN, version=1, claim=Claim(token="open-1", action=Action.OPEN, until=NOW + MINUTE)
     )
@@ -472,6 +528,9 @@ def test_what_another_stack_has_closed_on_the_same_platform_is_an_issue_and_left
     seen = replace(seen, instances=(node(2)[1],))
     decided = plan(seen, promised(), CONTROL, NOW)
     assert "burst-1" not in actions(decided)
+    away = replace(closed(3, location="Elsewhere")[0], name="burst-9")
+    both = replace(seen, reading=replace(seen.reading, workers=(*seen.reading.workers, away)))
+    assert actions(plan(both, promised(), CONTROL, NOW)) == {"burst-9": Action.OPEN}
     assert Trouble.LEFT_CLOSED in {issue.kind for issue in decided.issues if issue.about == "burst-1"}
     assert plan(seen, promised(pause=Pause(reason="fire drill")), CONTROL, NOW).changes == ()
 

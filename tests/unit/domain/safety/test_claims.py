@@ -80,6 +80,9 @@ def test_a_plan_takes_a_free_node_relieves_a_workflow_that_rests_and_leaves_one_
     free = taking(Memory(node="burst-1", version=3), Action.OPEN, NOW)
     assert (free.claims, is_met(free.condition, {"version": 3})) == (True, True)
     assert not is_met(free.condition, {"version": 4})
+    ended = Memory(node="burst-1", version=3, claim=Claim(token="stop-1", action=Action.STOP, until=NOW))
+    assert is_met(taking(ended, Action.OPEN, NOW).condition, OURS | {"claim_until": NOW})
+    assert not is_met(taking(ended, Action.OPEN, NOW).condition, OURS | {"claim_until": NOW + SECOND})
     works = Memory(node="burst-1", version=3, claim=Claim(token="stop-1", action=Action.STOP, until=NOW + SECOND))
     at_work = taking(works, Action.OPEN, NOW)
     assert (at_work.claims, is_met(at_work.condition, OURS)) == (False, True)
@@ -93,6 +96,9 @@ def test_a_plan_takes_a_free_node_relieves_a_workflow_that_rests_and_leaves_one_
 def test_a_token_names_action_and_node_within_the_rules_for_names() -> None:
     tokens = {token_for(f"Überlauf.knoten-mit-langem-namen-{n}", Action.STOP, 4, NOW) for n in (1, 2)}
     assert len(tokens) == 2
+    assert token_for("Überlauf.knoten-mit-langem-namen-1", Action.STOP, 4, NOW) == (
+        "stop--berlauf-knoten-mit-lang-c147fb4e-20260302T080000-4"
+    )
     assert all(len(token) <= 80 and token.isascii() and token.startswith("stop--berlauf-knoten") for token in tokens)
 
 

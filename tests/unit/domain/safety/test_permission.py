@@ -5,7 +5,7 @@ import pytest
 from headroom.domain.fleet.fleet import PexipSettings
 from headroom.domain.fleet.lifecycle import Action, Pause, Pausing
 from headroom.domain.policy import Mode
-from headroom.domain.safety.permission import NotNowError, check
+from headroom.domain.safety.permission import NotNowError, check, conflict, others_close, others_switch
 
 ON, OFF = PexipSettings(bursting_enabled=True), PexipSettings()
 DRILL, STOPS_ONLY = Pause(reason="a drill"), Pause(reason="a drill", holding=Pausing.STOPS_ONLY)
@@ -33,7 +33,14 @@ def test_what_may_be_done(action: Action, mode: Mode, settings: PexipSettings, p
 @pytest.mark.parametrize(
     ("action", "mode", "settings", "pause", "words"),
     [
-        pytest.param(Action.START, Mode.OBSERVE, OFF, None, "observe mode and touches nothing", id="observe"),
+        pytest.param(
+            Action.START,
+            Mode.OBSERVE,
+            OFF,
+            None,
+            "^Headroom is in observe mode and touches nothing: deploy with Mode=assist or Mode=control.$",
+            id="observe",
+        ),
         pytest.param(Action.STOP, Mode.ASSIST, ON, None, "only starts nodes. To stop a node, use Pexip", id="assist"),
         pytest.param(Action.START, Mode.CONTROL, ON, None, "two controllers would fight", id="two controllers"),
         pytest.param(Action.START, Mode.CONTROL, OFF, DRILL, "Headroom is paused: a drill", id="paused"),
@@ -46,3 +53,25 @@ def test_what_may_not_be_done_says_why(
 ) -> None:
     with pytest.raises(NotNowError, match=words):
         check(action, mode, settings, pause)
+
+
+def test_a_mode_that_contradicts_pexips_settings_says_where_to_change_them() -> None:
+    assert conflict(Mode.CONTROL, ON) == (
+        "Control mode is refused while Pexip's own bursting is enabled: two controllers would fight. "
+        "Disable it under Platform > Global settings > Cloud bursting, or use assist mode."
+    )
+    assert conflict(Mode.ASSIST, OFF) == (
+        "Assist mode is refused while Pexip's own bursting is disabled: nobody would stop the nodes. "
+        "Enable it under Platform > Global settings > Cloud bursting, or use control mode."
+    )
+    assert conflict(Mode.OBSERVE, PexipSettings(bursting_enabled=True, cloud_provider="AZURE")) == (
+        "Pexip bursts into AZURE, not AWS: Headroom has nothing to do here."
+    )
+    assert [conflict(Mode.CONTROL, OFF), conflict(Mode.ASSIST, ON), conflict(Mode.OBSERVE, ON)] == ["", "", ""]
+
+
+def test_all_who_are_in_the_way_are_named() -> None:
+    assert others_close(("second", "third")) == (
+        "Another stack of Headroom closes nodes of this platform, too: second, third"
+    )
+    assert others_switch(("burst-1", "burst-2")) == "Somebody else starts and stops nodes, too: burst-1, burst-2"

@@ -31,6 +31,7 @@ LOOK = EmptyCheck(
     clock_off=0.0,
 )
 LATER = replace(LOOK, at=NOW - timedelta(seconds=2))
+SIGNED = replace(LOOK, closed_reason="Headroom: [headroom] idle", configured_reason="Headroom: [headroom] idle")
 ASKED = Asked(
     at=NOW - timedelta(seconds=1), closed=True, address="10.20.1.1", reason="Headroom: emptying", clock_off=0.0
 )
@@ -68,6 +69,7 @@ SOUND = Evidence(
 def test_a_closed_node_that_was_found_empty_twice_may_be_stopped() -> None:
     answer = may_stop(SOUND)
     assert (answer.allowed, answer.reason) == (True, "closed, found empty twice, and nothing needs it")
+    assert [rule(SOUND) for rule in safety.RULES] == [""] * len(safety.RULES)
 
 
 @pytest.mark.parametrize(
@@ -87,12 +89,18 @@ def test_a_closed_node_that_was_found_empty_twice_may_be_stopped() -> None:
         ),
         pytest.param({"asked": replace(ASKED, at=NOW - timedelta(seconds=10))}, id="a last question of ten seconds"),
         pytest.param({"asked": replace(ASKED, reason="Headroom: [headroom] idle")}, id="a reason that names the stack"),
+        pytest.param({"checks": (SIGNED, replace(SIGNED, at=LATER.at))}, id="reasons that name the stack at each look"),
         pytest.param({"asked": replace(ASKED, clock_off=-3.0)}, id="a clock just near enough"),
+        pytest.param({"asked": replace(ASKED, clock_off=3.0)}, id="a clock just near enough, ahead"),
         pytest.param({"planned_at": NOW + timedelta(seconds=3)}, id="a plan of a clock that is a little ahead"),
         pytest.param({"network_out": 300_000.0}, id="as much traffic as an idle node may have"),
         pytest.param({"claim": replace(SOUND.claim, until=NOW + timedelta(seconds=1))}, id="a lease of a second more"),  # type: ignore[type-var]
         pytest.param({"holds": (replace(hold(nodes=("burst-1",)), until=NOW),)}, id="a hold that is just over"),
         pytest.param({"checks": (replace(LOOK, at=NOW - timedelta(seconds=400)), LOOK, LATER)}, id="three looks"),
+        pytest.param(
+            {"checks": (LOOK, replace(LOOK, at=LOOK.at + timedelta(seconds=10)), LATER)},
+            id="three looks, of which the last is late enough",
+        ),
     ],
 )
 def test_what_is_just_enough_is_enough(edge: dict[str, Any]) -> None:

@@ -91,14 +91,12 @@ def _closes(situation: Situation, need: Need) -> Iterator[Change | Left]:
         )
         return
     free = sum(node.free for node in open_nodes)
-    left, closed, first, why_first = len(open_nodes), 0, "", ""
+    left, closed, why_no_fuller = len(open_nodes), 0, ""
     for node in sorted(open_nodes, key=lambda node: (node.used, node.hd, node.name)):
-        if first:  # a fuller one would take longer to become empty
-            yield Left(
-                node=node.name, reason=f"{first} is no fuller and would be closed first, but stays open: {why_first}"
-            )
+        if why_no_fuller:  # it would take longer to become empty
+            yield Left(node=node.name, reason=why_no_fuller)
         elif why := _why_enough_only_with(situation, need, node, free, left, closed):
-            first, why_first = node.name, why
+            why_no_fuller = f"{node.name} is no fuller and would be closed first, but stays open: {why}"
             yield Left(node=node.name, reason=why)
         elif why := _why_kept(situation, need, node) or _why_too_young(situation, node):
             yield Left(node=node.name, reason=why)
@@ -159,5 +157,4 @@ def _why_by_its_state(situation: Situation, node: Node) -> str:
             )
         case NodeState.UPGRADING:
             return f"Pexip is upgrading it ({node.worker.upgrade_status})"
-        case _:
-            return ""
+    return ""

@@ -168,5 +168,4 @@ def _can_open(situation: Situation, node: Node) -> bool:
             return not situation.is_coming(node)
         case NodeState.SERVING:
             return leaving and wanted is not Wanted.OPEN
-        case _:
-            return False
+    return False

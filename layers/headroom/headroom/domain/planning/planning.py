@@ -76,10 +76,9 @@ def _not_enough(
     """Yield an issue for each location whose need exceeds what its nodes can give (MaxNodes reached, or none left to start)."""
     if situation.may.frozen or situation.may.stale:
         return
-    asked = {change.node for change in wanted if not change.action.takes_away or change.action is Action.START_CLOSED}
     starts = sum(_switches_on(change, situation) for change in changes)
-    if starts < situation.policy.max_starts_per_plan:  # else a later plan makes the remaining starts
-        asked &= {change.node for change in changes}
+    counted = wanted if starts >= situation.policy.max_starts_per_plan else changes  # a later plan makes what is left
+    asked = {change.node for change in counted if not change.action.takes_away or change.action is Action.START_CLOSED}
     for need in needs:
         here, load = situation.nodes[need.location], situation.overflows[need.location]
         coming = sum(node.room for node in here if node.name in asked)

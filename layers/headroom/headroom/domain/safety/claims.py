@@ -4,12 +4,14 @@ Each condition is data, so that the ledger writes under the same conditions that
 """
 
 import hashlib
-from collections.abc import Mapping
+import operator
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
+from typing import Any
 
-from headroom.domain.fleet.lifecycle import Action, Memory, Wanted
+from headroom.domain.fleet.lifecycle import Action, Claim, Memory, Wanted
 
 LEASE = timedelta(minutes=5)  # a workflow renews its claim at every step, less than four minutes apart
 NOT_BEGUN = timedelta(seconds=30)  # less than a tick: the next plan begins anew what could not be begun
@@ -29,6 +31,13 @@ class Compare(StrEnum):
     AFTER = "after"
 
 
+_COMPARES: Mapping[Compare, Callable[[Any, Any], bool]] = {  # of a field, which has one type
+    Compare.IS: operator.eq,
+    Compare.AT_MOST: operator.le,
+    Compare.AFTER: operator.gt,
+}
+
+
 @dataclass(frozen=True, slots=True)
 class Comparison:
     """One comparison of one field of what is remembered of a node."""
@@ -41,14 +50,7 @@ class Comparison:
         """Compare with an item; on a field that it lacks only ABSENT is true."""
         if self.compare is Compare.ABSENT or self.field not in facts:
             return self.compare is Compare.ABSENT and self.field not in facts
-        there = facts[self.field]
-        match self.compare:
-            case Compare.IS:
-                return there == self.value
-            case Compare.AT_MOST:
-                return there <= self.value  # type: ignore[operator]  # a field has one type
-            case _:
-                return there > self.value  # type: ignore[operator]
+        return _COMPARES[self.compare](facts[self.field], self.value)
 
 
 type Condition = tuple[tuple[Comparison, ...], ...]  # all lines must hold; a line holds if any of its comparisons does
@@ -124,9 +126,11 @@ def is_the_same(memory: Memory) -> Condition:
 
 def last_sign(memory: Memory) -> datetime | None:
     """Return when the workflow that has the claim gave its last sign of life, or when its claim was written."""
-    if memory.claim is None:
-        return None
-    spoke = memory.claim.until - LEASE
+    return _last_sign(memory.claim, memory) if memory.claim else None
+
+
+def _last_sign(claim: Claim, memory: Memory) -> datetime:
+    spoke = claim.until - LEASE
     return max(spoke, memory.wanted_at) if memory.wanted_at else spoke
 
 
@@ -135,10 +139,11 @@ def frees_when_ended(memory: Memory, now: datetime, *, is_off: bool) -> bool:
 
     A step that it had begun may still act, until the longest step is over. On a node that is off, a start can only start it.
     """
-    sign = last_sign(memory)
-    if memory.claim is None or sign is None:
+    if memory.claim is None:
         return False
-    return now - sign > (NOT_BEGUN if memory.claim.action.starts and is_off else LONGEST_STEP)
+    return now - _last_sign(memory.claim, memory) > (
+        NOT_BEGUN if memory.claim.action.starts and is_off else LONGEST_STEP
+    )
 
 
 def is_on_its_way(memory: Memory, now: datetime) -> bool:

@@ -18,6 +18,7 @@ SHOWN = timedelta(seconds=30)  # time until Pexip's status shows a call that was
 LOOK_AGE = timedelta(seconds=60)  # highest age of the second look when the instance is stopped
 ASK_AGE = timedelta(seconds=10)  # the same of the last question: an opening takes longer to bring a call
 CLOCKS = timedelta(seconds=3)  # how far two clocks may differ
+MB = 1e6  # bytes
 PERIOD = timedelta(minutes=5)  # of EC2's metrics with basic monitoring
 PUBLISHED = timedelta(minutes=2)  # after its end a period usually has its figure by then; Headroom waits for later ones
 
@@ -216,7 +217,7 @@ def _only_by_clocks_that_agree(e: Evidence) -> str:
         if answer and (off := why_clocks_differ(answer.clock_off)):
             return off
     seen = [*(look.at for look in e.checks), e.asked and e.asked.at, e.planned_at, e.now - e.reading_age]
-    ahead = max((at - e.now for at in seen if at), default=timedelta())
+    ahead = max(at - e.now for at in seen if at)
     return f"Clocks of Headroom's functions differ by {ahead.total_seconds():.0f} s or more" if ahead > CLOCKS else ""
 
 
@@ -224,9 +225,9 @@ def why_clocks_differ(off: float | None) -> str:
     """Say how far the Management Node's clock is from ours; empty if they agree."""
     if off is None:
         return "The Management Node does not say what time it is, so the time between two looks is not certain"
-    if abs(off) <= CLOCKS.total_seconds():
-        return ""
-    return f"The Management Node's clock is {abs(off):.0f} s {'ahead of' if off > 0 else 'behind'} Headroom's"
+    if off > CLOCKS.total_seconds():
+        return f"The Management Node's clock is {off:.0f} s ahead of Headroom's"
+    return f"The Management Node's clock is {-off:.0f} s behind Headroom's" if -off > CLOCKS.total_seconds() else ""
 
 
 def _only_twice_empty(e: Evidence) -> str:
@@ -240,31 +241,31 @@ def _only_twice_empty(e: Evidence) -> str:
 
 def _only_on_good_sight(e: Evidence) -> str:
     for look in e.checks:
-        if not look.complete:
-            return f"Pexip's answer about it was incomplete: {look.trouble or 'its status does not fit'}"
-        if not look.synced:
-            return "It is not in sync with the Management Node, so what Pexip shows may be old"
-        if look.boot_time is None or look.boot_time != e.checks[0].boot_time:
-            return "It restarted between the looks, or Pexip does not say when it booted"
-    if alarm := _alarm(e):
-        return alarm
+        if unsure := _why_unsure(look, e.checks[0]):
+            return unsure
+    if e.alarm:
+        return f"Pexip cannot reach it: {e.alarm}"
     if e.reading_shows:
         return f"The newest reading of Pexip shows something on it ({e.reading_shows})"
     return "The newest reading of Pexip is too old" if e.reading_age > FRESH else ""
 
 
-def _alarm(e: Evidence) -> str:
-    if e.alarm:
-        return f"Pexip cannot reach it: {e.alarm}"
-    alarm = next((look.alarm for look in e.checks if look.alarm), "")
-    return f"Pexip raises an alarm about it: {alarm}" if alarm else ""
+def _why_unsure(look: EmptyCheck, first: EmptyCheck) -> str:
+    """Say why a look is no proof of what is on the node, whatever it found; empty if it is one."""
+    if not look.complete:
+        return f"Pexip's answer about it was incomplete: {look.trouble or 'its status does not fit'}"
+    if not look.synced:
+        return "It is not in sync with the Management Node, so what Pexip shows may be old"
+    if look.boot_time is None or look.boot_time != first.boot_time:
+        return "It restarted between the looks, or Pexip does not say when it booted"
+    return f"Pexip raises an alarm about it: {look.alarm}" if look.alarm else ""
 
 
 def _not_against_the_network(e: Evidence) -> str:
     if e.network_out is None:
         return "EC2 has no NetworkOut figure yet for the time since it was closed"
     if e.network_out > e.idle_out:
-        sent = f"It sent {e.network_out / 1e6:.1f} MB a minute lately, more than the {e.idle_out / 1e6:g} MB of an empty node"
+        sent = f"It sent {e.network_out / MB:.1f} MB a minute lately, more than the {e.idle_out / MB:g} MB of an empty node"
         return f"{sent}: a call has just ended there, or a call is on it that Pexip does not show"
     return ""
 
