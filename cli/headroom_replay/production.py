@@ -199,7 +199,8 @@ class Headroom:
         if node.closed.now and self.memories[node.name].wanted is Wanted.OPEN:
             self._open(node)
         if node.ready(self.site.now):
-            self._remember(node.name, boots=self._boots(node, self.site.now - asked), claim=None)
+            boots = self._boots(node, self.site.now - asked)
+            self._remember(node.name, boots=boots, claim=None, up_at=self.now, hung=0)
         elif self.site.now - asked > self.policy.boot_limit.total_seconds():
             boots = self._boots(node, None)
             self._remember(node.name, failed_at=self.now, given_up_at=self.now, boots=boots, claim=None)
@@ -242,6 +243,11 @@ class Headroom:
             self.site.after(GAP.total_seconds() + 1, lambda: self._look(node, looks + 1))
         elif memory.closed_at and self.now < witnessed_at(memory.closed_at, self.policy.replication):
             self._remember(node.name, claim=None)
+        elif not node.ready(self.site.now):  # it has never come up: a start that hung
+            self.site.world.power_off(node)
+            self.site.world.set_closed(node, closed=False, reason="")
+            again = {"hung": memory.hung + 1, "failed_at": self.now}
+            self._remember(node.name, closed_at=None, given_up_at=None, claim=None, **again)
         else:
             self.site.world.power_off(node)
             self.site.world.set_closed(node, closed=False, reason="")

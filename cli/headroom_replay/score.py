@@ -73,7 +73,7 @@ def result_of(site: Site, policy: str, best: Schedule) -> Result:
         node_hours=round(site.world.node_seconds() / 3600, 2),
         oracle_node_hours=best.node_hours,
         starts=tally.starts,
-        failed_starts=counted.refused_starts + counted.slow_starts,
+        failed_starts=counted.refused_starts + counted.slow_starts + counted.hung_starts,
         without_headroom=quantiles(days, n=100, method="inclusive")[-1] if len(days) > 1 else days[0],
         course=tuple(counted.course),
     )

@@ -32,6 +32,7 @@ class Tally:
 
     refused_starts: int = 0
     slow_starts: int = 0
+    hung_starts: int = 0
     without_headroom: dict[int, float] = field(default_factory=dict)  # seconds a day with no connection free
     course: list["Moment"] = field(default_factory=list)  # of the day that is watched
 
@@ -40,9 +41,16 @@ class Site:
     """One platform under one controller; a controller starts, stops, closes and opens through it."""
 
     def __init__(
-        self, work: Work, seed: int, switches: Switches | None = None, *, refused: float = REFUSED, slow: float = SLOW
+        self,
+        work: Work,
+        seed: int,
+        switches: Switches | None = None,
+        *,
+        refused: float = REFUSED,
+        slow: float = SLOW,
+        hung: float = 0.0,
     ) -> None:
-        self.refused, self.slow = refused, slow
+        self.refused, self.slow, self.hung = refused, slow, hung  # shares of all starts
         self.work = work
         self.seed = seed
         size = work.platform
@@ -94,7 +102,11 @@ class Site:
             self.tally.refused_starts += 1
             return False
         self.world.power_on(node, self.now)
-        if dice < self.refused + self.slow:
+        node.never_boots = False
+        if dice >= 1 - self.hung:  # until it is stopped
+            self.tally.hung_starts += 1
+            node.never_boots = True
+        elif dice < self.refused + self.slow:
             self.tally.slow_starts += 1
             node.ready_at = self.now + SLOW_BOOT
             node.boots_at = node.ready_at - 1

@@ -16,12 +16,14 @@ class Switches:
     api_generation: str = "new"  # "old" gives aws_* and last_reported, and no sync_status
     powered_off_sync_status: str = "SYNCED"  # UNKNOWN; a stale row that looks healthy is the harder case
     powered_off_max_hd: str = "stale"  # UNKNOWN: "stale" | "null" | "zero"
+    powered_off_row: bool = True  # INFERRED that a node that is off keeps its row; False drops it
+    last_updated: str = "configuration"  # recorded a day older than the last contact: "configuration" | "status"
     booting_sync_status: str = "SYNCING"  # UNKNOWN; only SYNCED is documented
     cloud_resources_without_bursting: bool = False  # UNKNOWN whether cloud_* answers when bursting is disabled
     start_command_without_bursting: bool = False  # UNKNOWN whether start_cloudnode works then
     refused_calls_in_history: bool = True  # UNKNOWN; a refused call may be absent altogether
     refused_reason: str = "Call failed: capacity exceeded"  # UNKNOWN text
-    connectivity_alarm: str = "connectivity_lost"  # UNKNOWN name
+    connectivity_alarm: str = "connectivity_lost"  # UNKNOWN name; empty raises none
     command_failure: str = "status"  # UNKNOWN: "status" | "error"
     command_code: int = 202  # 202 recorded, 200 in third-party clients
     missing_slash: int = 301  # INFERRED: Django redirects a GET; 404 is the other reading

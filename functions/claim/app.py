@@ -6,7 +6,6 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from headroom.adapters.ledger.codec import built
 from headroom.adapters.parts import parts
-from headroom.domain.fleet.lifecycle import Action
 from headroom.observability import logger
 from headroom.usecases.claim import Claim
 
@@ -14,6 +13,6 @@ from headroom.usecases.claim import Claim
 @logger.inject_lambda_context(correlation_id_path="token")
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     """Return what the workflow must know of the node; an execution started by hand takes a free claim."""
-    taken = Claim.of(parts()).take(event["node"], event["token"], Action(event["action"]), event.get("reason", ""))
-    logger.info("claimed", node=event["node"], action=event["action"])
+    taken = Claim.of(parts()).take(event["workflow"], event["given"], event["token"])
+    logger.info("claimed", node=taken.node, workflow=event["workflow"])
     return built(taken)

@@ -453,6 +453,7 @@ SELDOM = {  # what is granted for what does not happen here
     "ReadBookings": {"dynamodb:BatchGetItem", "dynamodb:BatchWriteItem"},  # no meeting is booked
     "Decide": {"dynamodb:DeleteItem", "sns:Publish"},  # a stop that no message told of; a day's head
     "Claim": {"ec2:DescribeInstances"},  # for a node that no plan has seen
+    "StopInstance": {"ec2:DescribeInstanceStatus", "ec2:GetConsoleOutput"},  # where a start hung
     "StartInstance": {"kms:CreateGrant"},  # by EC2 in its name, where volumes have a key of one's own
     "StartCloudnode": {  # in assist mode
         *("dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:UpdateItem", "secretsmanager:GetSecretValue")

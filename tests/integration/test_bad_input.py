@@ -13,6 +13,7 @@ from headroom.adapters.pexip import fetching as adapter
 from headroom.adapters.pexip.asking import ManagementNode as PexipNode
 from headroom.adapters.pexip.errors import PexipOtherNodeError
 from headroom.domain.fleet.fleet import Instance, NodeState, Worker
+from headroom.domain.fleet.lifecycle import Action
 from headroom_lab.pexip.resources import Platform
 from headroom_lab.pexip.server import ManagementNode, serve
 from tests.integration.conftest import Desk, make_instance
@@ -227,10 +228,19 @@ def test_one_unreadable_node_is_an_issue_and_the_others_count(
 ) -> None:
     spoil_burst_1(monkeypatch, spoil)
     decided = desk.tick()
-    assert [node.name for node in decided.nodes] == ["burst-2"]
+    assert [(node.name, node.state) for node in decided.nodes] == [("burst-1", "stopped"), ("burst-2", "stopped")]
     assert any(words in issue.what for issue in decided.issues)
     assert any(event.kind == "issue" and words in event.reason for event in desk.events())
     assert decided.principals[0].hd == 20
+
+
+def test_a_configured_node_without_a_status_is_off_can_be_started_and_serves_when_it_has_one(desk: Desk) -> None:
+    desk.world.switches.powered_off_row = False
+    decided = desk.tick()
+    assert [(node.name, node.state) for node in decided.nodes] == [("burst-1", "stopped"), ("burst-2", "stopped")]
+    assert decided.issues == ()
+    desk.world.nodes["conf-1"].unreachable = True
+    assert {change.action for change in desk.tick().changes} == {Action.START}
 
 
 def test_fields_that_a_newer_pexip_adds_do_not_matter(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:

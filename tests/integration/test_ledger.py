@@ -117,9 +117,8 @@ def test_the_second_witness_never_asks_for_more_than_cloudwatch_answers(monkeypa
 def test_what_headroom_closed_may_be_opened_by_hand_in_every_mode(desk: Desk) -> None:
     desk.tick()
     policy = Settings.from_env({**_environment(), "MODE": "observe"}).policy
-    taken = Claim(desk.ledger, Ec2("manager.example.com"), policy).take(
-        "burst-1", "by-hand", Action.OPEN, "mode change"
-    )
+    given = {"node": "burst-1", "open": True, "reason": "mode change"}
+    taken = Claim(desk.ledger, Ec2("manager.example.com"), policy).take("set_open", given, "by-hand")
     assert taken.node == "burst-1"
 
 

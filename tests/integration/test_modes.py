@@ -10,6 +10,7 @@ from headroom import clock
 from headroom.adapters.pexip.answers import Alarm, any_alarm_about
 from headroom.domain.fleet.fleet import UnknownNodeError
 from headroom.domain.fleet.lifecycle import Action, Memory, Pause
+from headroom.domain.planning.promises import BadRequestError
 from headroom.domain.policy import Mode
 from headroom.domain.safety.permission import NotNowError
 from headroom.usecases.claim import Claim
@@ -107,26 +108,65 @@ def test_a_reading_names_no_person_and_no_conference(rush: Desk) -> None:
     assert "Participant" not in repr(reading)
 
 
-def claim_as(desk: Desk, mode: Mode, node: str = "burst-1", action: Action = Action.START) -> None:
+def claim_as(desk: Desk, mode: Mode, node: str = "burst-1", workflow: str = "start_node") -> None:
     """An execution that somebody began by hand claims a node."""
-    Claim(desk.ledger, desk.parts.ec2, replace(desk.settings.policy, mode=mode)).take(
-        node, "by-hand", action, "by hand"
-    )
+    policy = replace(desk.settings.policy, mode=mode)
+    Claim(desk.ledger, desk.parts.ec2, policy).take(workflow, {"node": node, "reason": "by hand"}, "by-hand")
 
 
 @pytest.mark.parametrize(
-    ("mode", "action", "words"),
+    ("mode", "workflow", "words"),
     [
-        pytest.param(Mode.OBSERVE, Action.START, "observe mode and touches nothing", id="observe"),
-        pytest.param(Mode.ASSIST, Action.STOP, "only starts nodes", id="assist"),
+        pytest.param(Mode.OBSERVE, "start_node", "observe mode and touches nothing", id="observe"),
+        pytest.param(Mode.ASSIST, "retire_node", "only starts nodes", id="assist"),
     ],
 )
 def test_an_execution_by_hand_is_refused_where_the_mode_forbids_it(
-    desk: Desk, mode: Mode, action: Action, words: str
+    desk: Desk, mode: Mode, workflow: str, words: str
 ) -> None:
     desk.tick()
     with pytest.raises(NotNowError, match=words):
-        claim_as(desk, mode, action=action)
+        claim_as(desk, mode, workflow=workflow)
+
+
+@pytest.mark.parametrize(
+    ("workflow", "wanted"),
+    [
+        ("start_node", 'start_node takes {"node": "burst-1", "reason": "all-hands at ten"}, and "reserve": true to'),
+        (
+            "set_open",
+            'set_open takes {"node": "burst-1", "open": true, "reason": "all-hands at ten"}, or "open": false',
+        ),
+        ("retire_node", 'retire_node takes {"node": "burst-1", "reason": "not needed today"}'),
+    ],
+)
+@pytest.mark.parametrize(
+    ("given", "why"),
+    [
+        pytest.param({}, "missing required field `node`", id="nothing"),
+        pytest.param({"node": 7, "open": True}, "Expected `str`, got `int` - at `$.node`", id="a wrong type"),
+        pytest.param({"node": "burst-1", "open": True, "now": 1}, "unknown field `", id="an unknown field"),
+        pytest.param({"node": "burst-1", "open": True, "reason": None}, "Expected `str`, got `null`", id="a null"),
+        pytest.param("burst-1", "Expected `object`, got `str`", id="a string"),
+        pytest.param([], "Expected `object`, got `array`", id="a list"),
+        pytest.param(None, "Expected `object`, got `null`", id="null"),
+    ],
+)
+def test_an_execution_that_is_begun_with_something_else_says_what_it_takes(
+    desk: Desk, workflow: str, wanted: str, given: object, why: str
+) -> None:
+    with pytest.raises(BadRequestError) as refused:
+        Claim(desk.ledger, desk.parts.ec2, desk.settings.policy).take(workflow, given, "by-hand")
+    assert str(refused.value).startswith(wanted)
+    assert "The input of this execution cannot be used: " in str(refused.value)
+    if workflow == "set_open":  # to the others `open` is unknown
+        assert why in str(refused.value)
+    assert desk.ledger.memory("burst-1").version == 0
+
+
+def test_nobody_closes_a_node_by_leaving_open_out(desk: Desk) -> None:
+    with pytest.raises(BadRequestError, match="missing required field `open`"):
+        Claim(desk.ledger, desk.parts.ec2, desk.settings.policy).take("set_open", {"node": "burst-1"}, "by-hand")
 
 
 def test_two_controllers_are_refused_by_hand_too(desk: Desk) -> None:

@@ -103,7 +103,15 @@ def test_a_start_that_never_boots(rush: Stage) -> None:
     assert "burst-2 is on but does not serve" in said(rush)
     assert "given up (burst-2)" in "\n".join(rush.told)
     rush.minutes(30)
-    assert rush.overflow[1].on, "nobody can say that it is empty, so it stays on, and is shown"
+    assert "stop wanted burst-2: It was started at" in said(rush)
+    assert "and Pexip has never heard from it; it is stopped, and tried again later" in said(rush)
+    assert "stopped burst-2: It was started at" in said(rush)
+    assert not rush.overflow[1].on
+    memory = rush.ledger.memory("burst-2")
+    assert memory.hung == 1
+    assert (
+        memory.hung_why == "its system status check is ok, its instance status check impaired, its console says nothing"
+    )
     assert rush.cloud.cut == []
 
 

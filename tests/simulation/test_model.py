@@ -13,7 +13,7 @@ from headroom.domain.safety import claims, safety
 from headroom.domain.safety.claims import Comparison, Condition
 from headroom_lab.proof.explore import Explored, explore
 from headroom_lab.proof.model import Model
-from headroom_lab.proof.state import OPEN, OURS, THIS, UNSEEN, Budget, Node, State
+from headroom_lab.proof.state import MINUTE, OPEN, OURS, THIS, UNSEEN, Budget, Node, State
 
 ENOUGH = Budget(minutes=4, ticks=2, calls=1)  # a retirement takes two minutes, a stop one; one more for what comes late
 
@@ -25,8 +25,9 @@ def retiring(model: Model, left: Budget = ENOUGH, **first: Any) -> State:
         "since": model.replication,
         "closed": model.replication,
         "door": OURS,
+        "up": True,
     }
-    node = Node(name="burst-1", on=True, up=True, life=THIS, **(given | first))
+    node = Node(name="burst-1", on=True, life=THIS, **(given | first))
     return State(nodes=(node, Node(name="burst-2", since=model.replication)), left=left)
 
 
@@ -46,7 +47,13 @@ def both_on(model: Model, left: Budget) -> State:
     return begun._replace(nodes=(begun.nodes[0], open_and_idle(model, left).nodes[0]._replace(name="burst-2")))
 
 
+def hung(model: Model, left: Budget) -> State:
+    """It was started long ago, was closed since, and Pexip has never heard from it; whether it is up, nobody knows."""
+    return retiring(model, left, up=False, age=model.hung_for - MINUTE)
+
+
 FAMILIES = {
+    "a start that hangs, or is up unheard": (hung, ENOUGH._replace(minutes=5, strays=1, sights=1)),
     "a rush that comes or goes": (retiring, ENOUGH._replace(flips=1)),
     "a rush that comes or goes, and one fault": (retiring, ENOUGH._replace(minutes=3, flips=1, faults=1)),
     "one act of a person": (retiring, ENOUGH._replace(people=1)),
@@ -112,6 +119,31 @@ NEEDED: dict[str, tuple[str, Budget, str]] = {
     "_only_twice_empty": ("", STRAY._replace(minutes=5, faults=1), "a call was cut"),
     "_not_against_the_network": ("", STRAY._replace(sights=1), "a call was cut"),
 }
+
+
+HUNG = ENOUGH._replace(minutes=5)
+NEEDED_OF_STARTS: dict[str, tuple[str, Budget, str]] = {
+    "_not_before_twice_the_boot_limit": ("retires", HUNG._replace(people=1), "may still come up"),
+    "_not_against_the_network": ("", HUNG._replace(strays=1, sights=1), "a call was cut"),
+}
+
+
+@pytest.mark.parametrize("name", NEEDED_OF_STARTS)
+def test_without_a_rule_about_starts_the_model_finds_how_its_promise_is_broken(
+    name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    names = {name, "_only_silent_since_its_launch"} if name == "_not_against_the_network" else {name}
+    kept = tuple(rule for rule in safety.HUNG_RULES if rule.__name__ not in names)
+    monkeypatch.setattr(safety, "HUNG_RULES", kept)
+    only, left, words = NEEDED_OF_STARTS[name]
+    model = Model(only=only)
+    begun = hung(model, left)
+    if name == "_not_before_twice_the_boot_limit":
+        node = begun.nodes[0]._replace(age=model.lifetime)
+        begun = begun._replace(nodes=(node, begun.nodes[1]))
+    found = explore(model, [begun], settle=False)
+    assert found.broken, f"nothing in {found.states} states needs {name}"
+    assert words in found.trace[-1], found.trace
 
 
 def test_every_rule_has_a_way_in_which_it_is_needed() -> None:

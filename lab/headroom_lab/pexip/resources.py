@@ -148,6 +148,11 @@ class Platform:
     worker_extra: dict[int, Row] = field(default_factory=dict)
     location_extra: dict[int, Row] = field(default_factory=dict)
     contacted: dict[int, Row] = field(default_factory=dict)
+    made_at: float = 0.0  # when the nodes were last configured, but for their maintenance mode
+
+    def __post_init__(self) -> None:
+        """Take the nodes as configured now."""
+        self.made_at = self.world.now
 
     def rows(self, kind: str, resource: str) -> list[Row]:
         """Return every object of a resource, as it shows now."""
@@ -288,9 +293,16 @@ class Platform:
                 del counted[node.address]
         return counted
 
+    def _last_updated(self, node: Node, row: Row) -> float:
+        if self.world.switches.last_updated == "status":
+            return float(row["last_contact"])
+        return node.closed.changed_at if node.closed.changed_at > 0 else self.made_at
+
     def _status_worker_vm(self) -> list[Row]:
         rows, signals = [], self._signals()
         for node in self.world.nodes.values():
+            if not (node.on or self.world.switches.powered_off_row):
+                continue
             row = self._status_row(node, signals)
             most = row["max_hd_calls"]
             shown = {
@@ -302,9 +314,7 @@ class Platform:
                 "version": VERSION,
                 "boot_time": row["boot_time"],
                 "deploy_status": "deploy_succeeded",
-                "last_updated": when(
-                    node.closed.changed_at if node.closed.changed_at > 0 else self.world.now, fine=False
-                ),
+                "last_updated": when(self._last_updated(node, row), fine=False),
                 "maintenance_mode": self._shown_closed(node),
                 "maintenance_mode_reason": self._shown_reason(node) if self._shown_closed(node) else "",
                 "max_audio_calls": 12 * (most or 0),
@@ -491,7 +501,7 @@ class Platform:
                 "at": self.world.now,
             }
             for node in self.world.nodes.values()
-            if node.unreachable
+            if node.unreachable and self.world.switches.connectivity_alarm
         ]
         return [
             {

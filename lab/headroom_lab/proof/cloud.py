@@ -40,9 +40,19 @@ class Machine:
     launched_at: float = 0.0
     tagged: bool = True
     protected: bool = False  # against being stopped
+    has_two_networks: bool = False  # and Pexip knows the node by its address in the second
     lifetimes: list[list[float]] = field(default_factory=list)  # [launched, stopped], the last without its end while on
     sent: dict[int, float] = field(default_factory=dict)  # by period
     stopped_by_us: list[float] = field(default_factory=list)
+
+
+def _addresses(machine: Machine) -> dict[str, Any]:
+    own = machine.node.address
+    if not machine.has_two_networks:
+        return {"PrivateIpAddress": own, "NetworkInterfaces": [{"PrivateIpAddresses": [{"PrivateIpAddress": own}]}]}
+    first = f"172.16.{own.split('.', 2)[2]}"
+    interfaces = [{"PrivateIpAddresses": [{"PrivateIpAddress": address}]} for address in (first, own)]
+    return {"PrivateIpAddress": first, "NetworkInterfaces": interfaces}
 
 
 @dataclass
@@ -111,6 +121,18 @@ class Cloud:
 
     # EC2's client
 
+    def describe_instance_status(self, *, InstanceIds: list[str]) -> dict[str, Any]:
+        """Return the two checks of instances that are on."""
+        self._read("DescribeInstances")
+        machine = self.machines[InstanceIds[0]]
+        checks = {"SystemStatus": "ok", "InstanceStatus": "impaired" if machine.node.never_boots else "ok"}
+        return {"InstanceStatuses": [{name: {"Status": status} for name, status in checks.items()}]}
+
+    def get_console_output(self, *, InstanceId: str) -> dict[str, Any]:
+        """Return nothing: EC2 leaves the output out while there is none."""
+        self._read("DescribeInstances")
+        return {"InstanceId": InstanceId}
+
     def get_paginator(self, _: str) -> "Cloud":
         """Describe instances, page by page."""
         return self
@@ -122,9 +144,7 @@ class Cloud:
         found = [
             self._described(machine)
             for machine in self.machines.values()
-            if machine.tagged
-            and wanted.get("private-ip-address", machine.node.address) == machine.node.address
-            and wanted.get("instance-id", machine.id) == machine.id
+            if machine.tagged and wanted.get("instance-id", machine.id) == machine.id
         ]
         yield {"Reservations": [{"Instances": found}]}
 
@@ -155,7 +175,7 @@ class Cloud:
         tags = [{"Key": "Name", "Value": machine.node.name}, {"Key": "pexip-cloud", "Value": self.tag_value}]
         return {
             "InstanceId": machine.id,
-            "PrivateIpAddress": machine.node.address,
+            **_addresses(machine),
             "State": {"Name": machine.state},
             "LaunchTime": datetime.fromtimestamp(machine.launched_at, UTC),
             "Tags": tags,

@@ -42,10 +42,11 @@ class Danger:
         """A workflow takes a step: something may happen to its node now, or soon."""
         if self.ends or name not in {"Claim", "SetMaintenance", "CheckEmpty", "StopInstance"}:
             return
-        node = next((each for each in self.stage.overflow if each.name == payload["node"]), None)
+        named = payload.get("node") or payload["given"].get("node")
+        node = next((each for each in self.stage.overflow if each.name == named), None)
         if node is None or self.dice.random() >= self.chance:
             return
-        if name == "Claim" and payload["action"] == "stop" and self.dice.random() < A_QUARTER:
+        if name == "Claim" and payload["workflow"] == "retire_node" and self.dice.random() < A_QUARTER:
             self._now("the first look", self.calls(), node)
         elif name == "SetMaintenance" and payload.get("do") != "open" and self.dice.random() < HALF:
             delay = self.stage.world.switches.configuration_delay

@@ -21,6 +21,7 @@ from headroom_lab.proof.state import (
     GOOD,
     LIES,
     MINUTE,
+    NEVER,
     NONE,
     NOW,
     OPEN,
@@ -39,6 +40,7 @@ from headroom_lab.proof.state import (
     State,
     Step,
     Wish,
+    is_heard,
 )
 
 RETIRE, START, SET = "retire", "start", "set"
@@ -96,6 +98,7 @@ class Model:
         self.step = _seconds(claims.LONGEST_STEP)
         self.oldest_look = self.gap + 2 * MINUTE
         self.oldest = max(self.lifetime, self.boot_limit + MINUTE)
+        self.hung_for = max(self.oldest, 2 * self.boot_limit)  # a node that does not come up is taken back by then
         self.fresh = _seconds(policy.freshness) + MINUTE
 
     # What may happen next
@@ -206,7 +209,7 @@ class Model:
         if node.stopping:
             node = node._replace(on=False, up=False, stopping=False, call=0, sight=GOOD)
         return node._replace(
-            age=min(node.age + by, self.oldest) if node.on else 0,
+            age=min(node.age + by, self.oldest if is_heard(node) else self.hung_for) if node.on else 0,
             since=min(node.since + by, self.replication),
             call=SEEN if node.call else 0,
             lease=max(-self.overdue, node.lease - by) if node.holder else 0,
@@ -255,7 +258,11 @@ class Model:
 
     def _read(self, s: State, *, shown: bool) -> State:
         nodes = tuple(
-            node._replace(read_alarm=node.on and node.sight == ALARM, read_call=self._shows_call(node, shown=shown))
+            node._replace(
+                read_alarm=node.on and node.sight == ALARM,
+                read_call=self._shows_call(node, shown=shown),
+                hung=node.hung and not is_heard(node),
+            )
             for node in s.nodes
         )
         return s._replace(nodes=nodes, read_age=0, read_bursting=s.bursting, read_upgrading=s.upgrading)
@@ -263,7 +270,7 @@ class Model:
     @staticmethod
     def _shows_call(node: Node, *, shown: bool) -> bool:
         visible = node.call == SEEN or (node.call == UNSEEN and shown)
-        return visible and node.sight not in {ALARM, LIES}
+        return visible and node.sight not in {ALARM, LIES, NEVER}
 
     def think(self, s: State) -> State:
         """Plan on the newest reading, and make good what does not fit; the plan is still to be written."""
@@ -292,6 +299,7 @@ class Model:
             Found.CLOSED: {"closed": 0},
             Found.OPEN: {"closed": None},
             Found.SERVES: {"given_up": False},
+            Found.UP: {},
             Found.NO_WORKFLOW: {"holder": 0, "lease": 0, "action": None, "rests": 0},
         }
         return node._replace(**good[found])
@@ -566,6 +574,7 @@ class Model:
             door=node.door,
             alarm=node.sight == ALARM,
             lied=node.sight == LIES,
+            up=is_heard(node),
         )
 
     def _ask(self, s: State, number: int) -> Iterator[Step]:
@@ -608,7 +617,8 @@ class Model:
             "stopped an instance without the tag": not node.tagged,
             "stopped while paused": s.paused,
             "stopped during an upgrade": s.read_upgrading,
-            "stopped what is promised": s.held and flow.node == 0,
+            "stopped what is promised": s.held and flow.node == 0 and is_heard(node),
+            "stopped a start that may still come up": not is_heard(node) and node.age < 2 * self.boot_limit,
             "stopped before its minimum lifetime": node.age < self.lifetime,
             "stopped on an old plan": s.plan_age > 2 * MINUTE,
             "stopped what a person had closed": flow.second is not None and flow.second.door == THEIRS,
@@ -646,7 +656,8 @@ class Model:
             raise BrokenError(flow.wrong)
         if node.call:
             raise BrokenError("a call was cut")
-        yield Did.STOPS_IT, self._at(self._node(s, flow.node, stopping=True), number, "gone", wrong="")
+        stopped = self._node(s, flow.node, stopping=True, hung=not is_heard(node))
+        yield Did.STOPS_IT, self._at(stopped, number, "gone", wrong="")
 
     def _gone(self, s: State, number: int) -> Iterator[Step]:
         flow = s.flows[number]
@@ -713,7 +724,10 @@ class Model:
         else:
             match self.shipped.progress(s, flow):
                 case Progress.SERVING | Progress.IN_RESERVE:
-                    yield Did.SERVES, self._at(self._node(renewed, flow.node, given_up=False), number, "finish")
+                    yield (
+                        Did.SERVES,
+                        self._at(self._node(renewed, flow.node, given_up=False, hung=False), number, "finish"),
+                    )
                 case Progress.CLOSED:
                     yield Did.UP_AND_CLOSED, self._at(renewed, number, "open")
                 case Progress.FAILED:
@@ -729,6 +743,9 @@ class Model:
         for n, node in enumerate(s.nodes):
             if node.on and not node.up and not node.stopping and node.age >= MINUTE:
                 yield f"{node.name} is up", self._node(s, n, up=True)
+                if s.left.sights:
+                    unheard = self._node(self._spend(s, sights=1), n, up=True, sight=NEVER)
+                    yield f"{node.name} is up, and Pexip does not hear of it", unheard
             if node.call:
                 yield f"the call on {node.name} ends", self._node(s, n, call=0)
             elif node.up and not node.stopping:

@@ -9,6 +9,7 @@ from headroom.domain.fleet import reconciling
 from headroom.domain.fleet.fleet import Instance, Location, Observation, PexipSettings, Power, Reading, Worker, match_up
 from headroom.domain.fleet.fleet import Node as FleetNode
 from headroom.domain.fleet.lifecycle import (
+    A_PERSONS,
     Action,
     Claim,
     Commitments,
@@ -32,6 +33,7 @@ from headroom_lab.proof.state import (
     LIES,
     LONG_AGO,
     MINUTE,
+    NEVER,
     NOW,
     OPEN,
     OURS,
@@ -42,6 +44,7 @@ from headroom_lab.proof.state import (
     Look,
     Node,
     State,
+    is_heard,
 )
 
 POLICY = Policy(
@@ -114,6 +117,7 @@ class Shipped:
                     n.closed is None,
                     n.opened,
                     n.given_up,
+                    n.hung,
                     n.life,
                     n.read_call,
                 )
@@ -187,7 +191,7 @@ class Shipped:
             name=node.name,
             address=address,
             location="Cloud",
-            boot_time=launched if node.up else LONG_AGO - timedelta(hours=1),
+            boot_time=launched if is_heard(node) else LONG_AGO - timedelta(hours=1),
             sync_status="UNSYNCED" if node.sight == UNSYNCED else "SYNCED",
             maintenance_mode=node.door != OPEN,
             maintenance_mode_configured=node.door != OPEN,
@@ -219,6 +223,8 @@ class Shipped:
             wanted_at=NOW if _is_fresh(node) else None,
             start_asked_at=launched,
             stop_asked_at=NOW,
+            up_at=NOW if is_heard(node) else None,
+            hung=A_PERSONS if node.hung else 0,
             hd=HD,
         )
 
@@ -257,7 +263,15 @@ class Shipped:
                 s.read_age,
                 s.plan_age,
             ),
-            *(node.tagged, node.age, node.wanted, node.holder == flow.token, node.lease > 0, node.closed),
+            *(
+                node.tagged,
+                node.age,
+                is_heard(node),
+                node.wanted,
+                node.holder == flow.token,
+                node.lease > 0,
+                node.closed,
+            ),
             *(node.read_alarm, node.read_call, heard, flow.first, flow.second, flow.answer),
         )
         if key not in self._answers:
@@ -278,7 +292,7 @@ class Shipped:
             conflict="two controllers" if s.read_bursting else "",
             switched_by_others=(),
             tagged=node.tagged,
-            address="",
+            addresses=frozenset({""}),
             launched_at=NOW - timedelta(seconds=node.age),
             minimum_lifetime=self.lifetime,
             replication=self.policy.replication,
@@ -288,7 +302,7 @@ class Shipped:
             planned_at=NOW - timedelta(seconds=s.plan_age),
             holds=self._holds(s) if flow.node == 0 else (),
             closed_at=memory.closed_at,
-            checks=tuple(self._as_check(look) for look in (flow.first, flow.second) if look),
+            checks=tuple(self._as_check(look, node.age) for look in (flow.first, flow.second) if look),
             asked=Asked(at=NOW, closed=flow.answer != OPEN, reason=REASONS[flow.answer], clock_off=0.0)
             if flow.answer
             else None,
@@ -298,21 +312,26 @@ class Shipped:
             reading_age=timedelta(seconds=s.read_age),
             network_out=self._network_out(node, flow),
             idle_out=self.policy.idle_out,
+            boot_limit=self.policy.boot_limit,
+            started_by_us=True,  # the harder case
+            heard_since=is_heard(node),
+            sent_since=(self._network_out(node, flow),) * safety.QUIET_PERIODS,
         )
 
     @staticmethod
     def _network_out(node: Node, flow: Flow) -> float:
         """Return EC2's NetworkOut figure: it shows a call that Pexip's status hides, and no other."""
-        lied = node.sight == LIES or any(look and look.lied for look in (flow.first, flow.second))
+        lied = node.sight in {LIES, NEVER} or any(look and look.lied for look in (flow.first, flow.second))
         return 2e7 if lied and node.call else 0.0
 
     @staticmethod
-    def _as_check(look: Look) -> EmptyCheck:
+    def _as_check(look: Look, age: int) -> EmptyCheck:
         return EmptyCheck(
             at=NOW - timedelta(seconds=look.age),
             complete=look.complete,
+            listed=look.complete,
             synced=look.synced,
-            boot_time=LONG_AGO if look.same_boot else NOW,
+            boot_time=NOW - timedelta(seconds=age) if look.same_boot and look.up else LONG_AGO - timedelta(days=1),
             closed=look.door != OPEN,
             closed_reason=REASONS[look.door],
             configured_closed=look.door != OPEN,

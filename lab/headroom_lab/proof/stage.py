@@ -280,7 +280,8 @@ class Stage:
         for n, node in enumerate(overflow):
             is_on = n == 0
             launched_at = self.now - 3600
-            self.cloud.add(node, launched_at=launched_at if is_on else None)
+            machine = self.cloud.add(node, launched_at=launched_at if is_on else None)
+            machine.has_two_networks = n == 1
             if is_on:
                 node.launched_at, node.boots_at, node.ready_at = launched_at, launched_at + 60, launched_at + 150
         self.manager = ManagementNode(

@@ -18,6 +18,7 @@ LONG = 10**6
 OPEN, OURS, THEIRS = "open", "ours", "theirs"  # a node's door: its maintenance mode, and who closed it
 UNSEEN, SEEN = 1, 2  # a call on a node, and whether Pexip's status shows it yet
 GOOD, ALARM, CUT_OFF, UNSYNCED, LIES = "good", "alarm", "cut off", "unsynced", "lies"  # how Pexip sees a node
+NEVER = "never heard"  # it has come up, and Pexip has not heard of that
 NONE, THIS, EARLIER = "", "this", "earlier"  # the lifetime that the ledger holds open
 
 
@@ -80,6 +81,7 @@ class Look(NamedTuple):
     alarm: bool
     lied: bool = False  # it was told that nothing is there, while EC2 sees what the node sends
     same_boot: bool = True
+    up: bool = True  # by its boot_time
     off: int = 0  # how far the clock was ahead that dated it
 
 
@@ -105,10 +107,16 @@ class Node(NamedTuple):
     closed: int | None = None  # since Headroom closed it
     opened: int | None = None
     given_up: bool = False
+    hung: bool = False  # its last start was taken back, so that it is a person's
     life: str = NONE
     # what the newest reading showed
     read_alarm: bool = False
     read_call: bool = False
+
+
+def is_heard(node: Node) -> bool:
+    """Say whether Pexip has heard that a node has come up."""
+    return node.up and node.sight != NEVER
 
 
 class Flow(NamedTuple):

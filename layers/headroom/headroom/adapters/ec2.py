@@ -4,7 +4,7 @@ Start and stop errors are told apart by the SDK's error code, and raised as clas
 """
 
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -12,8 +12,9 @@ import boto3
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
-from headroom.domain.fleet.fleet import Instance, Power, Worker, alive
+from headroom.domain.fleet.fleet import Instance, Power, Worker, alive, canonical
 from headroom.domain.safety.permission import NotNowError
+from headroom.domain.safety.safety import PUBLISHED
 
 if TYPE_CHECKING:
     from mypy_boto3_cloudwatch import CloudWatchClient
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
 
 TAG = "pexip-cloud"
 WITNESSED = timedelta(hours=1)  # older periods of what an instance sent say nothing about now
+OLDEST = timedelta(days=4)  # CloudWatch answers with 1,440 points at the most
+CONSOLE = 120  # characters of its last line
 READING = Config(retries={"mode": "standard", "total_max_attempts": 4}, connect_timeout=3, read_timeout=10)
 ACTING = Config(retries={"mode": "standard", "total_max_attempts": 1}, connect_timeout=3, read_timeout=10)
 
@@ -99,7 +102,7 @@ class Ec2:
         return boto3.client("cloudwatch", config=READING)
 
     def instances(self, **filters: str) -> tuple[Instance, ...]:
-        """Return the tagged instances, those that match `filters` if given (`private_ip_address`, `instance_id`)."""
+        """Return the tagged instances, those that match `filters` if given (`instance_id`)."""
         wanted: list[Any] = [{"Name": f"tag:{TAG}", "Values": [self.tag_value]}]
         wanted += [{"Name": name.replace("_", "-"), "Values": [value]} for name, value in filters.items()]
         try:
@@ -113,7 +116,7 @@ class Ec2:
 
     def instance_of(self, worker: Worker) -> Instance:
         """Return the one living instance of a node; raise NotNowError where there is none, or more than one."""
-        found = alive(self.instances(private_ip_address=worker.address))
+        found = [each for each in alive(self.instances()) if canonical(worker.address) in each.addresses]
         if len(found) != 1:
             raise NotNowError(
                 f"{worker.name} ({worker.address}) has {len(found)} tagged instances instead of one: see `headroom issues`."
@@ -153,6 +156,47 @@ class Ec2:
         newest = max(whole, key=lambda point: point["Timestamp"], default=None)
         return newest["Sum"] / (period.total_seconds() / 60) if newest else None
 
+    def sent_since(self, instance_id: str, since: datetime, now: datetime) -> tuple[float, ...] | None:
+        """Return the bytes a minute that an instance sent in each whole period since then; None if one is missing.
+
+        The newest period has no figure for a while: it is waited for.
+        """
+        period = timedelta(minutes=5)
+        first = max(since, now - OLDEST)
+        first += (datetime.min.replace(tzinfo=UTC) - first) % period
+        statistics = self.cloudwatch.get_metric_statistics(
+            Namespace="AWS/EC2",
+            MetricName="NetworkOut",
+            Dimensions=[{"Name": "InstanceId", "Value": instance_id}],
+            StartTime=first,
+            EndTime=now,
+            Period=int(period.total_seconds()),
+            Statistics=["Sum"],
+        )
+        whole = {
+            point["Timestamp"]: point["Sum"] for point in statistics["Datapoints"] if point["Timestamp"] <= now - period
+        }
+        due = max(0, (now - PUBLISHED - first) // period)
+        if any(first + number * period not in whole for number in range(due)):
+            return None
+        return tuple(total / (period.total_seconds() / 60) for _, total in sorted(whole.items()))
+
+    def health(self, instance_id: str) -> str:
+        """Return what EC2 says of an instance that does not come up: its status checks, and the end of its console's output."""
+        try:
+            found = self.client.describe_instance_status(InstanceIds=[instance_id])["InstanceStatuses"]
+            console = self.client.get_console_output(InstanceId=instance_id).get("Output", "")
+        except (ClientError, BotoCoreError) as error:
+            return f"EC2 does not say why ({error})"
+        checks = [
+            f"its system status check is {each['SystemStatus']['Status']}, its instance status check "
+            f"{each['InstanceStatus']['Status']}"
+            for each in found
+        ]
+        lines = console.strip().splitlines()
+        ends = f"its console ends with «{lines[-1].strip()[:CONSOLE]}»" if lines else "its console says nothing"
+        return ", ".join([*checks, ends])
+
 
 def _instance(described: Any) -> Instance:
     public = [
@@ -160,6 +204,7 @@ def _instance(described: Any) -> Instance:
         for interface in described.get("NetworkInterfaces", [])
         if (association := interface.get("Association"))
     ]
+    interfaces = described.get("NetworkInterfaces", [])
     return Instance(
         id=described["InstanceId"],
         name=next((tag["Value"] for tag in described.get("Tags", []) if tag["Key"] == "Name"), ""),
@@ -172,4 +217,8 @@ def _instance(described: Any) -> Instance:
         zone=described.get("Placement", {}).get("AvailabilityZone", ""),
         type=described.get("InstanceType", ""),
         state_reason=(described.get("StateReason") or {}).get("Message", ""),
+        more_addresses=(
+            *(one["PrivateIpAddress"] for each in interfaces for one in each.get("PrivateIpAddresses", [])),
+            *(one["Ipv6Address"] for each in interfaces for one in each.get("Ipv6Addresses", [])),
+        ),
     )

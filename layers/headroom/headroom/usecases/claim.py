@@ -4,6 +4,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Self
 
+import msgspec
+
 from headroom import clock
 from headroom.adapters.ec2 import Ec2
 from headroom.adapters.ledger import Ledger
@@ -12,6 +14,7 @@ from headroom.domain.fleet.fleet import Reading, Worker, find_worker
 from headroom.domain.fleet.lifecycle import BY_HAND, Action, Hold, Wanted
 from headroom.domain.fleet.limits import minimum_lifetime
 from headroom.domain.history.events import Event, Kind
+from headroom.domain.planning.promises import BadRequestError
 from headroom.domain.policy import Mode, Policy
 from headroom.domain.safety import permission
 
@@ -35,6 +38,65 @@ class Claimed:
     reason: str
 
 
+class Input(msgspec.Struct, forbid_unknown_fields=True):
+    """What an execution is begun with."""
+
+    node: str
+    reason: str = ""
+
+    @property
+    def action(self) -> Action:
+        """What the workflow is to do."""
+        return Action.STOP
+
+
+class StartInput(Input, forbid_unknown_fields=True):
+    """With `reserve` the node comes up closed."""
+
+    reserve: bool = False
+
+    @property
+    def action(self) -> Action:
+        """Start it, open or closed."""
+        return Action.START_CLOSED if self.reserve else Action.START
+
+
+class OpenInput(Input, forbid_unknown_fields=True, kw_only=True):
+    """`open` has no default: nobody should close a node by leaving it out."""
+
+    open: bool
+
+    @property
+    def action(self) -> Action:
+        """Open or close it."""
+        return Action.OPEN if self.open else Action.CLOSE
+
+
+INPUTS: dict[str, tuple[type[Input], str]] = {
+    "start_node": (
+        StartInput,
+        '{"node": "burst-1", "reason": "all-hands at ten"}, and "reserve": true to have it come up closed',
+    ),
+    "set_open": (
+        OpenInput,
+        '{"node": "burst-1", "open": true, "reason": "all-hands at ten"}, or "open": false to close it',
+    ),
+    "retire_node": (Input, '{"node": "burst-1", "reason": "not needed today"}'),
+}
+
+
+def read(workflow: str, given: object) -> tuple[str, Action, str]:
+    """Return the node, the action and the reason that an execution was begun with; raise BadRequestError if it cannot."""
+    kind, example = INPUTS[workflow]
+    try:
+        found = msgspec.convert(given, kind)
+    except msgspec.ValidationError as error:
+        raise BadRequestError(
+            f"{workflow} takes {example}. The input of this execution cannot be used: {error}."
+        ) from error
+    return found.node, found.action, found.reason
+
+
 @dataclass
 class Claim:
     """Takes claims on nodes for workflows."""
@@ -48,12 +110,14 @@ class Claim:
         """Build the use case from the shared parts."""
         return cls(parts.ledger, parts.ec2, parts.policy)
 
-    def take(self, node: str, token: str, action: Action, reason: str = "") -> Claimed:
+    def take(self, workflow: str, given: object, token: str) -> Claimed:
         """Take the claim that a plan wrote for this token; an execution started by hand takes a free claim.
 
-        Raise ClaimLostError where another workflow has it, NotNowError where the mode or a pause forbids the action,
-        UnknownNodeError for a name that Pexip does not know.
+        `given` is the execution's input. Raise BadRequestError for one that the workflow cannot use, ClaimLostError where
+        another workflow has the claim, NotNowError where the mode or a pause forbids the action, UnknownNodeError for a name
+        that Pexip does not know.
         """
+        node, action, reason = read(workflow, given)
         now, reading = clock.now(), self.ledger.reading()
         worker = find_worker(reading, node, to_open=action is Action.OPEN)
         permission.check(action, self.policy.mode, reading.settings, self.ledger.pause())
@@ -65,6 +129,7 @@ class Claim:
         if by_hand:
             self.ledger.write(Event(at=now, kind=Kind.wanted(action), node=node, reason=reason, by=BY_HAND))
             if action is Action.START:
+                self.ledger.remember(node, token, hung=None, hung_why=None)  # a person has looked at it
                 self.ledger.promise(self._hold(node, token, reason, reading, now))
         return Claimed(
             node=node,

@@ -16,7 +16,7 @@ from headroom.adapters.notify import Notify
 from headroom.adapters.parts import Parts
 from headroom.adapters.workflows import Workflows
 from headroom.domain.demand.forecasting import Booking, gathered, near
-from headroom.domain.fleet.fleet import Observation, Power, Source
+from headroom.domain.fleet.fleet import Observation, Power, Source, canonical
 from headroom.domain.fleet.lifecycle import Commitments, Memory
 from headroom.domain.history.events import HEADROOM, Event, Kind, news_of
 from headroom.domain.history.record import Decision, Planned
@@ -106,6 +106,7 @@ class Decider:
             unreachable=problem,
             silent=silent,
             trail=last.plan.trail if last else (),
+            homes=last.plan.homes if last else (),
             outlooks=self._foreseen("outlooks", lambda at: outlooks_around(self.ledger, at), now),
             bookings=self._foreseen("bookings", self._bookings, now),
         )
@@ -126,8 +127,8 @@ class Decider:
 
     def _without_ended(self, observation: Observation, commitments: Commitments, now: datetime) -> Commitments:
         """Free the claims of workflows that are silent and have ended, as after an abort: what they promised is not coming."""
-        off = {each.private_ip for each in observation.instances if each.power is Power.STOPPED}
-        is_off = {worker.name for worker in observation.reading.workers if worker.address in off}
+        off = {address for each in observation.instances if each.power is Power.STOPPED for address in each.addresses}
+        is_off = {worker.name for worker in observation.reading.workers if canonical(worker.address) in off}
         silent = [
             memory
             for memory in commitments.memories

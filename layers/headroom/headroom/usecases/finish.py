@@ -60,6 +60,12 @@ def _with(memory: Memory, seconds: int | None) -> list[int | None]:
     return [*known, seconds][-BOOTS_KEPT:]
 
 
+def _hung(memory: Memory) -> int:
+    """Return how many starts in a row have hung, if the last one has; 0 if the node has come up since it was started."""
+    asked, up = memory.start_asked_at, memory.up_at
+    return memory.hung + 1 if asked and (up is None or up < asked) else 0
+
+
 @dataclass
 class Finisher:
     """Records how workflows end."""
@@ -99,7 +105,9 @@ class Finisher:
     ) -> Memory:
         match outcome:
             case Outcome.SERVING | Outcome.IN_RESERVE:
-                memory = self.ledger.remember(node, token, failed_at=None, given_up_at=None, refused_since=None)
+                memory = self.ledger.remember(
+                    node, token, failed_at=None, given_up_at=None, refused_since=None, hung=None, hung_why=None
+                )
                 if life and took is not None:
                     self.ledger.remember(node, token, boots=_with(memory, took))
                     self.recorder.serves(life, memory.hd or 0, took, now)
@@ -107,14 +115,11 @@ class Finisher:
                 memory = self.ledger.remember(node, token, failed_at=now, given_up_at=now)
                 if took is not None:
                     self.ledger.remember(node, token, boots=_with(memory, None))
-            case (
-                Outcome.STOPPED
-                | Outcome.REOPENED
-                | Outcome.OPENED
-                | Outcome.UNWANTED
-                | Outcome.CLOSED
-                | Outcome.NOT_SET
-            ):
+            case Outcome.STOPPED:
+                memory = self.ledger.remember(node, token, refused_since=None)
+                if hung := _hung(memory):
+                    memory = self.ledger.remember(node, token, failed_at=now, hung=hung)
+            case Outcome.REOPENED | Outcome.OPENED | Outcome.UNWANTED | Outcome.CLOSED | Outcome.NOT_SET:
                 memory = self.ledger.remember(node, token, refused_since=None)
             case Outcome.KEPT:
                 memory = self.ledger.remember(node, token, refused_why=reason)

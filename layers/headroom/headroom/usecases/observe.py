@@ -10,7 +10,8 @@ from headroom import clock
 from headroom.adapters.ledger import Ledger
 from headroom.adapters.parts import Parts
 from headroom.adapters.pexip.errors import PexipError
-from headroom.domain.fleet.load import is_near_threshold, principal_loads
+from headroom.domain.fleet.fleet import is_in_step
+from headroom.domain.fleet.homes import Homes, is_near_threshold, with_since_when_out_of_step
 from headroom.domain.policy import Policy
 from headroom.observability import logger, metrics
 
@@ -57,7 +58,9 @@ class Observer:
             metrics.add_metric("ReadingsFailed", MetricUnit.Count, 1)
             self.ledger.keep_failure(str(error), clock.now())
             return False
-        loads = principal_loads(reading)
+        if any(not is_in_step(worker.sync_status) for worker in reading.workers):
+            reading = with_since_when_out_of_step(reading, self.ledger.last_reading())
+        loads = Homes(reading).loads
         self.ledger.keep_reading(reading)
         metrics.add_metric("Readings", MetricUnit.Count, 1)
         logger.info("observed", free={load.location: load.free for load in loads.values()}, problems=reading.problems)

@@ -7,7 +7,7 @@ from typing import Self
 from headroom.adapters.ec2 import Ec2
 from headroom.adapters.ledger import Ledger
 from headroom.adapters.parts import Parts
-from headroom.domain.fleet.fleet import Observation, Power, match_up
+from headroom.domain.fleet.fleet import Observation, Power, canonical, match_up
 from headroom.domain.fleet.lifecycle import Commitments, Life, Memory, was_ours
 from headroom.domain.fleet.reconciling import Finding, Found, reconcile
 from headroom.domain.history.events import HEADROOM, Event, Kind
@@ -36,8 +36,9 @@ class Recorder:
             return ""
         [instance] = found
         reading = self.ledger.last_reading()
-        workers = {worker.address: worker.name for worker in reading.workers} if reading else {}
-        node = workers.get(instance.private_ip or "", instance.name or instance.id)
+        workers = reading.workers if reading else ()
+        named = (worker.name for worker in workers if canonical(worker.address) in instance.addresses)
+        node = next(named, instance.name or instance.id)
         memory = self.ledger.memory(node)
         going_on = state in {Power.PENDING, Power.RUNNING}
         asked_at = memory.start_asked_at if going_on else memory.stop_asked_at
@@ -113,6 +114,8 @@ class Recorder:
                 ledger.note_if_free(node, closed_at=None)
             case Found.SERVES:
                 ledger.note(node, hd=finding.hd, given_up_at=None)
+            case Found.UP:
+                ledger.note(node, up_at=now, hung=None)
             case Found.NO_WORKFLOW if memory.claim:
                 ledger.take_back(node, memory.claim.token, now)
 

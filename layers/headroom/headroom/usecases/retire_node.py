@@ -69,10 +69,10 @@ class RetireNode:
         again_at = check.at + gap(self.settings.policy.replication) + A_LITTLE
         if rests:
             self.ledger.rest(node, token, again_at)
-        trouble = "" if check.complete else f"Pexip's answer was incomplete: {check.trouble}"
+        trouble = "" if check.listed else f"Pexip's answer was incomplete: {check.trouble}"
         return Looked(
             wanted=memory.wanted,
-            empty=check.complete and not check.carries,
+            empty=check.listed and not check.carries,
             reason=trouble or (f"It carries {check.carries}" if check.carries else "It is empty"),
             again_at=stamp(again_at),
             check=check,

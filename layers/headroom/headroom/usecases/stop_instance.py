@@ -12,14 +12,15 @@ from headroom.adapters.ec2 import Ec2, Ec2Error
 from headroom.adapters.ledger import Ledger
 from headroom.adapters.ledger.errors import PlanChangedError
 from headroom.adapters.parts import Parts
-from headroom.domain.fleet.fleet import Instance, NodeState, Power, find_worker, other_stacks
-from headroom.domain.fleet.lifecycle import Memory, Wanted
+from headroom.domain.fleet.fleet import Instance, NodeState, Power, Worker, find_worker, other_stacks
+from headroom.domain.fleet.lifecycle import Memory, Wanted, hangs_since
 from headroom.domain.fleet.limits import minimum_lifetime
 from headroom.domain.policy import Policy
 from headroom.domain.safety.pace import A_MOMENT
 from headroom.domain.safety.permission import conflict
 from headroom.domain.safety.safety import (
     ASK_AGE,
+    BOOTS_FOR,
     LOOK_AGE,
     Answer,
     Asked,
@@ -90,7 +91,7 @@ class Stopper:
             conflict=conflict(self.policy.mode, reading.settings),
             switched_by_others=commitments.switched_by_others(now),
             tagged=instance.tag == self.ec2.tag_value,
-            address=instance.private_ip or "",
+            addresses=instance.addresses,
             launched_at=instance.launched_at,
             minimum_lifetime=minimum_lifetime(self.policy, reading),
             replication=self.policy.replication,
@@ -108,8 +109,14 @@ class Stopper:
             reading_age=now - reading.read_at,
             network_out=self._network_out(instance, memory, now),
             idle_out=self.policy.idle_out,
+            boot_limit=self.policy.boot_limit,
+            started_by_us=hangs_since(worker, instance, memory) is not None,
+            heard_since=memory.up_at is not None and memory.up_at >= instance.launched_at,
+            sent_since=self._sent_since(worker, instance, memory, now),
         )
         answer = self._judged(evidence)
+        if evidence.never_came_up:
+            self.ledger.remember(node, token, hung_why=self.ec2.health(instance.id))
         turn = self.ledger.turn_within(A_MOMENT, clock.now())
         if turn is None:
             raise StopRefusedError(
@@ -165,6 +172,12 @@ class Stopper:
         if memory.closed_at is None:
             return None
         return self.ec2.network_out(instance.id, witnessed_from(memory.closed_at, self.policy.replication), now)
+
+    def _sent_since(
+        self, worker: Worker, instance: Instance, memory: Memory, now: datetime
+    ) -> tuple[float, ...] | None:
+        hangs = hangs_since(worker, instance, memory)
+        return self.ec2.sent_since(instance.id, hangs + BOOTS_FOR, now) if hangs else None
 
     @staticmethod
     def _judged(evidence: Evidence) -> Answer:

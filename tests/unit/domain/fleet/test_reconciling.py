@@ -27,7 +27,7 @@ def findings(seen: Any, memory: Memory, *lives: Life, is_read: bool = True) -> l
 
 
 def known(**more: Any) -> Memory:
-    given: dict[str, Any] = {"hd": 15}
+    given: dict[str, Any] = {"hd": 15, "up_at": NOW}
     return Memory(node="burst-1", **(given | more))
 
 
@@ -121,7 +121,7 @@ def test_a_lifetime_that_version_0_1_kept_with_its_node_is_taken_over_without_a_
 def test_what_a_person_closed_or_opened_meanwhile_is_noted_unless_a_workflow_is_at_work() -> None:
     assert [each.found for each in findings(closed(1), known(), ALIVE)] == [Found.CLOSED]
     assert [each.found for each in findings(node(1, Power.RUNNING), known(closed_at=LONG_AGO), ALIVE)] == [Found.OPEN]
-    at_work = claimed(1, Action.CLOSE, hd=15)
+    at_work = claimed(1, Action.CLOSE, hd=15, up_at=NOW)
     assert findings(closed(1), at_work, ALIVE) == []
 
 
@@ -131,9 +131,9 @@ def test_a_node_that_serves_is_no_longer_given_up_and_its_size_is_remembered() -
 
 
 def test_a_claim_whose_workflow_ended_without_a_word_is_an_issue() -> None:
-    slow = claimed(1, Action.STOP, left=-timedelta(minutes=4), hd=15)
+    slow = claimed(1, Action.STOP, left=-timedelta(minutes=4), hd=15, up_at=NOW)
     assert findings(node(1, Power.RUNNING), slow, ALIVE) == []
-    dead = claimed(1, Action.STOP, left=-timedelta(minutes=5), hd=15)
+    dead = claimed(1, Action.STOP, left=-timedelta(minutes=5), hd=15, up_at=NOW)
     [found] = findings(node(1, Power.RUNNING), dead, ALIVE, is_read=False)
     assert found.found is Found.NO_WORKFLOW
     decided = plan(observe(node(1, Power.RUNNING)), Commitments(memories=(dead,)), CONTROL, NOW)
@@ -164,3 +164,15 @@ def test_a_lifetime_of_another_launch_does_not_hide_the_one_that_version_0_1_kep
     earlier = replace(ALIVE, launched_at=LONG_AGO - timedelta(days=1))
     found = findings(node(1, Power.RUNNING), known(lifetime=LONG_AGO), earlier)
     assert [(each.found, each.life) for each in found] == [(Found.NO_INSTANCE, earlier), (Found.NO_LIFETIME, ALIVE)]
+
+
+def test_the_first_reading_that_shows_a_node_up_since_its_launch_is_remembered() -> None:
+    running = node(1, Power.RUNNING)
+    assert [each.found for each in findings(running, known(up_at=None), ALIVE)] == [Found.UP]
+    assert [each.found for each in findings(running, known(up_at=LONG_AGO - timedelta(hours=1)), ALIVE)] == [Found.UP]
+    assert findings(running, known(up_at=LONG_AGO), ALIVE) == []
+    lost = node(1, Power.RUNNING, alarm="connectivity lost", sync_status="FAILED")
+    assert [each.found for each in findings(lost, known(up_at=None), ALIVE)] == [Found.UP], "it has been up"
+    hung = node(1, Power.RUNNING, boot_time=LONG_AGO - timedelta(hours=1))
+    assert findings(hung, known(up_at=None), ALIVE) == []
+    assert findings(node(1), known(up_at=None)) == []

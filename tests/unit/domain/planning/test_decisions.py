@@ -136,11 +136,11 @@ def test_what_several_changes_say() -> None:
 
 def test_what_a_plan_without_news_says() -> None:
     still = decide(closed(1), unreachable="no answer", read_at=NOW - timedelta(minutes=5))
-    assert still.reason == "Nothing is changed while Pexip or EC2 cannot be read: no answer"
+    assert still.reason == ("Blind since 07:55 UTC. Nothing is changed while Pexip or EC2 cannot be read: no answer")
     kept = decide(
         node(1), unreachable="no answer", read_at=NOW - timedelta(minutes=5), holds=(hold(nodes=("burst-1",)),)
     )
-    assert kept.reason.startswith("start burst-1: burst-1 held: the nine o'clock rush")
+    assert kept.reason.startswith("Blind since 07:55 UTC. start burst-1: burst-1 held: the nine o'clock rush")
 
 
 def test_what_a_pause_says() -> None:

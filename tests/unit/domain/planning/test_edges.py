@@ -21,8 +21,9 @@ from headroom.domain.fleet.fleet import (
     signer,
     state_of,
 )
+from headroom.domain.fleet.homes import is_near_threshold
 from headroom.domain.fleet.lifecycle import Action, Memory, Wanted
-from headroom.domain.fleet.load import Load, is_near_threshold
+from headroom.domain.fleet.load import Load
 from headroom.domain.planning.issues import Trouble
 from headroom.domain.planning.planning import plan
 from headroom.domain.planning.promises import Request, Terms, promise

@@ -564,6 +564,24 @@ def test_two_instances_with_one_address_are_both_left_alone() -> None:
     assert sum("shares the address" in issue.what for issue in decided.issues) == 2
 
 
+def test_a_node_is_matched_by_any_private_address_of_its_instance() -> None:
+    worker, instance = node(1)
+    second = replace(instance, private_ip="172.16.0.1", more_addresses=("172.16.0.1", worker.address))
+    assert actions(plan(observe((worker, second), free=0), promised(), CONTROL, NOW)) == {"burst-1": Action.START}
+    ipv6 = (replace(worker, address="2001:DB8::0:9"), replace(instance, more_addresses=("2001:db8::9",)))
+    assert actions(plan(observe(ipv6, free=0), promised(), CONTROL, NOW)) == {"burst-1": Action.START}
+    odd = (replace(worker, address="burst:1"), replace(instance, private_ip=None, more_addresses=("burst:1",)))
+    assert actions(plan(observe(odd, free=0), promised(), CONTROL, NOW)) == {"burst-1": Action.START}
+
+
+def test_an_instance_with_the_addresses_of_two_nodes_is_left_alone_and_shown() -> None:
+    seen = observe(node(1), node(2), free=0)
+    both = replace(seen.instances[0], more_addresses=("10.20.1.2",))
+    decided = plan(replace(seen, instances=(both,)), promised(), CONTROL, NOW)
+    assert decided.changes == ()
+    assert any("has the addresses of several nodes: burst-1, burst-2" in issue.what for issue in decided.issues)
+
+
 def test_a_node_without_an_instance_and_an_instance_without_a_node_are_shown() -> None:
     seen = observe(node(1), node(2), node(3), free=0)
     lost = replace(

@@ -22,6 +22,7 @@ LOOK = EmptyCheck(
     closed_reason="Headroom: emptying",
     configured_closed=True,
     configured_reason="Headroom: emptying",
+    listed=True,
     shards=0,
     media=0,
     signalling=0,
@@ -32,6 +33,7 @@ LOOK = EmptyCheck(
 )
 LATER = replace(LOOK, at=NOW - timedelta(seconds=2))
 SIGNED = replace(LOOK, closed_reason="Headroom: [headroom] idle", configured_reason="Headroom: [headroom] idle")
+BOOTED = tuple(replace(look, boot_time=NOW - timedelta(minutes=2)) for look in (LOOK, LATER))  # since a later launch
 ASKED = Asked(
     at=NOW - timedelta(seconds=1), closed=True, address="10.20.1.1", reason="Headroom: emptying", clock_off=0.0
 )
@@ -45,7 +47,7 @@ SOUND = Evidence(
     conflict="",
     switched_by_others=(),
     tagged=True,
-    address="10.20.1.1",
+    addresses=frozenset({"10.20.1.1", "10.20.9.1"}),
     launched_at=LONG_AGO,
     minimum_lifetime=timedelta(minutes=50),
     replication=timedelta(seconds=90),
@@ -77,7 +79,7 @@ def test_a_closed_node_that_was_found_empty_twice_may_be_stopped() -> None:
     [
         pytest.param({"planned_at": NOW - timedelta(seconds=120)}, id="a plan of two minutes"),
         pytest.param({"reading_age": timedelta(seconds=120)}, id="a reading of two minutes"),
-        pytest.param({"launched_at": NOW - timedelta(minutes=50)}, id="the end of its lifetime"),
+        pytest.param({"launched_at": NOW - timedelta(minutes=50), "checks": BOOTED}, id="the end of its lifetime"),
         pytest.param({"closed_at": LOOK.at - timedelta(seconds=90)}, id="the end of the replication time"),
         pytest.param({"checks": (LOOK, replace(LATER, at=NOW - timedelta(seconds=60)))}, id="a look of a minute"),
         pytest.param(
@@ -151,7 +153,11 @@ OBJECTIONS: list[tuple[str, dict[str, Any], str]] = [
     ("no plan", {"planned_at": None}, "There is no plan newer than 120 s"),
     ("an old plan", {"planned_at": NOW - timedelta(seconds=121)}, "There is no plan newer than 120 s"),
     ("a hold", {"holds": (hold(nodes=("burst-1",)),)}, "It is held: the nine o'clock rush"),
-    ("a young node", {"launched_at": NOW - timedelta(minutes=2)}, "Its minimum lifetime lasts another 48 min"),
+    (
+        "a young node",
+        {"launched_at": NOW - timedelta(minutes=2), "checks": BOOTED},
+        "Its minimum lifetime lasts another 48 min",
+    ),
     ("a node that others closed", {"closed_at": None}, "Headroom did not close it"),
     ("a node that was opened just now", {"reading_says_open": True}, "Its configuration says that it is open"),
     ("a status that says open", {"checks": (LOOK, replace(LATER, closed=False))}, UNSEEN),
@@ -178,7 +184,7 @@ OBJECTIONS: list[tuple[str, dict[str, Any], str]] = [
     ("a first look at another node", {"checks": (replace(LOOK, address="10.20.1.2"), LATER)}, ELSEWHERE),
     ("a second look at another node", {"checks": (LOOK, replace(LATER, address=""))}, ELSEWHERE),
     ("a last question about another node", {"asked": replace(ASKED, address="10.20.1.2")}, ELSEWHERE),
-    ("another instance", {"address": "10.20.1.2"}, ELSEWHERE),
+    ("another instance", {"addresses": frozenset({"10.20.1.2"})}, ELSEWHERE),
     (
         "an incomplete look",
         {"checks": (LOOK, replace(LATER, complete=False, trouble="429"))},
@@ -201,7 +207,7 @@ OBJECTIONS: list[tuple[str, dict[str, Any], str]] = [
     ),
     (
         "an unknown boot",
-        {"checks": (replace(LOOK, boot_time=None), replace(LATER, boot_time=None))},
+        {"checks": (LOOK, replace(LATER, boot_time=None))},
         "It restarted between the looks, or Pexip does not say when it booted",
     ),
     ("an alarm", {"alarm": "unreachable"}, "Pexip cannot reach it: unreachable"),
@@ -302,3 +308,153 @@ def test_no_rule_can_be_left_out(rule: Any, monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setattr(safety, "RULES", tuple(other for other in safety.RULES if other is not rule))
     slipped = [name for name, change, _ in OBJECTIONS if may_stop(replace(SOUND, **change)).allowed]
     assert slipped, f"nothing notices that {rule.__name__} is gone"
+
+
+# A node that Headroom started and that has never come up
+
+NO_BOOT = replace(
+    LOOK,
+    complete=False,
+    synced=False,
+    boot_time=LONG_AGO - timedelta(days=1),
+    closed=False,
+    closed_reason="",
+    alarm="connectivity lost",
+)
+HUNG = replace(
+    SOUND,
+    checks=(NO_BOOT, replace(NO_BOOT, at=LATER.at)),
+    alarm="connectivity lost",
+    boot_limit=timedelta(minutes=15),
+    started_by_us=True,
+    heard_since=False,
+    sent_since=(0.0, 12_000.0, 0.0),
+)
+SECOND = HUNG.checks[1]
+
+
+@pytest.mark.parametrize(
+    "edge",
+    [
+        pytest.param({}, id="as usual"),
+        pytest.param({"checks": tuple(replace(look, boot_time=None) for look in HUNG.checks)}, id="no status at all"),
+        pytest.param({"sent_since": (300_000.0,) * 3}, id="as much as an empty node may send"),
+        pytest.param({"launched_at": NOW - timedelta(minutes=50)}, id="the end of its lifetime"),
+        pytest.param(
+            {"boot_limit": timedelta(minutes=30), "launched_at": NOW - timedelta(hours=1)}, id="twice the boot limit"
+        ),
+        pytest.param({"closed_at": LOOK.at - timedelta(seconds=90)}, id="the end of the replication time"),
+        pytest.param({"holds": (hold(nodes=("burst-1",)),)}, id="a hold: it keeps no promise as it is"),
+    ],
+)
+def test_a_start_that_hung_may_be_taken_back(edge: dict[str, Any]) -> None:
+    answer = may_stop(replace(HUNG, **edge))
+    assert (answer.allowed, answer.reason) == (
+        True,
+        "Pexip has never heard from it since Headroom started it, and it sends nothing",
+    )
+    assert [rule(HUNG) for rule in safety.HUNG_RULES] == [""] * len(safety.HUNG_RULES)
+
+
+HUNG_OBJECTIONS: list[tuple[str, dict[str, Any], str]] = [
+    *(
+        (name, change, words)
+        for name, change, words in OBJECTIONS
+        if name
+        in {
+            "observe mode",
+            "assist mode",
+            "a second controller",
+            "somebody who starts and stops nodes",
+            "no tag",
+            "a pause",
+            "another stack of Headroom",
+            "an upgrade",
+            "no claim",
+            "another's claim",
+            "an expired claim",
+            "a node wanted open",
+            "an old plan",
+            "a node that others closed",
+            "a node that was opened just now",
+            "no last question",
+            "a node that a person opened at last",
+            "an old last question",
+            "another instance",
+            "a call that a reading saw",
+            "an old reading",
+            "a clock at last",
+            "a plan of the future",
+            "a look before the fence",
+            "no figure of its traffic",
+            "traffic",
+        }
+    ),
+    ("a young node", {"minimum_lifetime": timedelta(minutes=130)}, "Its minimum lifetime lasts another 10 min"),
+    (
+        "somebody else's start",
+        {"started_by_us": False},
+        "Pexip has not heard from it since it was started, and Headroom did not start it",
+    ),
+    ("a reading that showed it up", {"heard_since": True}, "Pexip has heard from it since it was started"),
+    ("too early", {"boot_limit": timedelta(minutes=65)}, "It may still come up for another 10 min"),
+    (
+        "a configuration that says open",
+        {"checks": (NO_BOOT, replace(SECOND, configured_closed=False))},
+        NOT_CONFIGURED,
+    ),
+    (
+        "a configuration that others closed",
+        {"checks": (replace(NO_BOOT, configured_reason="repair"), SECOND)},
+        NOT_CONFIGURED,
+    ),
+    (
+        "a list that is missing",
+        {"checks": (NO_BOOT, replace(SECOND, listed=False, trouble="429"))},
+        "Pexip's answer about it was incomplete: 429",
+    ),
+    (
+        "a list that is missing for no known reason",
+        {"checks": (replace(NO_BOOT, listed=False), SECOND)},
+        "Pexip's answer about it was incomplete: a list is missing",
+    ),
+    ("a call", {"checks": (NO_BOOT, replace(SECOND, media=1))}, "It carries calls with their media here: 1"),
+    ("one look", {"checks": (SECOND,)}, NOT_TWICE),
+    (
+        "no figures",
+        {"sent_since": None},
+        "EC2 has no NetworkOut figure for every period since it was launched, 3 at least",
+    ),
+    (
+        "too few figures",
+        {"sent_since": (0.0, 0.0)},
+        "EC2 has no NetworkOut figure for every period since it was launched, 3 at least",
+    ),
+    (
+        "one call's sound in one period",
+        {"sent_since": (0.0, 640_000.0, 0.0)},
+        "It has sent 0.6 MB a minute since it was launched: calls may be on it that Pexip does not show",
+    ),
+]
+
+
+@pytest.mark.parametrize(("change", "words"), [pytest.param(c, w, id=name) for name, c, w in HUNG_OBJECTIONS])
+def test_an_objection_to_taking_a_start_back_is_enough(change: dict[str, Any], words: str) -> None:
+    answer = may_stop(replace(HUNG, **change))
+    assert (answer.allowed, answer.reason) == (False, words)
+
+
+@pytest.mark.parametrize("rule", safety.HUNG_RULES, ids=lambda rule: rule.__name__)
+def test_no_rule_about_starts_can_be_left_out(rule: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(safety, "HUNG_RULES", tuple(other for other in safety.HUNG_RULES if other is not rule))
+    slipped = [name for name, change, _ in HUNG_OBJECTIONS if may_stop(replace(HUNG, **change)).allowed]
+    assert slipped, f"nothing notices that {rule.__name__} is gone"
+
+
+def test_a_node_that_came_up_is_judged_by_all_the_rules_however_its_start_was() -> None:
+    up = replace(HUNG, checks=(NO_BOOT, replace(LATER, boot_time=LONG_AGO)))
+    assert may_stop(up).reason == "Pexip's status does not say that Headroom closed it"
+    seen_before = replace(SOUND, checks=(replace(LOOK, boot_time=None), replace(LATER, boot_time=None)))
+    assert may_stop(seen_before).reason == (
+        "Pexip has not heard from it since it was started, and Headroom did not start it"
+    )

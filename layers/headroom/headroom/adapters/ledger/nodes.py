@@ -172,6 +172,9 @@ def _memory(item: dict[str, Any]) -> Memory:
         refused_why=item.get("refused_why") or "",
         lifetime=moment(item.get("lifetime")),
         switched_by_others_at=moment(item.get("switched_by_others_at") or item.get("meddled_at")),
+        up_at=moment(item.get("up_at")),
+        hung=int(item.get("hung", 0)),
+        hung_why=item.get("hung_why") or "",
         hd=int(item["hd"]) if item.get("hd") else None,
         boots=tuple(None if boot is None else float(boot) for boot in item.get("boots", ())),
     )

@@ -31,6 +31,9 @@ class WorkerStatus(msgspec.Struct):
     max_media_tokens: int | None = None
     media_tokens_used: int | None = None
     signaling_count: int | None = 0
+    last_reported: str | None = None
+    last_attempted_contact: str | None = None
+    last_updated: str | None = None
 
 
 class WorkerConfiguration(msgspec.Struct):
@@ -39,6 +42,8 @@ class WorkerConfiguration(msgspec.Struct):
     id: int
     name: str
     address: str
+    system_location: str = ""  # its address, where the status has its name
+    node_type: str = "CONFERENCING"
     maintenance_mode: bool = False
     maintenance_mode_reason: str | None = ""
     static_nat_address: str | None = None
@@ -148,6 +153,17 @@ def series_of(uri: str | None) -> str:
     return "/".join((uri or "").strip("/").split("/")[-2:])
 
 
+def without_status(configuration: WorkerConfiguration, location: str) -> WorkerStatus:
+    """Return what stands in for the status of a node that Pexip shows none of: as if it were off, and had never been on."""
+    return WorkerStatus(
+        id=0,
+        name=configuration.name,
+        configuration_id=configuration.id,
+        system_location=location,
+        node_type=configuration.node_type,
+    )
+
+
 def worker_of(status: WorkerStatus, configuration: WorkerConfiguration, shards: int, alarms: list[Alarm]) -> Worker:
     """Join the two rows of a node; `shards` are the conferences on it."""
     return Worker(
@@ -172,6 +188,8 @@ def worker_of(status: WorkerStatus, configuration: WorkerConfiguration, shards: 
         signaling_count=status.signaling_count or 0,
         shards=shards,
         alarm=_alarm_for({configuration.address, configuration.name}, alarms),
+        contacted_at=utc(status.last_reported or status.last_attempted_contact),
+        updated_at=utc(status.last_updated),
     )
 
 

@@ -24,6 +24,7 @@ from headroom.adapters.pexip.answers import (
     naive,
     series_of,
     utc,
+    without_status,
     worker_of,
 )
 from headroom.adapters.pexip.errors import (
@@ -60,18 +61,19 @@ class ManagementNode(Client):
         if len(shown) != 1:
             raise PexipAnswerError(f"Pexip returned {len(shown)} global settings objects instead of one")
         [settings] = shown
-        configured = {configuration.id: configuration for configuration in configurations}
+        names = {location.resource_uri: location.name for location in locations}
+        shown_of = {status.configuration_id: status for status in statuses}
         workers = []
-        for status in statuses:
-            configuration = configured.get(status.configuration_id)
-            if configuration is None:
-                problems.append(f"Pexip shows the status of {status.name} but not its configuration")
-            else:
-                joined = worker_of(status, configuration, shards[configuration.address], alarms)
-                workers.append(replace(joined, read_by=stack))
+        for configuration in configurations:  # a node that was never contacted may have no status
+            status = shown_of.pop(configuration.id, None)
+            status = status or without_status(configuration, names.get(configuration.system_location, ""))
+            joined = worker_of(status, configuration, shards[configuration.address], alarms)
+            workers.append(replace(joined, read_by=stack))
+        problems += [
+            f"Pexip shows the status of {status.name} but not its configuration" for status in shown_of.values()
+        ]
         if self.clock_off is None:
             problems.append("Pexip does not say what time it is (its answers carry no Date), so Headroom stops no node")
-        names = {location.resource_uri: location.name for location in locations}
         return Reading(
             platform=platform,
             read_at=now,
@@ -192,7 +194,7 @@ class ManagementNode(Client):
         """
         self._begin()
         try:
-            status = self._one(f"status/v1/worker_vm/{worker.status_id}", WorkerStatus)
+            status = self._status_of(worker)
             carried: dict[str, Any] = {
                 "shards": self._count("conference_shard", node=worker.address),
                 "media": self._count("participant", media_node=worker.address),
@@ -209,6 +211,7 @@ class ManagementNode(Client):
             at=now,
             address=worker.address,
             complete=status.name == worker.name and status.signaling_count is not None,
+            listed=True,
             synced=is_in_step(status.sync_status),
             boot_time=utc(status.boot_time),
             closed=status.maintenance_mode,
@@ -221,6 +224,15 @@ class ManagementNode(Client):
             clock_off=self.clock_off,
             **carried,
         )
+
+    def _status_of(self, worker: Worker) -> WorkerStatus:
+        """Return a node's live status; of a node that Pexip shows none of, one that fits no look but that of a hung start."""
+        try:
+            return self._one(f"status/v1/worker_vm/{worker.status_id}", WorkerStatus)
+        except PexipUnknownError:
+            nothing = WorkerStatus(id=0, name="", configuration_id=worker.id, system_location="")
+            nothing.signaling_count = None
+            return nothing
 
     def ask_whether_closed(self, worker: Worker, now: datetime) -> Asked:
         """Ask once more what a node's configuration says, before its instance is stopped."""

@@ -342,6 +342,26 @@ class Foresight:
         return min(1.0, (self.leaving[last] + others) / self.level)
 
 
+def usual_peak(
+    outlook: Outlook | None, bookings: Sequence[Booking], now: datetime, ahead: timedelta, weekday: int
+) -> float | None:
+    """Return the most that the same weekdays of past weeks had in use within `ahead`, with today's bookings; None if unknown.
+
+    It needs no present load. Where no such day is known, any other past day stands in.
+    """
+    start = int((now - outlook.begins) / MINUTE) if outlook else -1
+    last = start + max(1, ceil(ahead / MINUTE))
+    if outlook is None or start < 0 or last >= BEFORE + 15 + AFTER or not outlook.windows:
+        return None
+    booked = [outlook.attendance * expected(bookings, now + step * MINUTE) for step in range(last - start + 1)]
+    alike = [window for window in outlook.windows if window.day.weekday() == weekday] or outlook.windows
+    return max(
+        load + announced
+        for window in alike
+        for load, announced in zip(window.loads[start : last + 1], booked, strict=True)
+    )
+
+
 def rise(outlook: Outlook | None, level: float, bookings: Sequence[Booking], now: datetime, ahead: timedelta) -> Rise:
     """Return how far the load may rise above `level`, its present value, at any time within `ahead`."""
     return Foresight(outlook, level, bookings, now, ahead).within(ahead)

@@ -6,9 +6,11 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
+from ipaddress import ip_address
 from math import ceil
 
 from headroom.domain.demand.forecasting import Booking, Demand, Outlook
+from headroom.domain.fleet.home import Home
 
 CLOCK_SKEW = timedelta(seconds=60)  # how far EC2's launch time and the node's boot_time may disagree
 OURS = "Headroom:"  # how every maintenance_mode_reason that Headroom writes begins
@@ -50,6 +52,22 @@ class Instance:
     zone: str = ""
     type: str = ""
     state_reason: str = ""
+    more_addresses: tuple[str, ...] = ()  # private ones of its interfaces, IPv4 and IPv6, beside `private_ip`
+
+    @property
+    def addresses(self) -> frozenset[str]:
+        """All its private addresses; Pexip may know the node by any of them."""
+        return frozenset(map(canonical, (self.private_ip or "", *self.more_addresses))) - {""}
+
+
+def canonical(address: str) -> str:
+    """Write an address in its usual form, as the same IPv6 address may be written in several."""
+    if ":" not in address:
+        return address
+    try:
+        return str(ip_address(address))
+    except ValueError:
+        return address
 
 
 def signed(reason: str, stack: str) -> str:
@@ -84,7 +102,8 @@ class Worker:
 
     `id` is its key under configuration, `status_id` under status; they need not be the same.
     `max_hd_calls` and the media tokens are HD connections and tokens, `media_load` is percent. `shards` counts the
-    conferences on the node. `alarm` is the text of a connectivity alarm for it, empty if there is none.
+    conferences on the node. `alarm` is the text of a connectivity alarm for it, empty if there is none. `contacted_at` is
+    when the Management Node last heard of it, or tried to; `updated_at` its `last_updated`, whatever that means in its version.
     """
 
     id: int
@@ -108,6 +127,9 @@ class Worker:
     signaling_count: int = 0
     shards: int = 0
     alarm: str = ""
+    contacted_at: datetime | None = None
+    updated_at: datetime | None = None
+    out_of_step_since: datetime | None = None  # of readings without a break; None if the one before had not seen it
     read_by: str = ""  # the stack that read it
 
     @property
@@ -198,6 +220,7 @@ class Observation:
     unreachable: str = ""  # why the newest reading failed, if it did; `reading` is then the last good one
     silent: Source = Source.PEXIP  # which source could not be read, if one
     trail: tuple[Demand, ...] = ()  # the recent load, the oldest first: the last plan's `trail`
+    homes: tuple[Home, ...] = ()  # what was there for it: the last plan's `homes`
     outlooks: tuple[Outlook, ...] = ()  # what past days did around now, by principal location
     bookings: tuple[Booking, ...] = ()  # meetings that are near
 
@@ -307,14 +330,18 @@ def find_worker(reading: Reading, node: str, *, to_open: bool = False) -> Worker
     raise UnknownNodeError(f"No overflow node is called {node!r}; there are: {names}.")
 
 
+def is_up_since(boot_time: datetime | None, launched_at: datetime) -> bool:
+    """Say whether a boot belongs to this launch, as far as clocks agree."""
+    return boot_time is not None and boot_time >= launched_at - CLOCK_SKEW
+
+
 def has_booted(worker: Worker, launched_at: datetime) -> bool:
     """Say whether Pexip's status row is from after this launch, and shows a node that is up and in sync.
 
     Pexip keeps the row of a node that was off, with old numbers: only a boot_time after the launch makes it current.
     """
     return (
-        worker.boot_time is not None
-        and worker.boot_time >= launched_at - CLOCK_SKEW
+        is_up_since(worker.boot_time, launched_at)
         and is_in_step(worker.sync_status)
         and bool(worker.max_hd_calls)
         and not worker.alarm
@@ -384,36 +411,47 @@ def match_up(
     just_opened: frozenset[str] = frozenset(),
     now: datetime,
 ) -> Fleet:
-    """Join Pexip's nodes and EC2's instances by private IPv4 address.
+    """Join Pexip's nodes and EC2's instances by private address, whichever of an instance's Pexip knows.
 
     `expected_hd` holds what a node offered when it last served; it stands in while Pexip does not know. `just_opened`
     names the nodes that Headroom opened within the last replication time.
     """
-    workers = {worker.address: worker for worker in observation.reading.workers}
+    workers = {canonical(worker.address): worker for worker in observation.reading.workers}
     living = alive(observation.instances)
-    addresses = Counter(instance.private_ip for instance in living)
+    claimed = Counter(address for instance in living for address in instance.addresses)
     overflow = {location.overflow_location for location in observation.reading.locations}
     nodes, misfits = [], []
     for instance in sorted(living, key=lambda instance: instance.id):
-        worker = workers.get(instance.private_ip or "")
-        if instance.private_ip and addresses[instance.private_ip] > 1:
-            misfits.append(_twin(instance))
+        known = sorted(instance.addresses & workers.keys())
+        shared = [address for address in known or instance.addresses if claimed[address] > 1]
+        worker = workers[known[0]] if len(known) == 1 else None
+        if shared:
+            misfits.append(_twin(instance, min(shared)))
+        elif len(known) > 1:
+            misfits.append(_torn(instance, [workers[address].name for address in known]))
         elif worker is None:
             misfits.append(_stranger(instance))
         elif worker.location not in overflow:
             misfits.append(_astray(worker, instance))
         else:
-            known = worker.max_hd_calls or expected_hd.get(worker.name) or default_hd
+            hd = worker.max_hd_calls or expected_hd.get(worker.name) or default_hd
             opened = worker.name in just_opened
             state = state_of(worker, instance, boot_limit=boot_limit, just_opened=opened, now=now)
-            nodes.append(Node(worker=worker, instance=instance, state=state, hd=known))
-    misfits += _without_instance(observation, {instance.private_ip for instance in living})
+            nodes.append(Node(worker=worker, instance=instance, state=state, hd=hd))
+    misfits += _without_instance(observation, set(claimed))
     return Fleet(nodes=tuple(sorted(nodes, key=lambda node: node.name)), misfits=tuple(misfits))
 
 
-def _twin(instance: Instance) -> Misfit:
+def _torn(instance: Instance, names: list[str]) -> Misfit:
     return Misfit(
-        what=f"Instance {instance.id} shares the address {instance.private_ip} with another instance",
+        what=f"Instance {instance.id} has the addresses of several nodes: {', '.join(names)}",
+        advice="Headroom leaves it alone. Correct the nodes' addresses in Pexip: each node has an instance of its own.",
+    )
+
+
+def _twin(instance: Instance, address: str) -> Misfit:
+    return Misfit(
+        what=f"Instance {instance.id} shares the address {address} with another instance",
         advice="Headroom leaves both alone. Remove the pexip-cloud tag from the one that is not the node.",
     )
 
@@ -433,9 +471,9 @@ def _stranger(instance: Instance) -> Misfit:
     )
 
 
-def _without_instance(observation: Observation, addresses: set[str | None]) -> list[Misfit]:
+def _without_instance(observation: Observation, addresses: set[str]) -> list[Misfit]:
     overflow = {location.overflow_location for location in observation.reading.locations}
-    bursting = {worker.location for worker in observation.reading.workers if worker.address in addresses}
+    bursting = {worker.location for worker in observation.reading.workers if canonical(worker.address) in addresses}
     return [
         Misfit(
             what=f"{worker.name} ({worker.address}) is in overflow location {worker.location} but no tagged instance "
@@ -443,5 +481,5 @@ def _without_instance(observation: Observation, addresses: set[str | None]) -> l
             advice="Tag its instance with pexip-cloud, correct the address, or move an always-on node elsewhere.",
         )
         for worker in sorted(observation.reading.workers, key=lambda worker: worker.name)
-        if worker.location in overflow & bursting and worker.address not in addresses
+        if worker.location in overflow & bursting and canonical(worker.address) not in addresses
     ]

@@ -11,10 +11,13 @@ from headroom.domain.fleet.fleet import (
     Worker,
     has_booted,
     is_in_step,
+    is_up_since,
     needs_its_address,
 )
 
 OURS_FOR = timedelta(minutes=10)  # a state change this soon after Headroom's request counts as Headroom's own
+A_PERSONS = 3  # starts in a row that hung: then it is a person's
+SCHEDULE = "the schedule"  # `by` of what a schedule asks for
 BY_HAND = "by hand"  # `by` of a request that names nobody
 SWITCHED_LATELY = timedelta(hours=1)
 SEVERAL = 2  # nodes that somebody else starts and stops: one may be a person's test, two are another controller
@@ -96,6 +99,9 @@ class Memory:
     refused_why: str = ""
     lifetime: datetime | None = None  # the launch time of the lifetime that is open, as version 0.1 kept it: see Life
     switched_by_others_at: datetime | None = None  # when somebody else last started or stopped its instance
+    up_at: datetime | None = None  # when a reading first showed that it had come up since its last launch
+    hung: int = 0  # its last starts in a row after which Pexip never heard from it
+    hung_why: str = ""  # what EC2 said of the last of them
     hd: int | None = None  # HD connections it offered when it last served
     # Its last starts: seconds from command to serving, None if it did not serve in time
     boots: tuple[float | None, ...] = ()
@@ -229,6 +235,16 @@ class Commitments:
         return tuple(hold for hold in self.holds if node in hold.nodes or hold.counts.get(location, 0) > serving)
 
 
+def hangs_since(worker: Worker, instance: Instance, memory: Memory) -> datetime | None:
+    """Return when Headroom started an instance whose node Pexip has never heard from since; None if it is no such node."""
+    asked, launched = memory.start_asked_at, instance.launched_at
+    ours = asked is not None and -CLOCK_SKEW <= launched - asked < OURS_FOR
+    was_up = memory.up_at is not None and memory.up_at >= launched
+    if instance.power is not Power.RUNNING or not ours or was_up or is_up_since(worker.boot_time, launched):
+        return None
+    return launched
+
+
 def was_ours(asked_at: datetime | None, at: datetime) -> bool:
     """Say whether a change of an instance's state is what Headroom had asked for."""
     return asked_at is not None and at - asked_at < OURS_FOR
@@ -313,7 +329,7 @@ def _judge_booted(worker: Worker, instance: Instance, *, reserve: bool) -> Verdi
 def _missing(worker: Worker, instance: Instance) -> str:
     if instance.power is not Power.RUNNING:
         return f"Its instance is {instance.power}"
-    if worker.boot_time is None or worker.boot_time < instance.launched_at - CLOCK_SKEW:
+    if not is_up_since(worker.boot_time, instance.launched_at):
         return "Pexip has not heard from it since it was started"
     if worker.alarm:
         return f"Pexip cannot reach it ({worker.alarm})"

@@ -5,9 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from headroom.domain.demand.forecasting import Demand
-from headroom.domain.fleet.fleet import Node, NodeState, Reading, Worker
-from headroom.domain.fleet.limits import threshold
-from headroom.domain.policy import Policy
+from headroom.domain.fleet.fleet import Node, NodeState
 
 TRAIL = timedelta(minutes=16)
 TRAIL_STEP = timedelta(seconds=45)
@@ -37,33 +35,6 @@ class Load:
     def percent(self) -> float:
         """Media load in percent."""
         return 100 * self.used / self.hd if self.hd else 0.0
-
-
-def principal_loads(reading: Reading) -> dict[str, Load]:
-    """Return the load of every location that overflows into another, except those whose nodes report no load."""
-    workers: dict[str, list[Worker]] = {
-        location.name: []
-        for location in sorted(reading.locations, key=lambda place: place.name)
-        if location.overflow_location
-    }
-    for worker in reading.workers:
-        if worker.location in workers:
-            workers[worker.location].append(worker)
-    loads = {name: _load_of(name, here) for name, here in workers.items()}
-    return {name: load for name, load in loads.items() if load.hd}
-
-
-def _load_of(location: str, workers: Iterable[Worker]) -> Load:
-    told = [(worker.max_hd_calls or 0, worker.used_hd) for worker in workers if _counts(worker)]
-    return Load(
-        location=location,
-        hd=sum(hd for hd, used in told if used is not None),
-        used=sum(used for _, used in told if used is not None),
-    )
-
-
-def _counts(worker: Worker) -> bool:
-    return worker.node_type == "CONFERENCING" and not worker.closed and not worker.alarm
 
 
 def overflow_loads(nodes: Iterable[Node], coming: Iterable[Node]) -> dict[str, Load]:
@@ -110,9 +81,9 @@ def follow(
         elif total > known:
             least = min(load.free for load in here)
             full = [load for load in here if load.free <= least + NEARLY_FULL]
-            size = sum(load.hd for load in full)
-            for load in full:
-                shares[load.location] += (total - known) * load.hd / size
+            sizes = {load.location: load.hd for load in full if load.hd} or {load.location: 1 for load in full}
+            for location, size in sizes.items():
+                shares[location] += (total - known) * size / sum(sizes.values())
         present += [
             Demand(
                 at=now,
@@ -132,11 +103,3 @@ def _thinned(trail: Sequence[Demand], now: datetime) -> Iterator[Demand]:
         if now - TRAIL <= demand.at < now and (last is None or demand.at == last or demand.at - last >= TRAIL_STEP):
             last = demand.at
             yield demand
-
-
-def is_near_threshold(reading: Reading, policy: Policy) -> bool:
-    """Say whether any principal location is at its threshold or approaching it: worth another look within the minute."""
-    return any(
-        load.free <= threshold(policy, reading, load.location) + policy.hysteresis
-        for load in principal_loads(reading).values()
-    )

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-from headroom.domain.fleet.fleet import Instance, Node, NodeState, Power
+from headroom.domain.fleet.fleet import ON, Instance, Node, NodeState, Power, is_up_since
 from headroom.domain.fleet.lifecycle import OURS_FOR, Commitments, Life, Memory, was_ours
 
 OVERDUE = timedelta(minutes=5)  # a workflow may only be slow until this long after its lease ended
@@ -24,6 +24,7 @@ class Found(StrEnum):
     OPEN = "closed in the ledger, but open"
     NO_WORKFLOW = "claimed by nobody"
     SERVES = "serves"
+    UP = "has come up"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,6 +57,8 @@ def reconcile(
             memory = memories.get(node.name) or Memory(node=node.name)
             yield from _unseen_life(node, memory, lives, now)
             yield from _openness(node, memory)
+            if _has_come_up(node, memory):
+                yield Finding(found=Found.UP, node=node.name)
             if node.state is NodeState.SERVING and (memory.hd != node.hd or memory.given_up_at):
                 yield Finding(found=Found.SERVES, node=node.name, hd=node.hd)
     for memory in commitments.memories:
@@ -66,6 +69,13 @@ def reconcile(
                 what=f"The workflow {memory.claim.token} on {memory.node} ended without a result",
                 advice="Headroom frees its claim, and the next plan decides again. See the execution in Step Functions.",
             )
+
+
+def _has_come_up(node: Node, memory: Memory) -> bool:
+    """Say whether this reading is the first since its launch that shows the node up, whatever else it shows."""
+    launched = node.instance.launched_at
+    is_on = node.state in ON and is_up_since(node.worker.boot_time, launched)
+    return is_on and (memory.up_at is None or memory.up_at < launched)
 
 
 def _is_written(memory: Memory, instance: Instance) -> bool:

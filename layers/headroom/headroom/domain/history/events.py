@@ -60,6 +60,7 @@ class Kind(StrEnum):
     ISSUE = "issue"
     ISSUE_OVER = "issue over"
     CONTROL_REFUSED = "control refused"
+    HOME_LOST = "home lost"
 
     # What people asked for
     ASKED_TO_START = "asked to start"
@@ -83,6 +84,12 @@ class Kind(StrEnum):
     def read(cls, text: str) -> "Kind":
         """Read a kind as another version may have written it."""
         return cls(text) if text in cls else cls.UNKNOWN
+
+
+URGENT = {
+    Trouble.TWO_CONTROLLERS: Kind.CONTROL_REFUSED,
+    Trouble.HOME_LOST: Kind.HOME_LOST,
+}  # issues that people hear of at once
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -115,7 +122,7 @@ def news_of(before: Plan | None, after: Plan, now: datetime) -> Iterator[Event]:
     nodes = {node.name for made in (before, after) if made for node in made.nodes}
     for same, issue in there.items():
         if same not in known:
-            kind = Kind.CONTROL_REFUSED if issue.kind is Trouble.TWO_CONTROLLERS else Kind.ISSUE
+            kind = URGENT.get(issue.kind, Kind.ISSUE)
             yield _of_issue(kind, issue, f"{issue.what.rstrip('.')}. {issue.advice}", nodes, now)
     for same, issue in known.items():
         if same not in there:

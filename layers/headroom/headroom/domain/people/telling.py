@@ -36,6 +36,7 @@ WEIGHTS = {  # of every kind of event
     Kind.PROMISE_MISSED: Weight.URGENT,
     Kind.PROMISE_REFUSED: Weight.URGENT,
     Kind.CONTROL_REFUSED: Weight.URGENT,
+    Kind.HOME_LOST: Weight.URGENT,
     Kind.ISSUE: Weight.PROBLEM,
     Kind.ISSUE_OVER: Weight.OVER,
     Kind.GIVEN_UP: Weight.PROBLEM,
@@ -64,6 +65,7 @@ TITLES: dict[str, str] = {  # of every kind of event that is told, and of every 
     Kind.PROMISE_MISSED: "promise missed",
     Kind.PROMISE_REFUSED: "promise refused",
     Kind.CONTROL_REFUSED: "control refused",
+    Kind.HOME_LOST: "a home is lost",
     Kind.HELD_STILL: "held still",
     Kind.GIVEN_UP: "starts given up",
     Kind.SERVING: "started",
@@ -77,9 +79,12 @@ TITLES: dict[str, str] = {  # of every kind of event that is told, and of every 
     Trouble.INCOMPLETE: "Pexip's answer is incomplete",
     Trouble.MISFIT: "nodes and instances do not match",
     Trouble.NO_NODES: "there are no overflow nodes",
+    Trouble.HOME_LOST: "a home is lost",
+    Trouble.NOT_COUNTED: "an always-on node is not counted",
     Trouble.NOT_ENOUGH: "not enough nodes",
     Trouble.NOT_WRITTEN_DOWN: "a change that the ledger missed",
     Trouble.DOES_NOT_SERVE: "on but not serving",
+    Trouble.HANGS: "hangs at every start",
     Trouble.CLOSED_BY_OTHERS: "closed by others",
     Trouble.LEFT_CLOSED: "left closed",
     Trouble.UPGRADED: "being upgraded",
@@ -95,6 +100,8 @@ DOES: dict[str, str] = {
     Kind.PROMISE_REFUSED: "Nothing: no node was started for it.",
     Kind.CONTROL_REFUSED: "It closes and stops nothing until that is over. The sentence above says whether it still starts "
     "nodes. Nodes that are on stay on, open nodes stay open.",
+    Kind.HOME_LOST: "It starts overflow nodes for what the location carried, as those who were cut off dial again at once. Until "
+    "half an hour after the location is whole again it closes and stops none of them.",
     Kind.GIVEN_UP: "It starts another node where capacity is needed, and tries this node again later. If this node still "
     "comes up, it stays closed; Headroom proves it empty and stops it.",
 }
@@ -102,6 +109,8 @@ SHOULD: dict[str, str] = {
     Kind.PROMISE_MISSED: "Look at the nodes named above with `headroom why`; docs/operating.md, «Promise missed».",
     Kind.PROMISE_REFUSED: "Correct the schedule's parameters, or start the nodes by hand with `headroom start`.",
     Kind.CONTROL_REFUSED: "See `headroom issues`; docs/operating.md, «Control refused».",
+    Kind.HOME_LOST: "Look at the location's always-on nodes in Pexip (Status > Alarms, Status > Conferencing Nodes), and with "
+    "`headroom status` at what covers it. docs/operating.md, «Home lost».",
     Kind.GIVEN_UP: "If EC2 refused the start, its message is above. If a node did not serve, look at its console in EC2. "
     "docs/operating.md, «Start failures».",
 }

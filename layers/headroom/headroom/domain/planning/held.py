@@ -2,9 +2,10 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
 from headroom.domain.fleet.fleet import Node
-from headroom.domain.fleet.lifecycle import Hold
+from headroom.domain.fleet.lifecycle import SCHEDULE, Hold
 
 
 @dataclass
@@ -28,3 +29,10 @@ class Held:
     def reason(self, name: str) -> str:
         """Return why a node is held by name."""
         return next(hold.reason for hold in self.holds if name in hold.nodes)
+
+    def is_asked_for_since(self, name: str, since: datetime | None) -> bool:
+        """Say whether a person has asked for a node by name since then; the schedule asks every day."""
+        return any(
+            name in hold.nodes and hold.by != SCHEDULE and (since is None or hold.begins >= since)
+            for hold in self.holds
+        )

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from datetime import timedelta
 from enum import StrEnum
 
-from headroom.domain.fleet.fleet import ON, Node, NodeState, needs_its_address
-from headroom.domain.fleet.lifecycle import Wanted
+from headroom.domain.fleet.fleet import ON, Node, NodeState, Source, needs_its_address
+from headroom.domain.fleet.lifecycle import A_PERSONS, Wanted
 from headroom.domain.fleet.reconciling import reconcile
 from headroom.domain.planning.situation import Situation
 from headroom.domain.policy import Mode
@@ -26,9 +26,12 @@ class Trouble(StrEnum):
     INCOMPLETE = "incomplete answer"
     MISFIT = "misfit"
     NO_NODES = "no nodes"
+    HOME_LOST = "home lost"
+    NOT_COUNTED = "not counted"
     NOT_ENOUGH = "not enough nodes"
     NOT_WRITTEN_DOWN = "not written down"
     DOES_NOT_SERVE = "does not serve"
+    HANGS = "hangs at every start"
     CLOSED_BY_OTHERS = "closed by others"
     LEFT_CLOSED = "left closed"
     DATABASE = "distributed database"
@@ -63,7 +66,12 @@ def issues_of(situation: Situation) -> Iterator[Issue]:
             kind=Trouble.NO_NEWS,
             about=source,
             what=f"No news from {source} for {age:.0f} min: {situation.observation.unreachable}",
-            advice="Meanwhile Headroom closes and stops nothing, and starts only promised nodes.",
+            advice="Meanwhile Headroom closes and stops nothing. It starts nodes that are promised, "
+            + (
+                "and nodes for booked meetings and for what the same weekday of past weeks needed."
+                if source is Source.PEXIP
+                else "as soon as EC2 answers again."
+            ),
         )
     yield from _issues_of_ourselves(situation)
     for problem in situation.reading.problems:
@@ -94,8 +102,10 @@ def issues_of(situation: Situation) -> Iterator[Issue]:
             "out of maintenance mode in Pexip. If it should be an overflow node, check its location, that location's primary "
             "overflow, and the tag of its instance.",
         )
+    yield from _issues_of_homes(situation)
     for node in situation.fleet.nodes:
         yield from _issues_of_node(node)
+        yield from _issues_of_starts(situation, node)
         yield from _issues_of_what_hangs(situation, node)
         if node.state is NodeState.CLOSED and situation.policy.mode is not Mode.CONTROL:
             yield Issue(
@@ -147,6 +157,35 @@ def _issues_of_ourselves(situation: Situation) -> Iterator[Issue]:
             yield Issue(kind=Trouble.NOT_WRITTEN_DOWN, about=finding.node, what=finding.what, advice=finding.advice)
 
 
+def _issues_of_homes(situation: Situation) -> Iterator[Issue]:
+    """Yield an issue for each principal location that has nothing left, and for each always-on node that offers nothing."""
+    for load in situation.principals.values():
+        if load.hd:
+            continue
+        name = load.location
+        nodes = ", ".join(each.worker.name for each in situation.uncounted(name)) or "it has none any more"
+        overflow = situation.overflow_of[name] or ""
+        cover = situation.overflows.get(overflow)
+        has = (
+            f"{overflow} covers it: {cover.free} of {cover.hd} HD connections free, {cover.coming} coming"
+            if cover
+            else f"{overflow} has no overflow nodes, so nothing covers it"
+        )
+        yield Issue(
+            kind=Trouble.HOME_LOST,
+            about=name,
+            what=f"{name} has lost every always-on node ({nodes}); {has}",
+            advice="Headroom starts nodes for whoever dials again. Look at the always-on nodes in Pexip (Status > Alarms).",
+        )
+    for uncounted in situation.uncounted():
+        yield Issue(
+            kind=Trouble.NOT_COUNTED,
+            about=uncounted.worker.name,
+            what=f"{uncounted.worker.name} {uncounted.why}, so nothing is counted on there",
+            advice=f"Headroom takes {uncounted.worker.location} to have that much less. Look at the node in Pexip.",
+        )
+
+
 def _issues_of_what_hangs(situation: Situation, node: Node) -> Iterator[Issue]:
     """Yield issues about stops, openings and upgrades that take too long, and about changed addresses."""
     memory = situation.memory(node)
@@ -192,13 +231,27 @@ def _issues_of_what_hangs(situation: Situation, node: Node) -> Iterator[Issue]:
         )
 
 
+def _issues_of_starts(situation: Situation, node: Node) -> Iterator[Issue]:
+    """Yield an issue for a node that hangs at every start."""
+    memory = situation.memory(node)
+    if memory.hung >= A_PERSONS:
+        yield Issue(
+            kind=Trouble.HANGS,
+            about=node.name,
+            what=f"{node.name} has hung at its last {memory.hung} starts, so Headroom starts it no more: "
+            f"{memory.hung_why or 'EC2 was not asked why'}",
+            advice=f"Look at its console in EC2. When it is mended, start it with `headroom start {node.name}`.",
+        )
+
+
 def _issues_of_node(node: Node) -> Iterator[Issue]:
     if node.state is NodeState.LATE:
         yield Issue(
             kind=Trouble.DOES_NOT_SERVE,
             about=node.name,
             what=f"{node.name} is on but does not serve",
-            advice="It is not counted, and not stopped, as Pexip cannot confirm that it is empty. Look at its console in EC2.",
+            advice="It is not counted. If Headroom started it, Pexip has never heard from it and EC2 sees it send nothing, it is "
+            "stopped after a while and tried again; else nobody can tell whether it is empty. Look at its console in EC2.",
         )
     if node.closed_by_others:
         why = node.worker.maintenance_mode_reason or "no reason given"

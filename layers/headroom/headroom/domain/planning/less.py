@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from math import ceil
 
 from headroom.domain.fleet.fleet import ON, Node, NodeState
+from headroom.domain.fleet.home import AWAITED
 from headroom.domain.fleet.lifecycle import Action
 from headroom.domain.fleet.limits import minimum_lifetime
 from headroom.domain.planning.needs import Need
@@ -16,6 +17,17 @@ def less(situation: Situation, need: Need) -> Iterator[Change | Left]:
     """Yield which nodes of a location to stop or close, and for each other node why it stays."""
     yield from _stops(situation, need)
     yield from _closes(situation, need)
+
+
+def _why_unsettled(situation: Situation, location: str) -> str:
+    """Say why nothing is taken away beside a home that has lost something lately: what dials again, or moves back, comes late."""
+    home = situation.unsettled(location)
+    if home is None or home.missed_at is None:
+        return ""
+    until = situation.policy.on_the_clock(home.missed_at + AWAITED)
+    if home.left < home.hd:
+        return f"{home.location} has lost always-on nodes, so nothing is closed or stopped before {until}"
+    return f"{home.location} had lost always-on nodes and is only just whole again: nothing is closed or stopped before {until}"
 
 
 def _stops(situation: Situation, need: Need) -> Iterator[Change | Left]:
@@ -37,6 +49,23 @@ def _stops(situation: Situation, need: Need) -> Iterator[Change | Left]:
         )
 
 
+def hung(situation: Situation, need: Need) -> Iterator[Change]:
+    """Take back closed nodes that Headroom started and Pexip has never heard from; `retire_node` proves them empty."""
+    for node in situation.nodes[need.location]:
+        since = situation.hung_since(node)
+        if (
+            since
+            and node.worker.closed
+            and node.name not in situation.claims
+            and not _why_not_witnessed(situation, node)
+        ):
+            started = situation.policy.on_the_clock(since)
+            reason = (
+                f"It was started at {started}, and Pexip has never heard from it; it is stopped, and tried again later"
+            )
+            yield Change(node=node.name, action=Action.STOP, reason=reason)
+
+
 def _why_not_stopped(situation: Situation, need: Need, node: Node, without: int) -> str:
     """Say why a closed node is not stopped; `without` is what would be left of its location without it."""
     if situation.is_coming(node):
@@ -53,7 +82,11 @@ def _why_not_stopped(situation: Situation, need: Need, node: Node, without: int)
             f"It is kept as a reserve: without it {need.location} would have {without} HD connections, but "
             f"{need.keep_hd} are needed ({need.why_kept})"
         )
-    return _why_too_young(situation, node) or _why_not_witnessed(situation, node)
+    return (
+        _why_unsettled(situation, need.location)
+        or _why_too_young(situation, node)
+        or _why_not_witnessed(situation, node)
+    )
 
 
 def _why_kept(situation: Situation, need: Need, node: Node) -> str:
@@ -80,15 +113,18 @@ def _why_not_witnessed(situation: Situation, node: Node) -> str:
     return f"It is closed and looks empty; its NetworkOut figure is due by {situation.policy.on_the_clock(witnessed)}"
 
 
+def _why_not_calm(situation: Situation, location: str) -> str:
+    if not situation.wanted_more_lately(location):
+        return ""
+    minutes = f"{situation.policy.calm_before_closing.total_seconds() / 60:g} min"
+    return f"{location} needed more within the last {minutes}, so nothing is closed"
+
+
 def _closes(situation: Situation, need: Need) -> Iterator[Change | Left]:
     """Close the emptiest nodes first, as long as what stays open is enough and a little more."""
     open_nodes = [node for node in situation.nodes[need.location] if node.state is NodeState.SERVING]
-    if situation.wanted_more_lately(need.location):
-        minutes = f"{situation.policy.calm_before_closing.total_seconds() / 60:g} min"
-        yield from (
-            Left(node=node.name, reason=f"{need.location} needed more within the last {minutes}, so nothing is closed")
-            for node in open_nodes
-        )
+    if why_none := _why_unsettled(situation, need.location) or _why_not_calm(situation, need.location):
+        yield from (Left(node=node.name, reason=why_none) for node in open_nodes)
         return
     free = sum(node.free for node in open_nodes)
     left, closed, why_no_fuller = len(open_nodes), 0, ""

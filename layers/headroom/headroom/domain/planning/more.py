@@ -5,13 +5,14 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from headroom.domain.fleet.fleet import Node, NodeState, needs_its_address
-from headroom.domain.fleet.lifecycle import Action, Wanted
+from headroom.domain.fleet.lifecycle import A_PERSONS, Action, Wanted
 from headroom.domain.fleet.load import Load
 from headroom.domain.planning.needs import Need
 from headroom.domain.planning.plans import Change
 from headroom.domain.planning.situation import Situation
 
 FAILED_LATELY = timedelta(hours=1)
+LONGER = 4  # times that a node is left alone after each start that hung
 
 
 @dataclass(slots=True)
@@ -153,8 +154,11 @@ def _can_start(situation: Situation, node: Node) -> bool:
     claimed = node.name in situation.claims
     if node.state is not NodeState.STOPPED or claimed or node.closed_by_others:
         return False
-    failed_at = situation.memory(node).failed_at
-    return failed_at is None or situation.now - failed_at >= situation.policy.failure_cooldown
+    memory = situation.memory(node)
+    if memory.hung >= A_PERSONS:
+        return situation.held.is_asked_for_since(node.name, memory.failed_at)
+    pause = situation.policy.failure_cooldown * LONGER**memory.hung
+    return memory.failed_at is None or situation.now - memory.failed_at >= pause
 
 
 def _can_open(situation: Situation, node: Node) -> bool:

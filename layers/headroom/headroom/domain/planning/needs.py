@@ -5,13 +5,13 @@ minutes say what will be needed when a node that is started now serves.
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from itertools import pairwise
 from math import ceil, sqrt
 from statistics import NormalDist
 
-from headroom.domain.demand.forecasting import MEAN_CALL, MINUTE, rise
+from headroom.domain.demand.forecasting import MEAN_CALL, MINUTE, expected, rise
 from headroom.domain.planning.leads import LATER
 from headroom.domain.planning.situation import Situation
 
@@ -55,6 +55,9 @@ class Ask:
     reason: str
 
 
+NOTHING = Ask(rule="none", hd=0, reason="")
+
+
 def needs_of(situation: Situation) -> Iterator[Need]:
     """Yield what each overflow location needs."""
     for location in situation.overflows:
@@ -62,7 +65,7 @@ def needs_of(situation: Situation) -> Iterator[Need]:
 
 
 def _need(situation: Situation, location: str) -> Need:
-    rule_now = _threshold_rule(situation, location)
+    rule_now = _blind_rule(situation, location) if situation.may.stale else _threshold_rule(situation, location)
     nearly = _threshold_rule(situation, location, margin=situation.policy.hysteresis)
     to_boot, to_open = situation.leads.to_boot(location), situation.leads.to_open
     confidence = situation.policy.confidence
@@ -101,38 +104,85 @@ def _threshold_rule(situation: Situation, location: str, margin: int = 0) -> Ask
     their thresholds: new calls go there first. With a `margin` the rule asks that much earlier.
     """
     if situation.may.stale:
-        return Ask(rule="threshold", hd=0, reason="")
+        return NOTHING
     loads = [situation.principals[name] for name in situation.prospects.sources_of(location)]
-    asking = [(load.free, load.location) for load in loads if load.free <= situation.threshold(load.location) + margin]
+    left = {load.location: load.free - situation.cut_off(load.location) for load in loads}
+    asking = [(free, name) for name, free in left.items() if free <= situation.threshold(name) + margin]
     needed = situation.threshold(location) + 1
     if asking:
-        free, name = min(asking)
-        why = f"{name} has {free} HD connections free, its threshold is {situation.threshold(name)}"
-        return Ask(rule="threshold", hd=needed, reason=why)
+        _, name = min(asking)
+        hd = needed + sum(max(0.0, -free) for free in left.values() if situation.unsettled(location))
+        return Ask(rule="threshold", hd=hd, reason=_why_asking(situation, name))
     carried = situation.overflows[location].used
-    room_at_home = sum(load.free - situation.threshold(load.location) - margin for load in loads)
+    room_at_home = sum(free - situation.threshold(name) - margin for name, free in left.items())
     if carried > room_at_home:
         why = f"{location} carries {carried} HD connections, more than its principal locations have room for"
         why += f"; its threshold is {situation.threshold(location)}"
         return Ask(rule="threshold", hd=needed, reason=why)
-    return Ask(rule="threshold", hd=0, reason="")
+    return NOTHING
+
+
+def _blind_rule(situation: Situation, location: str) -> Ask:
+    """While Pexip cannot be read: what its bookings and the same weekday of past weeks ask for, as the load is not known.
+
+    Every node that is on is taken for open, but for those that were closed when Pexip was last read.
+    """
+    if not (situation.policy.forecasting and situation.may.blind):
+        return NOTHING
+    asking = [
+        ask for name in situation.prospects.sources_of(location) if (ask := _blind_for(situation, name, location))
+    ]
+    if not asking:
+        return NOTHING
+    leading = max(asking, key=lambda ask: ask.hd)
+    needed = _within_limits(situation, location, sum(ask.hd for ask in asking)) + situation.threshold(location) + 1
+    short = needed - sum(node.hd for node in situation.nodes[location] if situation.is_taken_for_open(node))
+    load = situation.overflows[location]
+    return replace(leading, hd=short + load.free + load.coming) if short > 0 else NOTHING
+
+
+def _blind_for(situation: Situation, name: str, location: str) -> Ask | None:
+    ahead = situation.leads.to_boot(location)
+    usual, bookings = situation.prospects.usual_peak(name, ahead), situation.prospects.bookings_of(name)
+    booked = max(expected(bookings, situation.now + step * MINUTE) for step in range(ceil(ahead / MINUTE) + 1))
+    home = situation.principals[name]
+    most = max(booked, usual or 0.0)
+    if most < home.hd - situation.threshold(name):
+        return None
+    by = situation.policy.on_the_clock(situation.now + ahead)
+    if booked >= most:
+        why = f"booked meetings in {name} bring {most:.0f} HD connections until {by}"
+    else:
+        why = f"{name} had up to {most:.0f} HD connections in use until {by} on the same weekday of past weeks"
+    reason = f"{why}; {home.hd} are there by the last reading"
+    return Ask(rule="bookings" if booked >= most else "profile", hd=max(0.0, most - home.hd), reason=reason)
+
+
+def _why_asking(situation: Situation, name: str) -> str:
+    load, cut_off = situation.principals[name], situation.cut_off(name)
+    why = f"{name} has {load.free} HD connections free, its threshold is {situation.threshold(name)}"
+    if load.hd == 0:
+        why = f"{name} has lost every always-on node"
+    return why + (f", and {ceil(cut_off)} HD connections that it carried may be dialled again" if cut_off else "")
 
 
 def _forecast(situation: Situation, location: str, ahead: timedelta, confidence: float) -> Ask:
     """What bookings, profile and trend ask for: the rise of each principal location beyond what it has free."""
-    nothing = Ask(rule="forecast", hd=0, reason="")
     if situation.may.stale or not situation.policy.forecasting:
-        return nothing
+        return NOTHING
     asks = [_forecast_for(situation, name, ahead, confidence) for name in situation.prospects.sources_of(location)]
     asking = [ask for ask in asks if ask.hd > 0]
     if not asking:
-        return nothing
+        return NOTHING
     leading = max(asking, key=lambda ask: ask.hd)
-    total = sum(ask.hd for ask in asking)
-    most = situation.policy.max_forecast_nodes
-    if most:
-        total = min(total, most * max(node.hd for node in situation.nodes[location]))
+    total = _within_limits(situation, location, sum(ask.hd for ask in asking))
     return Ask(rule=leading.rule, hd=total, reason=leading.reason)
+
+
+def _within_limits(situation: Situation, location: str, hd: float) -> float:
+    """Return what a forecast asks for, within MaxForecastNodes."""
+    most = situation.policy.max_forecast_nodes
+    return min(hd, most * max(node.hd for node in situation.nodes[location])) if most else hd
 
 
 def _forecast_for(situation: Situation, name: str, ahead: timedelta, confidence: float) -> Ask:
@@ -143,7 +193,7 @@ def _forecast_for(situation: Situation, name: str, ahead: timedelta, confidence:
     most = foreseen.at_most(confidence) if foresight.informed else 0.0
     unusual = _trend(situation, name, ahead)
     leaving = situation.prospects.carried_of(name) * foresight.leavers(ahead)
-    hd = max(most, unusual) + leaving - load.free
+    hd = max(most, unusual) + leaving + situation.cut_off(name) - load.free
     by, sure = situation.policy.on_the_clock(situation.now + ahead), f"{100 * confidence:.3g} % sure"
     has = f"{load.free} are free there"
     if unusual > most:

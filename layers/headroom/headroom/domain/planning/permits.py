@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
 
-from headroom.domain.fleet.fleet import Observation, other_stacks
+from headroom.domain.fleet.fleet import Observation, Source, other_stacks
 from headroom.domain.fleet.lifecycle import Commitments
 from headroom.domain.policy import Mode, Policy
 from headroom.domain.safety.permission import conflict, others_close, others_switch
@@ -24,6 +24,12 @@ class Permits:
         """Whether the newest reading is too old to judge the load by."""
         age = self.now - self.observation.reading.read_at
         return bool(self.observation.unreachable) or abs(age) > self.policy.freshness
+
+    @cached_property
+    def blind(self) -> bool:
+        """Whether Pexip has not been read for so long that its load may be another by now; EC2 is read."""
+        age = self.now - self.observation.reading.read_at
+        return age > self.policy.freshness and self.observation.silent is Source.PEXIP
 
     @cached_property
     def conflict(self) -> str:

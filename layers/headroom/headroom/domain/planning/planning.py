@@ -6,7 +6,7 @@ from datetime import datetime
 from headroom.domain.fleet.fleet import ON, Node, NodeState, Observation, boots_closed, match_up, needs_its_address
 from headroom.domain.fleet.lifecycle import Action, Commitments, Pausing, Wanted
 from headroom.domain.planning.issues import Issue, Trouble, issues_of
-from headroom.domain.planning.less import left_as_they_are, less
+from headroom.domain.planning.less import hung, left_as_they_are, less
 from headroom.domain.planning.more import more
 from headroom.domain.planning.needs import Need, needs_of
 from headroom.domain.planning.plans import Change, Left, NodeSummary, Plan
@@ -66,6 +66,7 @@ def plan(observation: Observation, commitments: Commitments, policy: Policy, now
         principals=tuple(situation.principals.values()),
         overflows=tuple(situation.overflows.values()),
         trail=situation.trail,
+        homes=tuple(situation.homes.values()),
         left=tuple(left_as_they_are(situation, needs, changed, {change.node for change in wanted}, why)),
     )
 
@@ -147,6 +148,7 @@ def changes_for(situation: Situation, needs: Sequence[Need]) -> Iterator[Change 
     """Yield what each overflow location needs changed: more capacity first, less only where none is short."""
     for need in needs:
         yield from _given_up(situation, need)
+        yield from hung(situation, need)
         asked = list(more(situation, need))
         yield from asked
         if not asked:
@@ -158,10 +160,10 @@ def _given_up(situation: Situation, need: Need) -> Iterator[Change]:
     """Close nodes whose start was given up: if they still come up, they take no calls unnoticed."""
     for node in situation.nodes[need.location]:
         given_up = situation.memory(node).given_up_at
+        is_given_up = given_up is not None and given_up >= node.instance.launched_at
         if (
             node.state is NodeState.LATE
-            and given_up is not None
-            and given_up >= node.instance.launched_at
+            and (is_given_up or situation.hung_since(node))
             and not node.worker.closed
             and node.name not in situation.claims
         ):
@@ -191,13 +193,19 @@ def _forgotten(situation: Situation, need: Need, already: set[str]) -> Iterator[
             yield Change(node=node.name, action=Action.OPEN, reason=reason)
 
 
+def _flies_blind(situation: Situation) -> str:
+    since = situation.policy.on_the_clock(situation.reading.read_at)
+    return f"Blind since {since}. " if situation.may.blind else ""
+
+
 def summary(frozen: str, changes: Sequence[Change], needs: Sequence[Need], situation: Situation) -> str:
     """Say the whole plan in one sentence."""
     if frozen:
         opening = f"; first it opens {', '.join(change.node for change in changes)}" if changes else ""
         return f"{frozen}{opening}"
     if situation.observation.unreachable and not changes:
-        return f"Nothing is changed while Pexip or EC2 cannot be read: {situation.observation.unreachable}"
+        nothing = f"Nothing is changed while Pexip or EC2 cannot be read: {situation.observation.unreachable}"
+        return f"{_flies_blind(situation)}{nothing}"
     if changes:
         parts = []
         for action in Action:
@@ -205,7 +213,7 @@ def summary(frozen: str, changes: Sequence[Change], needs: Sequence[Need], situa
             if names:
                 parts.append(f"{action} {', '.join(names)}")
         first = changes[0].reason
-        return f"{'; '.join(parts)}: {first}"
+        return f"{_flies_blind(situation)}{'; '.join(parts)}: {first}"
     free = "; ".join(
         f"{load.location} has {load.free} of {load.hd} HD connections free"
         + (f", {load.coming} coming" if load.coming else "")

@@ -7,6 +7,7 @@ from datetime import datetime
 from headroom.domain.demand.forecasting import Demand
 from headroom.domain.demand.turned_away import Sample
 from headroom.domain.fleet.fleet import NodeState
+from headroom.domain.fleet.home import Home
 from headroom.domain.fleet.lifecycle import Action
 from headroom.domain.fleet.load import Load
 from headroom.domain.planning.issues import Issue
@@ -59,6 +60,7 @@ class Plan:
     principals: tuple[Load, ...]
     overflows: tuple[Load, ...]
     trail: tuple[Demand, ...] = ()  # the recent load: the next observation's `trail`
+    homes: tuple[Home, ...] = ()  # what the principal locations have and had: the next observation's `homes`
     left: tuple[Left, ...] = ()  # of every node that is on and not changed
 
     def samples(self) -> Iterator[Sample]:

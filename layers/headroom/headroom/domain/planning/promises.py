@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from headroom.domain.fleet.fleet import NodeState
-from headroom.domain.fleet.lifecycle import BY_HAND, Commitments, Hold, Memory
+from headroom.domain.fleet.lifecycle import BY_HAND, SCHEDULE, Commitments, Hold, Memory
 from headroom.domain.planning.plans import NodeSummary, Plan
 from headroom.domain.policy import Mode
 
@@ -61,7 +61,7 @@ def promise(request: Request, nodes: Sequence[NodeSummary], terms: Terms, *, nam
         ready_by=ready_by,
         until=request.until or ready_by + terms.minimum_lifetime,
         reason=request.reason or ("the scheduled pre-warm" if request.scheduled_time else "a pre-warm started by hand"),
-        by="the schedule" if request.scheduled_time else request.by or BY_HAND,
+        by=SCHEDULE if request.scheduled_time else request.by or BY_HAND,
         nodes=request.nodes,
         counts={} if request.nodes else _counts(request, nodes),
         execution=name,

@@ -2,9 +2,9 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 
-from headroom.domain.demand.forecasting import Booking, Demand, Foresight, Outlook
+from headroom.domain.demand.forecasting import Booking, Demand, Foresight, Outlook, usual_peak
 from headroom.domain.fleet.fleet import Node
 from headroom.domain.fleet.load import Load
 from headroom.domain.planning.leads import LATER, Leads
@@ -21,6 +21,8 @@ class Prospects:
     overflow_of: Mapping[str, str | None]
     leads: Leads
     now: datetime
+    weekday: int  # by the operator's calendar: Monday is 0
+    homes: Mapping[str, int] = field(default_factory=dict)  # HD connections of each location when it was whole
     trails: Mapping[str, Sequence[Demand]] = field(default_factory=dict)  # the recent load of each location
     _foresights: dict[str, Foresight] = field(default_factory=dict)
 
@@ -29,7 +31,8 @@ class Prospects:
         self._sources: dict[str, list[str]] = {}
         for name in self.principals:
             self._sources.setdefault(self.overflow_of.get(name) or "", []).append(name)
-        self._capacity = sum(load.hd for load in self.principals.values())
+        self._sizes = {name: max(load.hd, self.homes.get(name, 0)) or 1 for name, load in self.principals.items()}
+        self._capacity = sum(self._sizes.values())
         self._booked: dict[str, list[Booking]] = {}
         for booking in sorted(self.bookings, key=lambda each: (each.begins, each.ends, each.hd)):
             self._booked.setdefault(booking.location, []).append(booking)
@@ -40,7 +43,7 @@ class Prospects:
 
     def bookings_of(self, name: str) -> list[Booking]:
         """Return the meetings of a principal location, and its share of the meetings without a location."""
-        part = self.principals[name].hd / self._capacity
+        part = self._sizes[name] / self._capacity
         anywhere = self._booked.get("", [])
         return [*self._booked.get(name, []), *(anywhere if part == 1 else (each.share(part) for each in anywhere))]
 
@@ -53,6 +56,10 @@ class Prospects:
             self._foresights[name] = Foresight(outlook, level, bookings, self.now, furthest)
         return self._foresights[name]
 
+    def usual_peak(self, name: str, ahead: timedelta) -> float | None:
+        """Return the most that the same weekdays of past weeks had in use within `ahead`; None if no past day is known."""
+        return usual_peak(self.outlooks.get(name), self.bookings_of(name), self.now, ahead, self.weekday)
+
     def carried_of(self, name: str) -> float:
         """Return how many calls from this location are on closed nodes: when they end, no capacity becomes free."""
         overflow = self.overflow_of[name] or ""
@@ -64,7 +71,7 @@ class Prospects:
 
     def leavers_of(self, node: Node) -> float:
         """Return how many calls are expected to end on a node during the time that opening a closed node takes."""
-        carried = {name: self.principals[name].hd for name in self.sources_of(node.location)}
+        carried = {name: self._sizes[name] for name in self.sources_of(node.location)}
         total = sum(carried.values())
         leaving = sum(hd * self.foresight(name).leavers(self.leads.to_open) for name, hd in carried.items())
         return node.used * (leaving / total if total else 0)

@@ -1,15 +1,19 @@
 """Everything that one plan is made from: what is there, what is remembered, and answers to what the rules ask."""
 
 from collections import Counter
+from collections.abc import Iterable
 from dataclasses import replace
 from datetime import datetime
 from functools import cached_property
+from zoneinfo import ZoneInfo
 
 from headroom.domain.demand.forecasting import Demand, by_location, expected
 from headroom.domain.fleet.fleet import ON, Fleet, Node, NodeState, Observation, Worker
-from headroom.domain.fleet.lifecycle import Commitments, Memory, Wanted
-from headroom.domain.fleet.limits import threshold
-from headroom.domain.fleet.load import follow, overflow_loads, principal_loads
+from headroom.domain.fleet.home import Home
+from headroom.domain.fleet.homes import Homes, Uncounted
+from headroom.domain.fleet.lifecycle import Commitments, Memory, Wanted, hangs_since
+from headroom.domain.fleet.limits import minimum_lifetime, threshold
+from headroom.domain.fleet.load import follow, overflow_loads
 from headroom.domain.planning.held import Held
 from headroom.domain.planning.leads import Leads
 from headroom.domain.planning.permits import Permits
@@ -19,7 +23,7 @@ from headroom.domain.safety.claims import is_on_its_way
 
 
 class Situation:
-    """What is there: `nodes`, `principals`, `overflows`.
+    """What is there: `nodes`, `principals`, `overflows`, and the `homes` of the principal locations with what they lost.
 
     `may` says what may be done, `leads` how long it takes, `held` what is promised, and `prospects` how the load may
     continue.
@@ -54,7 +58,8 @@ class Situation:
         self.leads = Leads(self.nodes, self.memories, policy, now)
         holds = sorted((hold for hold in commitments.holds if hold.covers(now)), key=lambda hold: hold.id)
         self.held = Held(holds, self.nodes)
-        self.principals = principal_loads(self.reading)
+        self._homes = Homes(self.reading, fleet.nodes, observation.homes)
+        self.principals = self._homes.loads
         self.overflows = overflow_loads(fleet.nodes, [node for node in fleet.nodes if self.is_coming(node)])
         self.overflow_of = {place.name: place.overflow_location for place in self.reading.locations}
         self.prospects = Prospects(
@@ -65,12 +70,20 @@ class Situation:
             self.overflow_of,
             self.leads,
             now,
+            now.astimezone(ZoneInfo(policy.zone)).weekday(),
+            {home.location: home.hd for home in observation.homes},
         )
         self.trail = self._followed()
         trails: dict[str, list[Demand]] = {}  # of each location, the oldest first
         for demand in self.trail:
             trails.setdefault(demand.location, []).append(demand)
         self.prospects.trails = trails
+        self.homes = {home.location: home for home in self._remembered(trails)}
+
+    def _remembered(self, trails: dict[str, list[Demand]]) -> Iterable[Home]:
+        if self.may.stale:  # an old reading says nothing new
+            return self.observation.homes
+        return self._homes.remembered(trails, self.now)
 
     def _followed(self) -> tuple[Demand, ...]:
         """Return the recent load, up to now."""
@@ -83,6 +96,24 @@ class Situation:
         booked = round(expected(self.prospects.bookings_of(demand.location), self.now), 1)
         overflow = self.overflows[self.overflow_of[demand.location] or ""]
         return replace(demand, booked=booked, full=self.principals[demand.location].free <= 0 and overflow.free <= 0)
+
+    def uncounted(self, location: str = "") -> list[Uncounted]:
+        """Return the always-on nodes that offer nothing, of one location or of all."""
+        return [each for each in self._homes.uncounted if location in {"", each.worker.location}]
+
+    def cut_off(self, name: str) -> float:
+        """Return how many HD connections a principal location carried before it lost nodes, and does not yet carry again."""
+        home = self.homes.get(name)
+        if home is None or not home.awaits(self.now):
+            return 0.0
+        trail = self.prospects.trails.get(name)
+        present = trail[-1].used if trail else self.principals[name].used
+        return max(0.0, home.carried - present)
+
+    def unsettled(self, location: str) -> Home | None:
+        """Return a home that overflows into this location and lost something lately; what stands in for it stays."""
+        homes = (self.homes.get(name) for name in self.prospects.sources_of(location))
+        return next((home for home in homes if home and home.is_unsettled(self.now)), None)
 
     def threshold(self, location: str) -> int:
         """Return a location's threshold: with this many free HD connections or fewer, it needs a node."""
@@ -116,6 +147,16 @@ class Situation:
                 return claim is not None and memory.wanted is Wanted.OPEN
             case _:
                 return False
+
+    def is_taken_for_open(self, node: Node) -> bool:
+        """Say whether a node may take calls while Pexip cannot be read: it is on or about to be, and was not closed."""
+        return self.is_coming(node) or node.state in {NodeState.SERVING, NodeState.STARTING, NodeState.LATE}
+
+    def hung_since(self, node: Node) -> datetime | None:
+        """Return when a node was started that Pexip has never heard from, if it has had time enough; else None."""
+        since = hangs_since(node.worker, node.instance, self.memory(node)) if node.state is NodeState.LATE else None
+        least = max(2 * self.policy.boot_limit, minimum_lifetime(self.policy, self.reading))
+        return since if since and self.now - since >= least else None
 
     def hangs(self, node: Node) -> bool:
         """Say whether a node was opened in its configuration longer than the boot limit ago, but not yet in its status."""

@@ -2,13 +2,16 @@
 
 Only the stop step of `retire_node` asks, and nothing else in Headroom may stop an instance. Each rule answers with
 the reason why not; when none objects, the stop is allowed. Missing, stale or contradictory data is an objection.
+
+A node that Headroom started and that Pexip has never heard from since has no status that could say that it is empty. It
+has rules of its own: EC2's NetworkOut of every period since its launch must say that not even one call's sound left it.
 """
 
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from headroom.domain.fleet.fleet import is_ours
+from headroom.domain.fleet.fleet import canonical, is_ours, is_up_since
 from headroom.domain.fleet.lifecycle import Claim, Hold, Wanted
 from headroom.domain.policy import FRESH, Mode
 from headroom.domain.safety.permission import others_close, others_switch
@@ -19,6 +22,8 @@ LOOK_AGE = timedelta(seconds=60)  # highest age of the second look when the inst
 ASK_AGE = timedelta(seconds=10)  # the same of the last question: an opening takes longer to bring a call
 CLOCKS = timedelta(seconds=3)  # how far two clocks may differ
 MB = 1e6  # bytes
+BOOTS_FOR = timedelta(minutes=10)  # after its launch an instance may send more, as it boots
+QUIET_PERIODS = 3  # at least, of a node that has never come up
 PERIOD = timedelta(minutes=5)  # of EC2's metrics with basic monitoring
 PUBLISHED = timedelta(minutes=2)  # after its end a period usually has its figure by then; Headroom waits for later ones
 
@@ -49,6 +54,7 @@ class EmptyCheck:
     at: datetime
     address: str = ""  # of the node that was looked at, whose name or instance may be another's by now
     complete: bool
+    listed: bool = False  # every list was read, and its configuration: all but its own status, which it may not have
     synced: bool
     boot_time: datetime | None
     closed: bool  # by its status, as is the reason
@@ -104,7 +110,7 @@ class Evidence:
     conflict: str  # why the mode contradicts Pexip's own settings, empty if it does not
     switched_by_others: tuple[str, ...]
     tagged: bool
-    address: str  # of the instance
+    addresses: frozenset[str]  # of the instance
     launched_at: datetime
     minimum_lifetime: timedelta
     replication: timedelta
@@ -122,6 +128,17 @@ class Evidence:
     reading_age: timedelta
     network_out: float | None  # bytes a minute since it was closed everywhere, None if EC2 has no figure of that yet
     idle_out: float  # bytes a minute that an empty node may send
+    boot_limit: timedelta = timedelta(minutes=15)
+    started_by_us: bool = False  # this launch is what Headroom had asked for
+    heard_since: bool = True  # a reading since this launch has shown it up
+    sent_since: tuple[float, ...] | None = (
+        None  # bytes a minute of each period since it has booted, None if one is missing
+    )
+
+    @property
+    def never_came_up(self) -> bool:
+        """Whether no look has shown a boot since this launch."""
+        return bool(self.checks) and not any(is_up_since(look.boot_time, self.launched_at) for look in self.checks)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -134,10 +151,14 @@ class Answer:
 
 def may_stop(evidence: Evidence) -> Answer:
     """Answer whether the instance may be stopped now, with the first objection if not."""
-    for rule in RULES:
+    for rule in HUNG_RULES if evidence.never_came_up else RULES:
         objection = rule(evidence)
         if objection:
             return Answer(allowed=False, reason=objection)
+    if evidence.never_came_up:
+        return Answer(
+            allowed=True, reason="Pexip has never heard from it since Headroom started it, and it sends nothing"
+        )
     return Answer(allowed=True, reason="closed, found empty twice, and nothing needs it")
 
 
@@ -150,7 +171,7 @@ def _only_one_controller(e: Evidence) -> str:
 
 
 def _only_its_tagged_instance(e: Evidence) -> str:
-    if any(each.address != e.address for each in (*e.checks, e.asked) if each):
+    if any(canonical(each.address) not in e.addresses for each in (*e.checks, e.asked) if each):
         return "What was looked at has another address than its instance: names or addresses were changed meanwhile"
     return "" if e.tagged else "The instance does not carry the pexip-cloud tag"
 
@@ -195,8 +216,12 @@ def _only_long_closed(e: Evidence) -> str:
         return "Pexip's status does not say that Headroom closed it"
     if not all(look.configured_closed and is_ours(look.configured_reason, e.stack) for look in e.checks):
         return "Its live configuration did not say at each look that Headroom closed it"
+    return _why_looked_too_early(e, e.closed_at)
+
+
+def _why_looked_too_early(e: Evidence, closed_at: datetime) -> str:
     first = min((look.at for look in e.checks), default=e.now)
-    return "It was looked at before its closing had reached every node" if first < e.closed_at + e.replication else ""
+    return "It was looked at before its closing had reached every node" if first < closed_at + e.replication else ""
 
 
 def _not_opened_since(e: Evidence) -> str:
@@ -286,4 +311,68 @@ RULES: tuple[Callable[[Evidence], str], ...] = (
     _only_by_clocks_that_agree,
     _only_twice_empty,
     _not_against_the_network,
+)
+
+
+# A node that never came up
+
+
+def _only_what_headroom_started(e: Evidence) -> str:
+    if not e.started_by_us:
+        return "Pexip has not heard from it since it was started, and Headroom did not start it"
+    return "Pexip has heard from it since it was started" if e.heard_since else ""
+
+
+def _not_before_twice_the_boot_limit(e: Evidence) -> str:
+    left = e.launched_at + 2 * e.boot_limit - e.now
+    return f"It may still come up for another {left.total_seconds() / 60:.0f} min" if left > timedelta() else ""
+
+
+def _only_closed_in_its_configuration(e: Evidence) -> str:
+    """Its status says nothing: it is closed for the case that it comes up after all."""
+    if e.closed_at is None:
+        return "Headroom did not close it"
+    if e.reading_says_open:
+        return "Its configuration says that it is open"
+    if not all(look.configured_closed and is_ours(look.configured_reason, e.stack) for look in e.checks):
+        return "Its live configuration did not say at each look that Headroom closed it"
+    return _why_looked_too_early(e, e.closed_at)
+
+
+def _only_with_every_list(e: Evidence) -> str:
+    for look in e.checks:
+        if not look.listed:
+            return f"Pexip's answer about it was incomplete: {look.trouble or 'a list is missing'}"
+    if e.reading_shows:
+        return f"The newest reading of Pexip shows something on it ({e.reading_shows})"
+    return "The newest reading of Pexip is too old" if e.reading_age > FRESH else ""
+
+
+def _only_silent_since_its_launch(e: Evidence) -> str:
+    if e.sent_since is None or len(e.sent_since) < QUIET_PERIODS:
+        return f"EC2 has no NetworkOut figure for every period since it was launched, {QUIET_PERIODS} at least"
+    most = max(e.sent_since)
+    if most > e.idle_out:
+        return f"It has sent {most / MB:.1f} MB a minute since it was launched: calls may be on it that Pexip does not show"
+    return ""
+
+
+HUNG_RULES: tuple[Callable[[Evidence], str], ...] = (
+    _only_in_control,
+    _only_one_controller,
+    _only_its_tagged_instance,
+    _not_while_paused,
+    _not_while_upgrading,
+    _only_with_the_claim,
+    _only_what_the_newest_plan_wants,
+    _only_what_headroom_started,
+    _not_before_its_lifetime,
+    _not_before_twice_the_boot_limit,
+    _only_closed_in_its_configuration,
+    _not_opened_since,
+    _only_with_every_list,
+    _only_by_clocks_that_agree,
+    _only_twice_empty,
+    _not_against_the_network,
+    _only_silent_since_its_launch,
 )
