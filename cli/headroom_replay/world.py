@@ -73,6 +73,8 @@ class Node:
     last_boot: float | None = None
     never_boots: bool = False
     unreachable: bool = False
+    out_of_step: bool = False  # its status says that it does not follow the Management Node
+    shows_capacity: bool = True
     emptied_at: float = float("-inf")
     upgrade_status: str = "IDLE"
     calls: dict[str, Call] = field(default_factory=dict)

@@ -472,7 +472,7 @@ def test_no_function_may_do_what_it_never_does(stage: Stage) -> None:
         name = logical_id.removesuffix("Function")
         granted = {action for statement in statements(properties) for action in actions_of(statement)}
         never[name] = granted - BY_LAMBDA - asked.get(name, set())
-    assert {name: actions for name, actions in never.items() if actions} == SELDOM
+    assert {name: actions for name in never if (actions := never[name] - SELDOM.get(name, set()))} == {}
 
 
 def function_named(stage: Stage, name: str) -> str:

@@ -125,6 +125,60 @@ def test_a_boot_that_takes_25_minutes(rush: Stage) -> None:
     all_is_well(rush)
 
 
+def lose(stage: Stage, how: str) -> None:
+    """Lose the always-on node, the home of its location."""
+    home = stage.world.nodes["always-on"]
+    if how == "closed by a person":
+        stage.world.set_closed(home, closed=True, reason="repair")
+    elif how == "silent":
+        stage.world.switches.connectivity_alarm, stage.world.switches.last_updated = "", "status"
+        home.unreachable = True
+    else:
+        setattr(home, how, how != "shows_capacity")
+
+
+@pytest.mark.parametrize(
+    ("how", "seconds"),
+    [
+        pytest.param("closed by a person", 130, id="a person closes it"),
+        pytest.param("unreachable", 130, id="Pexip cannot reach it"),
+        pytest.param("out_of_step", 220, id="it is out of step"),
+        pytest.param("shows_capacity", 130, id="it does not say what it can take"),
+    ],
+)
+def test_a_home_that_is_lost_starts_nodes_within_two_ticks_and_people_are_told_at_once(
+    stage: Stage, how: str, seconds: float
+) -> None:
+    """One that leaves step is given as long as a change takes to reach it."""
+    stage.after(0, stage.every_minute)
+    stage.expect((1, "a meeting", 30.0), (1, "a meeting", 30.0))
+    stage.minutes(4)
+    lost_at = stage.now
+    assert not any(what == "StartInstances" for _, what in stage.cloud.requests)
+    lose(stage, how)
+    until(stage, lambda: "StartInstances" in {what for at, what in stage.cloud.requests if at > lost_at})
+    assert stage.now - lost_at <= seconds
+    stage.minutes(2)
+    assert "Oslo has lost every always-on node (always-on); Cloud covers it: " in said(stage)
+    assert "a home is lost" in "\n".join(stage.told)
+    stage.minutes(10)
+    assert sum(node.on for node in stage.overflow) > 1, "what was carried is asked for, beside burst-1"
+
+
+def test_a_home_that_comes_back_keeps_what_stood_in_for_it_for_half_an_hour(stage: Stage) -> None:
+    stage.after(0, stage.every_minute)
+    stage.minutes(4)
+    lose(stage, "unreachable")
+    stage.minutes(8)
+    on = [node.name for node in stage.overflow if node.on]
+    stage.world.nodes["always-on"].unreachable = False
+    stage.minutes(25)
+    assert [node.name for node in stage.overflow if node.on] == on
+    assert not any(node.closed.now for node in stage.overflow if node.on)
+    stage.minutes(35)
+    all_is_well(stage)
+
+
 def test_an_instance_that_dies(rush: Stage) -> None:
     rush.expect((4, "the one that is cut off", 20))
     rush.minutes(10)

@@ -247,8 +247,8 @@ class Platform:
             used = self.world.used(node)
             self.contacted[node.id] = {
                 "boot_time": when((node.boots_at or now - 86400) + self.world.clock_skew),
-                "sync_status": "SYNCED",
-                "max_hd_calls": node.hd,
+                "sync_status": "OUT_OF_SYNC" if node.out_of_step else "SYNCED",
+                "max_hd_calls": node.hd if node.shows_capacity else None,
                 "media_tokens_used": used * TOKENS_PER_HD,
                 "media_load": round(100 * used / node.hd),
                 "signaling_count": signals[node.address],

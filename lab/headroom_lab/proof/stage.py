@@ -354,7 +354,8 @@ class Stage:
         """Count which rules object, and which alone."""
 
         def judged(evidence: Evidence) -> Answer:
-            against = [_words(rule) for rule in safety.RULES if rule(evidence)]
+            rules = safety.HUNG_RULES if evidence.never_came_up else safety.RULES
+            against = [_words(rule) for rule in rules if rule(evidence)]
             self.objections.update(f"{rule}: the first" for rule in against[:1])
             self.objections.update(f"{rule}: the only one" for rule in against if len(against) == 1)
             return judge(evidence)

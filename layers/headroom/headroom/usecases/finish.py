@@ -88,7 +88,7 @@ class Finisher:
             memory = self._remember(node, token, outcome, reason, took, life, now)
             counts = outcome in IS_UP and life is not None
             if outcome in IS_UP and memory.reason:
-                told = f"{reason}; reason for its start: {memory.reason[0].lower()}{memory.reason[1:]}"
+                told = f"{reason}; reason for its start: {memory.reason}"
         except ClaimLostError:
             told = f"{reason} (another workflow had taken over the claim)"
         self.ledger.write(Event(at=now, kind=Kind(outcome), node=node, reason=told, by=HEADROOM))
