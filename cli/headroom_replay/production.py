@@ -136,6 +136,7 @@ class Headroom:
             reading=reading,
             instances=tuple(instances),
             trail=self.trail,
+            homes=self.last.homes if self.last else (),
             outlooks=self.outlooks(now),
             bookings=self.near(now),
         )

@@ -16,7 +16,7 @@ class Switches:
     api_generation: str = "new"  # "old" gives aws_* and last_reported, and no sync_status
     powered_off_sync_status: str = "SYNCED"  # UNKNOWN; a stale row that looks healthy is the harder case
     powered_off_max_hd: str = "stale"  # UNKNOWN: "stale" | "null" | "zero"
-    powered_off_row: bool = True  # INFERRED that a node that is off keeps its row; False drops it
+    powered_off_row: bool = True  # INFERRED that a node that is off keeps its row; False: until it is heard from
     last_updated: str = "configuration"  # recorded a day older than the last contact: "configuration" | "status"
     booting_sync_status: str = "SYNCING"  # UNKNOWN; only SYNCED is documented
     cloud_resources_without_bursting: bool = False  # UNKNOWN whether cloud_* answers when bursting is disabled

@@ -451,7 +451,7 @@ def test_no_function_was_denied_anything(stage: Stage) -> None:
 
 SELDOM = {  # what is granted for what does not happen here
     "ReadBookings": {"dynamodb:BatchGetItem", "dynamodb:BatchWriteItem"},  # no meeting is booked
-    "Decide": {"dynamodb:DeleteItem", "sns:Publish"},  # a stop that no message told of; a day's head
+    "Decide": {"sns:Publish"},  # a day's head
     "Claim": {"ec2:DescribeInstances"},  # for a node that no plan has seen
     "StopInstance": {"ec2:DescribeInstanceStatus", "ec2:GetConsoleOutput"},  # where a start hung
     "StartInstance": {"kms:CreateGrant"},  # by EC2 in its name, where volumes have a key of one's own
@@ -459,6 +459,7 @@ SELDOM = {  # what is granted for what does not happen here
         *("dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:UpdateItem", "secretsmanager:GetSecretValue")
     },
 }
+SOMETIMES = {"Decide": {"dynamodb:DeleteItem"}}  # for a stop that EC2's message told of later than a plan saw it
 BY_LAMBDA = {"sqs:SendMessage"}  # for a dead letter, in the function's name
 
 
@@ -471,8 +472,9 @@ def test_no_function_may_do_what_it_never_does(stage: Stage) -> None:
     for logical_id, properties in resources("AWS::Serverless::Function").items():
         name = logical_id.removesuffix("Function")
         granted = {action for statement in statements(properties) for action in actions_of(statement)}
-        never[name] = granted - BY_LAMBDA - asked.get(name, set())
-    assert {name: actions for name in never if (actions := never[name] - SELDOM.get(name, set()))} == {}
+        assert SOMETIMES.get(name, set()) <= granted
+        never[name] = granted - BY_LAMBDA - asked.get(name, set()) - SOMETIMES.get(name, set())
+    assert {name: actions for name, actions in never.items() if actions} == SELDOM
 
 
 def function_named(stage: Stage, name: str) -> str:

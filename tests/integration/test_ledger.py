@@ -15,7 +15,7 @@ from headroom.domain.planning.plans import Change
 from headroom.domain.safety.claims import token_for
 from headroom.settings import Settings
 from headroom.usecases.claim import Claim
-from tests.integration.conftest import Desk, make_table
+from tests.integration.conftest import Desk, make_instance, make_table
 from tests.support.builders import NOW, hold
 
 
@@ -112,6 +112,59 @@ def test_the_second_witness_never_asks_for_more_than_cloudwatch_answers(monkeypa
         monkeypatch.setattr(ec2.cloudwatch, "get_metric_statistics", answer)
         ec2.network_out("i-1", NOW - timedelta(days=7), NOW)
     assert (asked[0]["EndTime"] - asked[0]["StartTime"]).total_seconds() / asked[0]["Period"] <= 1440
+
+
+def test_what_a_start_that_hung_has_sent_is_told_for_every_period_or_not_at_all() -> None:
+    def sent(*minutes_ago: int) -> tuple[float, ...] | None:
+        with mock_aws():
+            cloudwatch = boto3.client("cloudwatch")
+            dimensions: Any = [{"Name": "InstanceId", "Value": "i-1"}]
+            for minutes in minutes_ago:
+                at = NOW - timedelta(minutes=minutes)
+                point: Any = {
+                    "MetricName": "NetworkOut",
+                    "Dimensions": dimensions,
+                    "Timestamp": at,
+                    "Value": 5.0 * minutes,
+                }
+                cloudwatch.put_metric_data(Namespace="AWS/EC2", MetricData=[point])
+            return Ec2("m").sent_since("i-1", NOW - timedelta(minutes=22), NOW)
+
+    assert sent(25, 20, 15, 10, 5, 0) == (20.0, 15.0, 10.0, 5.0), "neither before, nor one that still runs"
+    assert sent(20, 15, 10) == (20.0, 15.0, 10.0), (
+        "the newest has no figure yet, two minutes after its end at the latest"
+    )
+    assert sent(20, 10, 5) is None
+    assert sent(15, 10, 5) is None
+    assert sent() is None
+
+
+def test_ec2_says_why_a_start_hangs(monkeypatch: pytest.MonkeyPatch) -> None:
+    with mock_aws():
+        ec2 = Ec2("m")
+        instance = make_instance(ec2.client, "burst-1", running=True)["InstanceId"]
+        assert ec2.health(instance).startswith(
+            "its system status check is ok, its instance status check ok, its console "
+        )
+        output = "booting\nKernel panic - not syncing: no root file system\n\n"
+        monkeypatch.setattr(ec2.client, "get_console_output", lambda **_: {"Output": output})
+        assert ec2.health(instance).endswith("its console ends with «Kernel panic - not syncing: no root file system»")
+        monkeypatch.setattr(ec2.client, "get_console_output", lambda **_: {})
+        assert ec2.health(instance).endswith("its console says nothing")
+        monkeypatch.undo()
+        assert ec2.health("i-0123456789abcdef0").startswith(
+            "EC2 does not say why (An error occurred (InvalidInstanceID."
+        )
+
+
+def test_a_person_who_starts_a_node_that_was_given_to_them_has_it_counted_anew(desk: Desk) -> None:
+    desk.tick()
+    desk.ledger.claim("burst-1", "before", Action.STOP, "", NOW)
+    desk.ledger.remember("burst-1", "before", hung=3, hung_why="impaired")
+    desk.ledger.release("burst-1", "before")
+    Claim(desk.ledger, desk.parts.ec2, desk.settings.policy).take("start_node", {"node": "burst-1"}, "by-hand")
+    memory = desk.ledger.memory("burst-1")
+    assert (memory.hung, memory.hung_why) == (0, "")
 
 
 def test_what_headroom_closed_may_be_opened_by_hand_in_every_mode(desk: Desk) -> None:

@@ -263,6 +263,21 @@ def test_a_look_at_a_node_asks_pexip_seven_times_and_sees_that_it_cannot_be_reac
     assert look.alarm == f"Node {worker.address} unreachable"
 
 
+def test_a_look_at_a_node_without_a_status_reads_every_list_and_is_not_complete(desk: Desk) -> None:
+    desk.world.switches.powered_off_row = False
+    desk.tick()
+    reading = desk.ledger.last_reading()
+    assert reading
+    worker = next(worker for worker in reading.workers if worker.name == "burst-1")
+    with desk.parts.pexip.node() as pexip:
+        look = pexip.look_at(worker, registrations=False, now=reading.read_at)
+    assert (look.listed, look.complete, look.synced, look.boot_time, look.carries) == (True, False, True, None, "")
+    desk.node.trouble = "error"
+    with desk.parts.pexip.node() as pexip:
+        look = pexip.look_at(worker, registrations=False, now=reading.read_at)
+    assert (look.listed, look.complete) == (False, False)
+
+
 @pytest.mark.parametrize(
     ("words", "is_about_it"),
     [

@@ -96,7 +96,9 @@ def test_request_limit_exceeded(rush: Stage) -> None:
     all_is_well(rush)
 
 
-def test_a_start_that_never_boots(rush: Stage) -> None:
+@pytest.mark.parametrize("keeps_row", [True, False], ids=["Pexip keeps its status", "Pexip shows no status of it"])
+def test_a_start_that_never_boots(rush: Stage, *, keeps_row: bool) -> None:
+    rush.world.switches.powered_off_row = keeps_row
     rush.overflow[1].never_boots = True
     rush.minutes(30)
     assert "given up burst-2: It did not serve within" in said(rush)
@@ -113,6 +115,23 @@ def test_a_start_that_never_boots(rush: Stage) -> None:
         memory.hung_why == "its system status check is ok, its instance status check impaired, its console says nothing"
     )
     assert rush.cloud.cut == []
+
+
+def test_a_node_that_was_up_before_it_was_asked_to_start_has_not_hung(stage: Stage) -> None:
+    """As where its public address had changed, or a person asks for a node that is on."""
+    stage.after(0, stage.every_minute)
+    stage.minutes(1.5)
+    stage.call("claim", {"workflow": "start_node", "given": {"node": "burst-1"}, "token": "by-hand"})
+    memory = stage.ledger.memory("burst-1")
+    assert memory.up_at
+    stage.ledger.note("burst-1", start_asked_at=stage.moment())
+    stage.ledger.release("burst-1", "by-hand")
+    for hold in stage.ledger.holds(stage.moment()):
+        stage.ledger.release_hold(hold.id)
+    stage.minutes(30)
+    assert not stage.overflow[0].on
+    memory = stage.ledger.memory("burst-1")
+    assert (memory.hung, memory.failed_at) == (0, None)
 
 
 def test_a_boot_that_takes_25_minutes(rush: Stage) -> None:
@@ -159,8 +178,8 @@ def test_a_home_that_is_lost_starts_nodes_within_two_ticks_and_people_are_told_a
     until(stage, lambda: "StartInstances" in {what for at, what in stage.cloud.requests if at > lost_at})
     assert stage.now - lost_at <= seconds
     stage.minutes(2)
-    assert "Oslo has lost every always-on node (always-on); Cloud covers it: " in said(stage)
-    assert "a home is lost" in "\n".join(stage.told)
+    assert "Oslo has no always-on node that can be counted on (always-on); Cloud covers it: " in said(stage)
+    assert "a location has lost its always-on nodes" in "\n".join(stage.told)
     stage.minutes(10)
     assert sum(node.on for node in stage.overflow) > 1, "what was carried is asked for, beside burst-1"
 

@@ -293,6 +293,9 @@ class Platform:
                 del counted[node.address]
         return counted
 
+    def _is_heard_since_its_launch(self, node: Node) -> bool:
+        return node.on and not node.never_boots and self.world.now >= node.boots_at
+
     def _last_updated(self, node: Node, row: Row) -> float:
         if self.world.switches.last_updated == "status":
             return float(row["last_contact"])
@@ -301,7 +304,7 @@ class Platform:
     def _status_worker_vm(self) -> list[Row]:
         rows, signals = [], self._signals()
         for node in self.world.nodes.values():
-            if not (node.on or self.world.switches.powered_off_row):
+            if not (self.world.switches.powered_off_row or self._is_heard_since_its_launch(node)):
                 continue
             row = self._status_row(node, signals)
             most = row["max_hd_calls"]

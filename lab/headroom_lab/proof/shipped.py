@@ -9,7 +9,7 @@ from headroom.domain.fleet import reconciling
 from headroom.domain.fleet.fleet import Instance, Location, Observation, PexipSettings, Power, Reading, Worker, match_up
 from headroom.domain.fleet.fleet import Node as FleetNode
 from headroom.domain.fleet.lifecycle import (
-    A_PERSONS,
+    MOST_HUNG,
     Action,
     Claim,
     Commitments,
@@ -224,7 +224,7 @@ class Shipped:
             start_asked_at=launched,
             stop_asked_at=NOW,
             up_at=NOW if is_heard(node) else None,
-            hung=A_PERSONS if node.hung else 0,
+            hung=MOST_HUNG if node.hung else 0,
             hd=HD,
         )
 

@@ -13,7 +13,7 @@ from typing import Any
 
 from headroom.adapters.ledger import Ledger
 from headroom.domain.fleet.fleet import is_ours
-from headroom.domain.fleet.lifecycle import A_PERSONS, Memory, Wanted
+from headroom.domain.fleet.lifecycle import MOST_HUNG, Memory, Wanted
 from headroom.domain.history.record import Decision
 from headroom.domain.planning.plans import Change
 from headroom.domain.policy import Mode
@@ -188,7 +188,7 @@ class Follower:
             rests=max(0, _age(now, memory.rests_until)) if memory.rests_until else 0,
             closed=_age(memory.closed_at, now) if memory.closed_at else None,
             given_up=memory.given_up_at is not None,
-            hung=memory.hung >= A_PERSONS,
+            hung=memory.hung >= MOST_HUNG,
         )
 
     # Plans

@@ -4,7 +4,7 @@ Start and stop errors are told apart by the SDK's error code, and raised as clas
 """
 
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +14,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from headroom.domain.fleet.fleet import Instance, Power, Worker, alive, canonical
 from headroom.domain.safety.permission import NotNowError
-from headroom.domain.safety.safety import PUBLISHED
+from headroom.domain.safety.safety import PERIOD, PUBLISHED, next_period
 
 if TYPE_CHECKING:
     from mypy_boto3_cloudwatch import CloudWatchClient
@@ -142,44 +142,35 @@ class Ec2:
 
         Basic monitoring has periods of five minutes, so traffic of calls that have just ended delays a stop a little.
         """
-        period = timedelta(minutes=5)
-        statistics = self.cloudwatch.get_metric_statistics(
-            Namespace="AWS/EC2",
-            MetricName="NetworkOut",
-            Dimensions=[{"Name": "InstanceId", "Value": instance_id}],
-            StartTime=max(since, now - WITNESSED),  # CloudWatch refuses to answer with more than 1,440 points
-            EndTime=now,
-            Period=int(period.total_seconds()),
-            Statistics=["Sum"],
-        )
-        whole = [point for point in statistics["Datapoints"] if since <= point["Timestamp"] <= now - period]
-        newest = max(whole, key=lambda point: point["Timestamp"], default=None)
-        return newest["Sum"] / (period.total_seconds() / 60) if newest else None
+        sent = self._sent(instance_id, max(since, now - WITNESSED), now)
+        return sent[max(sent)] if sent else None
 
     def sent_since(self, instance_id: str, since: datetime, now: datetime) -> tuple[float, ...] | None:
         """Return the bytes a minute that an instance sent in each whole period since then; None if one is missing.
 
-        The newest period has no figure for a while: it is waited for.
+        Of the last four days. The newest period has no figure for a while: it is not waited for.
         """
-        period = timedelta(minutes=5)
-        first = max(since, now - OLDEST)
-        first += (datetime.min.replace(tzinfo=UTC) - first) % period
+        first = next_period(max(since, now - OLDEST))
+        sent = self._sent(instance_id, first, now)
+        due = max(0, (now - PUBLISHED - first) // PERIOD)
+        if any(first + number * PERIOD not in sent for number in range(due)):
+            return None
+        return tuple(sent[at] for at in sorted(sent))
+
+    def _sent(self, instance_id: str, since: datetime, now: datetime) -> dict[datetime, float]:
+        """Return the bytes a minute that an instance sent, by the beginning of each whole period since then."""
         statistics = self.cloudwatch.get_metric_statistics(
             Namespace="AWS/EC2",
             MetricName="NetworkOut",
             Dimensions=[{"Name": "InstanceId", "Value": instance_id}],
-            StartTime=first,
+            StartTime=since,  # CloudWatch refuses to answer with more than 1,440 points
             EndTime=now,
-            Period=int(period.total_seconds()),
+            Period=int(PERIOD.total_seconds()),
             Statistics=["Sum"],
         )
-        whole = {
-            point["Timestamp"]: point["Sum"] for point in statistics["Datapoints"] if point["Timestamp"] <= now - period
-        }
-        due = max(0, (now - PUBLISHED - first) // period)
-        if any(first + number * period not in whole for number in range(due)):
-            return None
-        return tuple(total / (period.total_seconds() / 60) for _, total in sorted(whole.items()))
+        minutes = PERIOD.total_seconds() / 60
+        whole = (point for point in statistics["Datapoints"] if since <= point["Timestamp"] <= now - PERIOD)
+        return {point["Timestamp"]: point["Sum"] / minutes for point in whole}
 
     def health(self, instance_id: str) -> str:
         """Return what EC2 says of an instance that does not come up: its status checks, and the end of its console's output."""

@@ -60,12 +60,6 @@ def _with(memory: Memory, seconds: int | None) -> list[int | None]:
     return [*known, seconds][-BOOTS_KEPT:]
 
 
-def _hung(memory: Memory) -> int:
-    """Return how many starts in a row have hung, if the last one has; 0 if the node has come up since it was started."""
-    asked, up = memory.start_asked_at, memory.up_at
-    return memory.hung + 1 if asked and (up is None or up < asked) else 0
-
-
 @dataclass
 class Finisher:
     """Records how workflows end."""
@@ -115,11 +109,14 @@ class Finisher:
                 memory = self.ledger.remember(node, token, failed_at=now, given_up_at=now)
                 if took is not None:
                     self.ledger.remember(node, token, boots=_with(memory, None))
-            case Outcome.STOPPED:
-                memory = self.ledger.remember(node, token, refused_since=None)
-                if hung := _hung(memory):
-                    memory = self.ledger.remember(node, token, failed_at=now, hung=hung)
-            case Outcome.REOPENED | Outcome.OPENED | Outcome.UNWANTED | Outcome.CLOSED | Outcome.NOT_SET:
+            case (
+                Outcome.STOPPED
+                | Outcome.REOPENED
+                | Outcome.OPENED
+                | Outcome.UNWANTED
+                | Outcome.CLOSED
+                | Outcome.NOT_SET
+            ):
                 memory = self.ledger.remember(node, token, refused_since=None)
             case Outcome.KEPT:
                 memory = self.ledger.remember(node, token, refused_why=reason)

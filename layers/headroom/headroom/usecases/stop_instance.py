@@ -12,8 +12,8 @@ from headroom.adapters.ec2 import Ec2, Ec2Error
 from headroom.adapters.ledger import Ledger
 from headroom.adapters.ledger.errors import PlanChangedError
 from headroom.adapters.parts import Parts
-from headroom.domain.fleet.fleet import Instance, NodeState, Power, Worker, find_worker, other_stacks
-from headroom.domain.fleet.lifecycle import Memory, Wanted, hangs_since
+from headroom.domain.fleet.fleet import Instance, NodeState, Power, find_worker, other_stacks
+from headroom.domain.fleet.lifecycle import Memory, Wanted, is_heard, is_started_by_headroom
 from headroom.domain.fleet.limits import minimum_lifetime
 from headroom.domain.policy import Policy
 from headroom.domain.safety.pace import A_MOMENT
@@ -110,13 +110,14 @@ class Stopper:
             network_out=self._network_out(instance, memory, now),
             idle_out=self.policy.idle_out,
             boot_limit=self.policy.boot_limit,
-            started_by_us=hangs_since(worker, instance, memory) is not None,
-            heard_since=memory.up_at is not None and memory.up_at >= instance.launched_at,
-            sent_since=self._sent_since(worker, instance, memory, now),
+            started_by_us=is_started_by_headroom(instance, memory),
+            heard_since=is_heard(worker, instance, memory),
         )
-        answer = self._judged(evidence)
         if evidence.never_came_up:
-            self.ledger.remember(node, token, hung_why=self.ec2.health(instance.id))
+            sent_since = self.ec2.sent_since(instance.id, instance.launched_at + BOOTS_FOR, now)
+            evidence = replace(evidence, sent_since=sent_since)
+        answer = self._judged(evidence)
+        hung = self._why_it_hangs(instance, memory, now) if evidence.never_came_up else {}
         turn = self.ledger.turn_within(A_MOMENT, clock.now())
         if turn is None:
             raise StopRefusedError(
@@ -133,13 +134,23 @@ class Stopper:
             self._ask_ec2(instance, looks, question)
         except Ec2Error as error:
             if error.unanswered and self._comes_all_the_same(instance, now):
+                self._remember(node, token, hung)
                 return StopAsked(reason=answer.reason)
             self.ledger.remember(node, token, stop_asked_at=None)
             raise
         except (StopRefusedError, AskAgainError):
             self.ledger.remember(node, token, stop_asked_at=None)
             raise
+        self._remember(node, token, hung)
         return StopAsked(reason=answer.reason)
+
+    def _why_it_hangs(self, instance: Instance, memory: Memory, now: datetime) -> dict[str, Any]:
+        """Return what is remembered of a start that hung, once it is taken back. EC2 says why only while the instance is on."""
+        return {"hung": memory.hung + 1, "hung_why": self.ec2.health(instance.id), "failed_at": now}
+
+    def _remember(self, node: str, token: str, facts: dict[str, Any]) -> None:
+        if facts:
+            self.ledger.remember(node, token, **facts)
 
     def _ask_ec2(self, instance: Instance, looks: Sequence[EmptyCheck], question: Asked | None) -> None:
         """Ask EC2, unless what came before has taken so long that the evidence is old."""
@@ -172,12 +183,6 @@ class Stopper:
         if memory.closed_at is None:
             return None
         return self.ec2.network_out(instance.id, witnessed_from(memory.closed_at, self.policy.replication), now)
-
-    def _sent_since(
-        self, worker: Worker, instance: Instance, memory: Memory, now: datetime
-    ) -> tuple[float, ...] | None:
-        hangs = hangs_since(worker, instance, memory)
-        return self.ec2.sent_since(instance.id, hangs + BOOTS_FOR, now) if hangs else None
 
     @staticmethod
     def _judged(evidence: Evidence) -> Answer:

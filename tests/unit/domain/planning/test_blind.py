@@ -94,7 +94,7 @@ def test_what_is_on_counts_even_where_pexip_has_not_shown_it_up_yet() -> None:
 
 def test_the_limits_hold() -> None:
     assert starts(decide(day(MONDAY, 200))) == 8
-    assert starts(decide(day(MONDAY, 200), policy=replace(CONTROL, max_forecast_nodes=2))) == 3
+    assert starts(decide(day(MONDAY, 200), policy=replace(CONTROL, max_forecast_nodes=2))) == 2
     assert starts(decide(day(MONDAY, 200), policy=replace(CONTROL, max_nodes=1))) == 1
     assert starts(decide(day(MONDAY, 200), policy=replace(CONTROL, forecasting=False))) == 0
 

@@ -153,14 +153,10 @@ def series_of(uri: str | None) -> str:
     return "/".join((uri or "").strip("/").split("/")[-2:])
 
 
-def without_status(configuration: WorkerConfiguration, location: str) -> WorkerStatus:
+def without_status(id_: int, name: str, location: str, node_type: str) -> WorkerStatus:
     """Return what stands in for the status of a node that Pexip shows none of: as if it were off, and had never been on."""
     return WorkerStatus(
-        id=0,
-        name=configuration.name,
-        configuration_id=configuration.id,
-        system_location=location,
-        node_type=configuration.node_type,
+        id=0, name=name, configuration_id=id_, system_location=location, node_type=node_type, signaling_count=None
     )
 
 

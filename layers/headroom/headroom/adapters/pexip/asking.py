@@ -65,8 +65,12 @@ class ManagementNode(Client):
         shown_of = {status.configuration_id: status for status in statuses}
         workers = []
         for configuration in configurations:  # a node that was never contacted may have no status
-            status = shown_of.pop(configuration.id, None)
-            status = status or without_status(configuration, names.get(configuration.system_location, ""))
+            status = shown_of.pop(configuration.id, None) or without_status(
+                configuration.id,
+                configuration.name,
+                names.get(configuration.system_location, ""),
+                configuration.node_type,
+            )
             joined = worker_of(status, configuration, shards[configuration.address], alarms)
             workers.append(replace(joined, read_by=stack))
         problems += [
@@ -226,13 +230,11 @@ class ManagementNode(Client):
         )
 
     def _status_of(self, worker: Worker) -> WorkerStatus:
-        """Return a node's live status; of a node that Pexip shows none of, one that fits no look but that of a hung start."""
+        """Return a node's live status; of a node that Pexip shows none of, what stands in for it and makes no look complete."""
         try:
             return self._one(f"status/v1/worker_vm/{worker.status_id}", WorkerStatus)
         except PexipUnknownError:
-            nothing = WorkerStatus(id=0, name="", configuration_id=worker.id, system_location="")
-            nothing.signaling_count = None
-            return nothing
+            return without_status(worker.id, worker.name, worker.location, worker.node_type)
 
     def ask_whether_closed(self, worker: Worker, now: datetime) -> Asked:
         """Ask once more what a node's configuration says, before its instance is stopped."""

@@ -10,13 +10,15 @@ AWAITED = timedelta(minutes=30)  # how long those who were cut off are waited fo
 class Home:
     """The home of a principal location, in HD connections, as the plans of the last half hour have seen it.
 
-    `hd` is what it could take when it was whole, `left` what it can take now. `carried` is its load before it last lost
-    something, wherever the media was; `lost_at` is when that was, `missed_at` when something was last missing.
+    `nodes` are the always-on nodes that could be counted on when it was whole, with `hd` HD connections; `left` is how many
+    nodes can be now. `carried` is its load before it last lost a node, wherever the media was; `lost_at` is when that was,
+    `missed_at` when a node was last missing.
     """
 
     location: str
-    hd: int
+    nodes: int
     left: int
+    hd: int
     carried: float = 0.0
     lost_at: datetime | None = None
     missed_at: datetime | None = None

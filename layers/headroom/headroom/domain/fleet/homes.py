@@ -40,11 +40,18 @@ class Homes:
             if place.overflow_location
         }
         self.uncounted: list[Uncounted] = []
+        self._left: dict[str, int] = {}  # always-on nodes that can be counted on
         self.loads: dict[str, Load] = {}
         for worker in reading.workers:
             if worker.location in self._at and worker.node_type == "CONFERENCING" and worker.name not in overflow_nodes:
                 self._at[worker.location].append(worker)
+        # An overflow location that overflows itself: its own nodes are the first to take its calls
+        serving: dict[str, list[Node]] = {}
+        for node in nodes:
+            if node.location in self._at and node.state is NodeState.SERVING:
+                serving.setdefault(node.location, []).append(node)
         for location, here in self._at.items():
+            own = serving.get(location, [])
             unheard = set(_unheard(here, reading))
             counted = []
             for worker in here:
@@ -52,12 +59,11 @@ class Homes:
                     self.uncounted.append(Uncounted(worker=worker, why=why))
                 else:
                     counted.append(worker)
-            # An overflow location that overflows itself: its own nodes are the first to take its calls
-            serving = [node for node in nodes if node.location == location and node.state is NodeState.SERVING]
+            self._left[location] = len(counted)
             load = Load(
                 location=location,
-                hd=sum(worker.max_hd_calls or 0 for worker in counted) + sum(node.hd for node in serving),
-                used=sum(worker.used_hd or 0 for worker in counted) + sum(node.used for node in serving),
+                hd=sum(worker.max_hd_calls or 0 for worker in counted) + sum(node.hd for node in own),
+                used=sum(worker.used_hd or 0 for worker in counted) + sum(node.used for node in own),
             )
             if load.hd or self._is_home(location):
                 self.loads[location] = load
@@ -65,41 +71,53 @@ class Homes:
     def _is_home(self, location: str) -> bool:
         """Say whether a location has always-on nodes, or had some lately; one that never had any asks for nothing."""
         before = self._before.get(location)
-        return bool(self._at[location]) or (before is not None and before.hd > 0)
+        return bool(self._at[location]) or (before is not None and before.nodes > 0)
 
     def remembered(self, trails: Mapping[str, Sequence[Demand]], now: datetime) -> Iterator[Home]:
         """Yield the homes for the next plan. `trails` are the loads up to now, by location."""
         for location, load in self.loads.items():
             lately = [demand.used for demand in trails.get(location, ()) if now - demand.at <= JUST_BEFORE]
-            carried = max(lately, default=float(load.used))
+            present = Home(
+                location=location,
+                nodes=self._left[location],
+                left=self._left[location],
+                hd=load.hd,
+                carried=max(lately, default=float(load.used)),
+            )
             uncounted = [each.worker for each in self.uncounted if each.worker.location == location]
-            home = self._before.get(location) or _first(location, load.hd, carried, uncounted, now)
-            kept = _next(home, load.hd, carried, now)
+            kept = _next(self._before.get(location) or _first(present, uncounted, now), present, now)
             if self._at[location] or kept.awaits(now):  # else its nodes were taken out of Pexip for good
                 yield kept
 
 
-def _first(location: str, left: int, carried: float, uncounted: Sequence[Worker], now: datetime) -> Home:
+def _first(present: Home, uncounted: Sequence[Worker], now: datetime) -> Home:
     """Return a home that no plan has seen before. What its lost nodes say of themselves is their last word."""
     if not uncounted:
-        return Home(location=location, hd=left, left=left, carried=carried)
-    whole = left + sum(worker.max_hd_calls or 1 for worker in uncounted)
-    last_words = sum(worker.used_hd or 0 for worker in uncounted)
-    return Home(location=location, hd=whole, left=left, carried=carried + last_words, lost_at=now, missed_at=now)
+        return present
+    return replace(
+        present,
+        nodes=present.nodes + len(uncounted),
+        hd=present.hd + sum(worker.max_hd_calls or 0 for worker in uncounted),
+        carried=present.carried + sum(worker.used_hd or 0 for worker in uncounted),
+        lost_at=now,
+        missed_at=now,
+    )
 
 
-def _next(home: Home, left: int, carried: float, now: datetime) -> Home:
-    """Return a home as the next plan sees it; one that is whole, or has been without a part for long, is taken as it is."""
-    if left >= home.hd:
-        return replace(home, hd=left, left=left, carried=carried)
-    if left < home.left or home.lost_at is None:
-        carried = max(home.carried, carried) if home.awaits(now) else carried
-        return replace(home, left=left, carried=carried, lost_at=now, missed_at=now)
-    if home.awaits(now):
-        return replace(home, left=left, missed_at=now)
-    if left:
-        return replace(home, hd=left, left=left, carried=carried)
-    return replace(home, left=0, missed_at=now)
+def _next(home: Home, present: Home, now: datetime) -> Home:
+    """Return a home as the next plan sees it; one that is whole, or has been without a node for long, is taken as it is.
+
+    Nodes are counted, as what a node says it can take may vary a little.
+    """
+    as_it_is = replace(present, lost_at=home.lost_at, missed_at=home.missed_at)
+    if present.left >= home.nodes:
+        return as_it_is
+    if present.left < home.left or home.lost_at is None:
+        carried = max(home.carried, present.carried) if home.awaits(now) else present.carried
+        return replace(home, left=present.left, carried=carried, lost_at=now, missed_at=now)
+    if home.awaits(now) or not present.left:
+        return replace(home, left=present.left, missed_at=now)
+    return as_it_is
 
 
 def why_uncounted(worker: Worker, now: datetime, *, is_heard: bool = True) -> str:

@@ -16,7 +16,7 @@ from headroom.domain.fleet.fleet import (
 )
 
 OURS_FOR = timedelta(minutes=10)  # a state change this soon after Headroom's request counts as Headroom's own
-A_PERSONS = 3  # starts in a row that hung: then it is a person's
+MOST_HUNG = 3  # starts in a row that hung: then it is a person's
 SCHEDULE = "the schedule"  # `by` of what a schedule asks for
 BY_HAND = "by hand"  # `by` of a request that names nobody
 SWITCHED_LATELY = timedelta(hours=1)
@@ -235,14 +235,16 @@ class Commitments:
         return tuple(hold for hold in self.holds if node in hold.nodes or hold.counts.get(location, 0) > serving)
 
 
-def hangs_since(worker: Worker, instance: Instance, memory: Memory) -> datetime | None:
-    """Return when Headroom started an instance whose node Pexip has never heard from since; None if it is no such node."""
-    asked, launched = memory.start_asked_at, instance.launched_at
-    ours = asked is not None and -CLOCK_SKEW <= launched - asked < OURS_FOR
-    was_up = memory.up_at is not None and memory.up_at >= launched
-    if instance.power is not Power.RUNNING or not ours or was_up or is_up_since(worker.boot_time, launched):
-        return None
-    return launched
+def is_started_by_headroom(instance: Instance, memory: Memory) -> bool:
+    """Say whether Headroom asked for this launch; a start that it asked of an instance that was on is none."""
+    asked = memory.start_asked_at
+    return asked is not None and -CLOCK_SKEW <= instance.launched_at - asked < OURS_FOR
+
+
+def is_heard(worker: Worker, instance: Instance, memory: Memory) -> bool:
+    """Say whether this reading, or one before, has shown the node up since its launch."""
+    was_up = memory.up_at is not None and memory.up_at >= instance.launched_at
+    return was_up or is_up_since(worker.boot_time, instance.launched_at)
 
 
 def was_ours(asked_at: datetime | None, at: datetime) -> bool:

@@ -6,7 +6,7 @@ from datetime import timedelta
 from enum import StrEnum
 
 from headroom.domain.fleet.fleet import ON, Node, NodeState, Source, needs_its_address
-from headroom.domain.fleet.lifecycle import A_PERSONS, Wanted
+from headroom.domain.fleet.lifecycle import MOST_HUNG, Wanted
 from headroom.domain.fleet.reconciling import reconcile
 from headroom.domain.planning.situation import Situation
 from headroom.domain.policy import Mode
@@ -159,6 +159,9 @@ def _issues_of_ourselves(situation: Situation) -> Iterator[Issue]:
 
 def _issues_of_homes(situation: Situation) -> Iterator[Issue]:
     """Yield an issue for each principal location that has nothing left, and for each always-on node that offers nothing."""
+    does = situation.may.frozen or "Headroom starts nodes for whoever dials again."
+    if situation.policy.mode is Mode.OBSERVE:
+        does = "In observe mode Headroom starts nothing."
     for load in situation.principals.values():
         if load.hd:
             continue
@@ -174,8 +177,8 @@ def _issues_of_homes(situation: Situation) -> Iterator[Issue]:
         yield Issue(
             kind=Trouble.HOME_LOST,
             about=name,
-            what=f"{name} has lost every always-on node ({nodes}); {has}",
-            advice="Headroom starts nodes for whoever dials again. Look at the always-on nodes in Pexip (Status > Alarms).",
+            what=f"{name} has no always-on node that can be counted on ({nodes}); {has}",
+            advice=f"{does} Look at the always-on nodes in Pexip (Status > Alarms).",
         )
     for uncounted in situation.uncounted():
         yield Issue(
@@ -234,7 +237,7 @@ def _issues_of_what_hangs(situation: Situation, node: Node) -> Iterator[Issue]:
 def _issues_of_starts(situation: Situation, node: Node) -> Iterator[Issue]:
     """Yield an issue for a node that hangs at every start."""
     memory = situation.memory(node)
-    if memory.hung >= A_PERSONS:
+    if memory.hung >= MOST_HUNG:
         yield Issue(
             kind=Trouble.HANGS,
             about=node.name,

@@ -25,7 +25,7 @@ def _why_unsettled(situation: Situation, location: str) -> str:
     if home is None or home.missed_at is None:
         return ""
     until = situation.policy.on_the_clock(home.missed_at + AWAITED)
-    if home.left < home.hd:
+    if home.left < home.nodes:
         return f"{home.location} has lost always-on nodes, so nothing is closed or stopped before {until}"
     return f"{home.location} had lost always-on nodes and is only just whole again: nothing is closed or stopped before {until}"
 

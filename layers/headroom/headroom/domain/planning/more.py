@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from headroom.domain.fleet.fleet import Node, NodeState, needs_its_address
-from headroom.domain.fleet.lifecycle import A_PERSONS, Action, Wanted
+from headroom.domain.fleet.lifecycle import MOST_HUNG, Action, Wanted
 from headroom.domain.fleet.load import Load
 from headroom.domain.planning.needs import Need
 from headroom.domain.planning.plans import Change
@@ -155,7 +155,7 @@ def _can_start(situation: Situation, node: Node) -> bool:
     if node.state is not NodeState.STOPPED or claimed or node.closed_by_others:
         return False
     memory = situation.memory(node)
-    if memory.hung >= A_PERSONS:
+    if memory.hung >= MOST_HUNG:
         return situation.held.is_asked_for_since(node.name, memory.failed_at)
     pause = situation.policy.failure_cooldown * LONGER**memory.hung
     return memory.failed_at is None or situation.now - memory.failed_at >= pause

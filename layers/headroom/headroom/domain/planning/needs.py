@@ -111,7 +111,7 @@ def _threshold_rule(situation: Situation, location: str, margin: int = 0) -> Ask
     needed = situation.threshold(location) + 1
     if asking:
         _, name = min(asking)
-        hd = needed + sum(max(0.0, -free) for free in left.values() if situation.unsettled(location))
+        hd = needed + sum(max(0.0, -free) for free in left.values())
         return Ask(rule="threshold", hd=hd, reason=_why_asking(situation, name))
     carried = situation.overflows[location].used
     room_at_home = sum(free - situation.threshold(name) - margin for name, free in left.items())
@@ -135,7 +135,7 @@ def _blind_rule(situation: Situation, location: str) -> Ask:
     if not asking:
         return NOTHING
     leading = max(asking, key=lambda ask: ask.hd)
-    needed = _within_limits(situation, location, sum(ask.hd for ask in asking)) + situation.threshold(location) + 1
+    needed = _within_limits(situation, location, sum(ask.hd for ask in asking) + situation.threshold(location) + 1)
     short = needed - sum(node.hd for node in situation.nodes[location] if situation.is_taken_for_open(node))
     load = situation.overflows[location]
     return replace(leading, hd=short + load.free + load.coming) if short > 0 else NOTHING
@@ -162,7 +162,7 @@ def _why_asking(situation: Situation, name: str) -> str:
     load, cut_off = situation.principals[name], situation.cut_off(name)
     why = f"{name} has {load.free} HD connections free, its threshold is {situation.threshold(name)}"
     if load.hd == 0:
-        why = f"{name} has lost every always-on node"
+        why = f"{name} has no always-on node that can be counted on"
     return why + (f", and {ceil(cut_off)} HD connections that it carried may be dialled again" if cut_off else "")
 
 

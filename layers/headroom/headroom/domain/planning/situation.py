@@ -8,10 +8,10 @@ from functools import cached_property
 from zoneinfo import ZoneInfo
 
 from headroom.domain.demand.forecasting import Demand, by_location, expected
-from headroom.domain.fleet.fleet import ON, Fleet, Node, NodeState, Observation, Worker
+from headroom.domain.fleet.fleet import ON, Fleet, Node, NodeState, Observation, Power, Worker
 from headroom.domain.fleet.home import Home
 from headroom.domain.fleet.homes import Homes, Uncounted
-from headroom.domain.fleet.lifecycle import Commitments, Memory, Wanted, hangs_since
+from headroom.domain.fleet.lifecycle import Commitments, Memory, Wanted, is_heard, is_started_by_headroom
 from headroom.domain.fleet.limits import minimum_lifetime, threshold
 from headroom.domain.fleet.load import follow, overflow_loads
 from headroom.domain.planning.held import Held
@@ -154,9 +154,11 @@ class Situation:
 
     def hung_since(self, node: Node) -> datetime | None:
         """Return when a node was started that Pexip has never heard from, if it has had time enough; else None."""
-        since = hangs_since(node.worker, node.instance, self.memory(node)) if node.state is NodeState.LATE else None
+        memory, since = self.memory(node), node.instance.launched_at
         least = max(2 * self.policy.boot_limit, minimum_lifetime(self.policy, self.reading))
-        return since if since and self.now - since >= least else None
+        hangs = node.state is NodeState.LATE and node.instance.power is Power.RUNNING and self.now - since >= least
+        ours = is_started_by_headroom(node.instance, memory) and not is_heard(node.worker, node.instance, memory)
+        return since if hangs and ours else None
 
     def hangs(self, node: Node) -> bool:
         """Say whether a node was opened in its configuration longer than the boot limit ago, but not yet in its status."""

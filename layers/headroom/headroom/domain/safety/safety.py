@@ -36,10 +36,14 @@ def gap(replication: timedelta) -> timedelta:
     return max(GAP, replication + SHOWN)
 
 
+def next_period(since: datetime) -> datetime:
+    """Return the beginning of the first CloudWatch period that starts then or later."""
+    return since + (datetime.min.replace(tzinfo=since.tzinfo) - since) % PERIOD
+
+
 def witnessed_from(closed_at: datetime, replication: timedelta) -> datetime:
     """Return the beginning of the first CloudWatch period that starts after the closing has reached every node."""
-    since = closed_at + replication
-    return since + (datetime.min.replace(tzinfo=since.tzinfo) - since) % PERIOD
+    return next_period(closed_at + replication)
 
 
 def witnessed_at(closed_at: datetime, replication: timedelta) -> datetime:
@@ -208,20 +212,21 @@ def _not_on_hold(e: Evidence) -> str:
 
 
 def _only_long_closed(e: Evidence) -> str:
+    if e.closed_at and not all(look.closed and is_ours(look.closed_reason, e.stack) for look in e.checks):
+        return "Pexip's status does not say that Headroom closed it"
+    return _only_closed_in_its_configuration(e)
+
+
+def _only_closed_in_its_configuration(e: Evidence) -> str:
+    """All that can be asked of a node without a status: it is closed for the case that it comes up after all."""
     if e.closed_at is None:
         return "Headroom did not close it"
     if e.reading_says_open:
         return "Its configuration says that it is open"
-    if not all(look.closed and is_ours(look.closed_reason, e.stack) for look in e.checks):
-        return "Pexip's status does not say that Headroom closed it"
     if not all(look.configured_closed and is_ours(look.configured_reason, e.stack) for look in e.checks):
         return "Its live configuration did not say at each look that Headroom closed it"
-    return _why_looked_too_early(e, e.closed_at)
-
-
-def _why_looked_too_early(e: Evidence, closed_at: datetime) -> str:
     first = min((look.at for look in e.checks), default=e.now)
-    return "It was looked at before its closing had reached every node" if first < closed_at + e.replication else ""
+    return "It was looked at before its closing had reached every node" if first < e.closed_at + e.replication else ""
 
 
 def _not_opened_since(e: Evidence) -> str:
@@ -268,8 +273,10 @@ def _only_on_good_sight(e: Evidence) -> str:
     for look in e.checks:
         if unsure := _why_unsure(look, e.checks[0]):
             return unsure
-    if e.alarm:
-        return f"Pexip cannot reach it: {e.alarm}"
+    return f"Pexip cannot reach it: {e.alarm}" if e.alarm else _why_by_the_reading(e)
+
+
+def _why_by_the_reading(e: Evidence) -> str:
     if e.reading_shows:
         return f"The newest reading of Pexip shows something on it ({e.reading_shows})"
     return "The newest reading of Pexip is too old" if e.reading_age > FRESH else ""
@@ -328,24 +335,11 @@ def _not_before_twice_the_boot_limit(e: Evidence) -> str:
     return f"It may still come up for another {left.total_seconds() / 60:.0f} min" if left > timedelta() else ""
 
 
-def _only_closed_in_its_configuration(e: Evidence) -> str:
-    """Its status says nothing: it is closed for the case that it comes up after all."""
-    if e.closed_at is None:
-        return "Headroom did not close it"
-    if e.reading_says_open:
-        return "Its configuration says that it is open"
-    if not all(look.configured_closed and is_ours(look.configured_reason, e.stack) for look in e.checks):
-        return "Its live configuration did not say at each look that Headroom closed it"
-    return _why_looked_too_early(e, e.closed_at)
-
-
 def _only_with_every_list(e: Evidence) -> str:
     for look in e.checks:
         if not look.listed:
             return f"Pexip's answer about it was incomplete: {look.trouble or 'a list is missing'}"
-    if e.reading_shows:
-        return f"The newest reading of Pexip shows something on it ({e.reading_shows})"
-    return "The newest reading of Pexip is too old" if e.reading_age > FRESH else ""
+    return _why_by_the_reading(e)
 
 
 def _only_silent_since_its_launch(e: Evidence) -> str:
