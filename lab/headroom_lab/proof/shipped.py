@@ -220,6 +220,7 @@ class Shipped:
             closed_at=None if node.closed is None else NOW - timedelta(seconds=node.closed),
             opened_at=None if node.opened is None else NOW - timedelta(seconds=node.opened),
             given_up_at=NOW if node.given_up else None,
+            failed_at=NOW if node.hung else None,
             wanted_at=NOW if _is_fresh(node) else None,
             start_asked_at=launched,
             stop_asked_at=NOW,
