@@ -22,7 +22,7 @@ from headroom.domain.demand.forecasting import (
 )
 from headroom.domain.demand.turned_away import Sample
 from headroom.domain.fleet.fleet import OURS, Instance, Location, Observation, PexipSettings, Power, Reading, Worker
-from headroom.domain.fleet.lifecycle import Action, Claim, Commitments, Hold, Memory, Wanted
+from headroom.domain.fleet.lifecycle import BOOTS_KEPT, Action, Claim, Commitments, Hold, Memory, Wanted
 from headroom.domain.planning.planning import plan
 from headroom.domain.planning.plans import Change, Plan
 from headroom.domain.policy import Mode, Policy
@@ -35,7 +35,6 @@ SETTINGS = PexipSettings()
 PLACES = (Location(name=PRINCIPAL, overflow_location=OVERFLOW), Location(name=OVERFLOW))
 LEASE = timedelta(minutes=3)
 STATUS_AFTER = 10.0  # seconds between a look at a node and the next step of its workflow
-BOOTS_KEPT = 10
 LONGEST = timedelta(hours=12)  # the longest booked meeting
 
 
@@ -187,7 +186,7 @@ class Headroom:
     def _start(self, node: Node, *, reserve: bool) -> None:
         asked = self.site.now
         if not self.site.start(node):
-            self._remember(node.name, failed_at=self.now, boots=self._boots(node, None), claim=None)
+            self._remember(node.name, failed_at=self.now, claim=None, **self._boots(node, None, asked))
             return
         if reserve:
             self.site.world.set_closed(node, closed=True, reason=f"{OURS} reserve")
@@ -200,17 +199,21 @@ class Headroom:
         if node.closed.now and self.memories[node.name].wanted is Wanted.OPEN:
             self._open(node)
         if node.ready(self.site.now):
-            boots = self._boots(node, self.site.now - asked)
-            self._remember(node.name, boots=boots, claim=None, up_at=self.now, hung=0)
+            boots = self._boots(node, self.site.now - asked, asked)
+            self._remember(node.name, claim=None, up_at=self.now, hung=0, **boots)
         elif self.site.now - asked > self.policy.boot_limit.total_seconds():
-            boots = self._boots(node, None)
-            self._remember(node.name, failed_at=self.now, given_up_at=self.now, boots=boots, claim=None)
+            boots = self._boots(node, None, asked)
+            self._remember(node.name, failed_at=self.now, given_up_at=self.now, claim=None, **boots)
         else:
             self._keep_claim(node)
             self.site.after(STATUS_AFTER, lambda: self._check_start(node, asked))
 
-    def _boots(self, node: Node, seconds: float | None) -> tuple[float | None, ...]:
-        return (*self.memories[node.name].boots, seconds)[-BOOTS_KEPT:]
+    def _boots(self, node: Node, seconds: float | None, asked: float) -> dict[str, object]:
+        memory, at = self.memories[node.name], datetime.fromtimestamp(asked, UTC)
+        return {
+            "boots": (*memory.boots, seconds)[-BOOTS_KEPT:],
+            "started_at": (*memory.started_at, at)[-BOOTS_KEPT:],
+        }
 
     def _keep_claim(self, node: Node) -> None:
         claim = self.memories[node.name].claim

@@ -12,7 +12,8 @@ from headroom_replay.world import Call, Location, Node, World
 TICK = 60.0
 REFUSED, SLOW, SLOW_BOOT = 0.01, 0.01, 1500.0  # 2 % of starts fail: EC2 refuses half, half come up 25 minutes late
 EVERY_NODE = 10_000  # no limit of nodes for one conference, so that a rejection always means that capacity was short
-QUIET = 3600.0  # with nothing on and no call within this, ticks are skipped
+HOUR = 3600.0
+QUIET = HOUR  # with nothing on and no call within this, ticks are skipped
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,8 +50,10 @@ class Site:
         refused: float = REFUSED,
         slow: float = SLOW,
         hung: float = 0.0,
+        no_room: float = 0.0,
     ) -> None:
         self.refused, self.slow, self.hung = refused, slow, hung  # shares of all starts
+        self.no_room = no_room  # share of the hours in which EC2 refuses every start
         self.work = work
         self.seed = seed
         size = work.platform
@@ -98,7 +101,8 @@ class Site:
     def start(self, node: Node) -> bool:
         """Ask EC2 to start a node; say whether it does."""
         dice = random.Random(f"{self.seed} {node.name} {self.now:.0f}").random()
-        if dice < self.refused:
+        has_room = random.Random(f"{self.seed} {self.now // HOUR}").random() >= self.no_room
+        if dice < self.refused or not has_room:
             self.tally.refused_starts += 1
             return False
         self.world.power_on(node, self.now)

@@ -1,10 +1,12 @@
 """A promise is made once, watched by the workflow that made it, and a refusal is told to whom it concerns."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from headroom.domain.planning.promises import BadRequestError
+from headroom.domain.policy import Mode
 from headroom.usecases.prewarm import NotReadyError, Promiser
 from tests.integration.conftest import Desk
 
@@ -57,3 +59,23 @@ def test_a_missed_promise_is_written_down_with_what_is_missing(
     assert (found.due, found.kept) == (True, False)
     [missed] = [event for event in desk.ledger.events(f"{hold.ready_by:%Y-%m-%d}") if event.kind == "promise missed"]
     assert "Not ready: 2 of 2 nodes in Cloud (no node was started for it)" in missed.reason
+
+
+def test_in_observe_mode_people_are_told_what_would_have_been_promised(desk: Desk) -> None:
+    desk.tick()
+    observing = Promiser(desk.ledger, replace(desk.settings.policy, mode=Mode.OBSERVE))
+    assert not observing.promise({"count": 2, "scheduled_time": AT}, "one").watch
+    [told] = [event for event in desk.events() if event.kind == "would hold"]
+    assert "Nothing starts in observe mode. In control mode: 2 nodes in Cloud until" in told.reason
+    assert [event for event in desk.events() if event.kind == "hold"] == []
+
+
+def test_less_than_was_asked_for_is_promised_with_the_reason(desk: Desk) -> None:
+    desk.tick()
+    limited = Promiser(desk.ledger, replace(desk.settings.policy, max_nodes=1))
+    made = limited.promise({"count": 2}, "one")
+    hold = desk.ledger.hold(made.hold)
+    assert hold
+    assert hold.counts == {"Cloud": 1}
+    assert "1 node in Cloud, not 2 nodes in Cloud: MaxNodes is 1" in made.reason
+    assert any("MaxNodes is 1" in event.reason for event in desk.events() if event.kind == "hold")

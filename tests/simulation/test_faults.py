@@ -79,6 +79,8 @@ def test_insufficient_instance_capacity(rush: Stage) -> None:
     rush.minutes(6)
     assert "start refused burst-2: EC2 says InsufficientInstanceCapacity" in said(rush)
     assert "given up" in said(rush)
+    refused = next(memory for memory in rush.ledger.commitments(rush.moment()).memories if None in memory.boots)
+    assert len(refused.started_at) == len(refused.boots), "how sure a promise is is learned from what EC2 refused, too"
     rush.hazards.no_room = 0.0
     rush.minutes(6)
     assert sum(node.on for node in rush.overflow) > 1

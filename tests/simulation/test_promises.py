@@ -7,7 +7,7 @@ import pytest
 
 from headroom.domain.fleet.fleet import NodeState
 from headroom.domain.fleet.lifecycle import Hold
-from headroom.domain.planning.promises import ENOUGH_STARTS, chance
+from headroom.domain.planning.chances import ENOUGH_STARTS, chance
 from headroom_replay.production import Headroom, policy_for
 from headroom_replay.site import Site
 from headroom_replay.switches import Switches
@@ -20,7 +20,9 @@ SIZE = Platform(always_on=10, nodes=8, node_hd=5)
 CHANCE = 0.05  # that a share of so many days may be off by chance alone
 
 
-def promised_every_morning(count: int, *, refused: float, slow: float, jitter: float) -> tuple[float, float]:
+def promised_every_morning(
+    count: int, *, refused: float, slow: float, jitter: float, no_room: float
+) -> tuple[float, float]:
     """Return how sure the promises were on average, and the share of them that was kept."""
     nines = [FIRST + timedelta(days=day) for day in range(DAYS)]
     calls = tuple(Call(nine.timestamp(), f"{nine:%j}", PRINCIPAL, 60.0) for nine in nines)
@@ -37,7 +39,7 @@ def promised_every_morning(count: int, *, refused: float, slow: float, jitter: f
         )
         for nine in nines
     ]
-    site = Site(work, 1, Switches(boot_mean=400, boot_jitter=jitter), refused=refused, slow=slow)
+    site = Site(work, 1, Switches(boot_mean=400, boot_jitter=jitter), refused=refused, slow=slow, no_room=no_room)
     headroom = Headroom(site, policy_for(work), holds=holds)
     begins = {hold.begins: hold for hold in holds}
     due = {hold.ready_by: hold for hold in holds}
@@ -62,15 +64,19 @@ def promised_every_morning(count: int, *, refused: float, slow: float, jitter: f
 
 
 @pytest.mark.parametrize(
-    ("count", "refused", "slow", "jitter"),
+    ("count", "refused", "slow", "jitter", "no_room"),
     [
-        pytest.param(1, 0.0, 0.0, 25.0, id="one node that never fails"),
-        pytest.param(4, 0.01, 0.01, 25.0, id="four nodes of which 2 % fail"),
-        pytest.param(4, 0.0, 0.05, 25.0, id="four nodes of which 5 % are late"),
-        pytest.param(2, 0.0, 0.0, 100.0, id="two nodes whose boots vary"),
+        pytest.param(1, 0.0, 0.0, 25.0, 0.0, id="one node that never fails"),
+        pytest.param(4, 0.01, 0.01, 25.0, 0.0, id="four nodes of which 2 % fail"),
+        pytest.param(4, 0.0, 0.05, 25.0, 0.0, id="four nodes of which 5 % are late"),
+        pytest.param(2, 0.0, 0.0, 100.0, 0.0, id="two nodes whose boots vary"),
+        pytest.param(6, 0.0, 0.0, 25.0, 0.1, id="six nodes, and no room for any of them on every tenth morning"),
     ],
 )
-def test_a_promise_is_kept_as_often_as_it_says(count: int, refused: float, slow: float, jitter: float) -> None:
-    said, kept = promised_every_morning(count, refused=refused, slow=slow, jitter=jitter)
+def test_a_promise_is_kept_as_often_as_it_says(
+    count: int, refused: float, slow: float, jitter: float, no_room: float
+) -> None:
+    said, kept = promised_every_morning(count, refused=refused, slow=slow, jitter=jitter, no_room=no_room)
     assert kept >= said - CHANCE
-    assert refused or kept <= said + 2 * CHANCE  # a refused start that is replaced in time makes it surer than said
+    # A refused start that is replaced in time makes it surer than said; starts that fail together tell little, so it is cautious
+    assert refused or kept <= said + (5 if no_room else 2) * CHANCE

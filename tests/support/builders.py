@@ -72,11 +72,16 @@ def closed(number: int, *, used: int = 0, **more: Any) -> tuple[Worker, Instance
 def observe(*nodes: tuple[Worker, Instance], free: int = 40, **more: Any) -> Observation:
     """What a tick sees: one principal location with so many connections free, and these overflow nodes."""
     settings = more.pop("settings", PexipSettings())
+    overflow = more.pop("locations", ("AWS burst",))
     reading = Reading(
         platform="manager.example.com",
         read_at=more.pop("read_at", NOW),
         workers=(principal(free), *(worker for worker, _ in nodes)),
-        locations=(Location(name="Stockholm", overflow_location="AWS burst"), Location(name="AWS burst")),
+        locations=(
+            Location(name="Stockholm", overflow_location=overflow[0]),
+            *(Location(name=f"beside {place}", overflow_location=place) for place in overflow[1:]),
+            *(Location(name=place) for place in overflow),
+        ),
         settings=settings,
         upgrading=more.pop("upgrading", False),
         clock_off=more.pop("clock_off", None),

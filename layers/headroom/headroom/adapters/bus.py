@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from mypy_boto3_events import EventBridgeClient
 
 SOURCE, VERSION = "headroom", "1"
-PROMISES = {Kind.HOLD, Kind.PROMISE_KEPT, Kind.PROMISE_MISSED, Kind.PROMISE_REFUSED}
+PROMISES = {Kind.HOLD, Kind.WOULD_HOLD, Kind.PROMISE_KEPT, Kind.PROMISE_MISSED, Kind.PROMISE_REFUSED}
 ISSUES = {Kind.ISSUE, Kind.ISSUE_OVER}
 
 

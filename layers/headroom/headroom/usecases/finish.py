@@ -3,19 +3,18 @@
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
-from typing import Self, assert_never
+from typing import Any, Self, assert_never
 
 import msgspec
 
 from headroom import clock
 from headroom.adapters.ledger import Ledger
+from headroom.adapters.ledger.codec import stamp
 from headroom.adapters.ledger.errors import ClaimLostError
 from headroom.adapters.parts import Parts
-from headroom.domain.fleet.lifecycle import Life, Memory
+from headroom.domain.fleet.lifecycle import BOOTS_KEPT, Life, Memory
 from headroom.domain.history.events import HEADROOM, Event, Kind
 from headroom.usecases.record import Recorder
-
-BOOTS_KEPT = 20  # boot times of a node's last starts, from which the next one is estimated
 
 
 class Outcome(StrEnum):
@@ -54,10 +53,13 @@ def in_words(error: dict[str, str]) -> str:
         return error.get("Cause") or error.get("Error", "no reason was given")
 
 
-def _with(memory: Memory, seconds: int | None) -> list[int | None]:
+def _with(memory: Memory, seconds: int | None, asked_at: datetime) -> dict[str, Any]:
     """Add a start to a node's last ones."""
-    known = [None if boot is None else round(boot) for boot in memory.boots]
-    return [*known, seconds][-BOOTS_KEPT:]
+    boots = [None if boot is None else round(boot) for boot in memory.boots]
+    return {
+        "boots": [*boots, seconds][-BOOTS_KEPT:],
+        "started_at": [*map(stamp, memory.started_at), stamp(asked_at)][-BOOTS_KEPT:],
+    }
 
 
 @dataclass
@@ -75,11 +77,12 @@ class Finisher:
     def finish(self, node: str, token: str, outcome: Outcome, reason: str, asked_at: str | None) -> Finished:
         """Record the outcome and release the claim, unless another workflow has taken the claim over."""
         now = clock.now()
-        took = round((now - datetime.fromisoformat(asked_at)).total_seconds()) if asked_at else None
+        asked = datetime.fromisoformat(asked_at) if asked_at else now
+        took = round((now - asked).total_seconds()) if asked_at else None
         told, counts = reason, False
         life = self._life(node)
         try:
-            memory = self._remember(node, token, outcome, reason, took, life, now)
+            memory = self._remember(node, token, outcome, reason, took, life, asked, now)
             counts = outcome in IS_UP and life is not None
             if outcome in IS_UP and memory.reason:
                 told = f"{reason}; reason for its start: {memory.reason}"
@@ -95,7 +98,15 @@ class Finisher:
         return max(lives, key=lambda life: life.launched_at, default=None)
 
     def _remember(
-        self, node: str, token: str, outcome: Outcome, reason: str, took: int | None, life: Life | None, now: datetime
+        self,
+        node: str,
+        token: str,
+        outcome: Outcome,
+        reason: str,
+        took: int | None,
+        life: Life | None,
+        asked: datetime,
+        now: datetime,
     ) -> Memory:
         match outcome:
             case Outcome.SERVING | Outcome.IN_RESERVE:
@@ -103,12 +114,11 @@ class Finisher:
                     node, token, failed_at=None, given_up_at=None, refused_since=None, hung=None, hung_why=None
                 )
                 if life and took is not None:
-                    self.ledger.remember(node, token, boots=_with(memory, took))
+                    self.ledger.remember(node, token, **_with(memory, took, asked))
                     self.recorder.serves(life, memory.hd or 0, took, now)
             case Outcome.GIVEN_UP:
                 memory = self.ledger.remember(node, token, failed_at=now, given_up_at=now)
-                if took is not None:
-                    self.ledger.remember(node, token, boots=_with(memory, None))
+                self.ledger.remember(node, token, **_with(memory, None, asked))
             case (
                 Outcome.STOPPED
                 | Outcome.REOPENED

@@ -20,7 +20,7 @@ from headroom.domain.planning.plans import NodeSummary, Plan
 from headroom.domain.planning.promises import BadRequestError, Request, promise
 from headroom.domain.policy import Policy
 from headroom.domain.safety.permission import NotNowError, check
-from headroom.usecases.prewarm import terms_of
+from headroom.usecases.prewarm import supply_of, terms_of
 
 if TYPE_CHECKING:
     from mypy_boto3_stepfunctions import SFNClient
@@ -114,11 +114,15 @@ class Operator:
         )
         reading = self._allowed(Action.START)
         name = f"by-hand-{now:%Y%m%dT%H%M%S}-{uuid.uuid4().hex[:8]}"
-        terms = terms_of(self.policy, reading)
-        hold = promise(request, self._plan().nodes, terms, name=name, now=now)  # refuses what cannot be promised
+        plan, commitments = self._plan(), self.ledger.commitments(now)
+        terms = terms_of(self.policy, reading, plan, commitments)
+        supply = supply_of(self.policy, plan, commitments)
+        made = promise(request, supply, terms, name=name, now=now)  # refuses what cannot be promised
+        hold = made.hold
         given = {field: value for field, value in msgspec.to_builtins(request).items() if value not in (None, "", ())}
         ready_by, until = (self._when(moment, now) for moment in (hold.ready_by, hold.until))
         sentence = f"{hold.what} to serve by {ready_by} and until {until}: {hold.reason}"
+        sentence += f" ({made.short})" if made.short else ""
         return Done(sentence=sentence, executions=(self._begin("prewarm", name, given),))
 
     def _when(self, moment: datetime, now: datetime) -> str:

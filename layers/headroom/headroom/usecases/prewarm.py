@@ -1,7 +1,7 @@
 """The steps of `prewarm`: write the hold, see what is ready, and write down whether the promise was kept."""
 
 from dataclasses import dataclass, fields
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any, Self
 
 import msgspec
@@ -11,9 +11,14 @@ from headroom.adapters.ledger import Ledger
 from headroom.adapters.ledger.codec import stamp
 from headroom.adapters.parts import Parts
 from headroom.domain.fleet.fleet import Reading
+from headroom.domain.fleet.lifecycle import Commitments
 from headroom.domain.fleet.limits import minimum_lifetime
 from headroom.domain.history.events import HEADROOM, Event, Kind
-from headroom.domain.planning.promises import ENOUGH_STARTS, BadRequestError, Request, Terms, chance, kept, promise
+from headroom.domain.planning.chances import ENOUGH_STARTS, Chance, chance
+from headroom.domain.planning.giving import Supply
+from headroom.domain.planning.leads import Leads
+from headroom.domain.planning.plans import Plan
+from headroom.domain.planning.promises import BadRequestError, Promise, Request, Terms, kept, promise
 from headroom.domain.policy import OLD, Mode, Policy
 from headroom.domain.safety.permission import NotNowError
 
@@ -69,10 +74,22 @@ def parse(given: dict[str, Any]) -> Request:
         raise BadRequestError(f"The input cannot be read: {error}.") from error
 
 
-def terms_of(policy: Policy, reading: Reading) -> Terms:
-    """Return what a promise depends on besides the request."""
-    lifetime = minimum_lifetime(policy, reading)
-    return Terms(mode=policy.mode, minimum_lifetime=lifetime, boot_time=policy.boot_time)
+def terms_of(policy: Policy, reading: Reading, plan: Plan, commitments: Commitments) -> Terms:
+    """Return what a promise depends on besides the request and the nodes."""
+    memories = {memory.node: memory for memory in commitments.memories}
+    names: dict[str, list[str]] = {}
+    for node in plan.nodes:
+        names.setdefault(node.location, []).append(node.name)
+    return Terms(
+        mode=policy.mode,
+        minimum_lifetime=minimum_lifetime(policy, reading),
+        leads=Leads(names, memories, policy, plan.at),
+    )
+
+
+def supply_of(policy: Policy, plan: Plan, commitments: Commitments) -> Supply:
+    """Return what there is to promise."""
+    return Supply(nodes=plan.nodes, memories=commitments.memories, holds=commitments.holds, max_nodes=policy.max_nodes)
 
 
 @dataclass
@@ -110,18 +127,15 @@ class Promiser:
             raise BadRequestError(str(error)) from error
         if not plan.nodes and any(worker.location in overflow_of(reading) for worker in reading.workers):
             raise NotReadyError(f"The last plan saw no instances ({plan.reason}); try again in a minute.")
-        terms = terms_of(self.policy, reading)
-        hold = promise(request, plan.nodes, terms, name=execution, now=now)
-        sure = chance(hold, self.ledger.commitments(now).memories)
+        commitments = self.ledger.commitments(now)
+        terms = terms_of(self.policy, reading, plan, commitments)
+        made = promise(request, supply_of(self.policy, plan, commitments), terms, name=execution, now=now)
+        hold, sure = made.hold, chance(made.hold, commitments.memories)
         is_new = self.ledger.promise(hold)
         there = hold if is_new else self.ledger.hold(hold.id)
         mine = there is not None and there.execution == execution  # also when an earlier answer to it got lost
         if is_new:
-            late = request.scheduled_time and now - request.scheduled_time > LATE
-            ready = f"ready by {self.policy.on_the_clock(hold.ready_by)}, {sure.sentence}"
-            told = f"{hold.what} until {self.policy.on_the_clock(hold.until)}: {hold.reason}; {ready}"
-            told += " (the schedule was late)" if late else ""
-            self.ledger.write(Event(at=now, kind=Kind.HOLD, reason=told, by=hold.by))
+            self.ledger.write(self._told(request, made, sure, now))
         return Promised(
             hold=hold.id,
             begins=stamp(hold.begins),
@@ -129,8 +143,21 @@ class Promiser:
             until=stamp(hold.until),
             watch=mine and self.policy.mode is not Mode.OBSERVE,
             sure=round(sure.sure, 3) if sure.starts >= ENOUGH_STARTS else None,
-            reason=f"{hold.reason}: {sure.sentence}" if mine else "This was promised already",
+            reason="; ".join(filter(None, (f"{hold.reason}: {sure.sentence}", made.short)))
+            if mine
+            else "This was promised already",
         )
+
+    def _told(self, request: Request, made: Promise, sure: Chance, now: datetime) -> Event:
+        """Return the event that tells people of a promise, or of what would have been one in control mode."""
+        hold, clock_of = made.hold, self.policy.on_the_clock
+        late = " (the schedule was late)" if request.scheduled_time and now - request.scheduled_time > LATE else ""
+        ready = f"ready by {clock_of(hold.ready_by)}, {sure.sentence}" + (f"; {made.short}" if made.short else "")
+        told = f"{hold.what} until {clock_of(hold.until)}: {hold.reason}; {ready}{late}"
+        if self.policy.mode is Mode.OBSERVE:
+            told = f"Nothing starts in observe mode. In control mode: {told}"
+            return Event(at=now, kind=Kind.WOULD_HOLD, reason=told, by=hold.by)
+        return Event(at=now, kind=Kind.HOLD, reason=told, by=hold.by)
 
     def check(self, hold_id: str) -> PromiseChecked:
         """Return what is ready; write an event when the promise is due, or when all of it is ready."""
@@ -139,7 +166,7 @@ class Promiser:
         if hold is None or planned is None:
             reason = "The promise was released, or has ended"
             return PromiseChecked(kept=False, due=False, over=True, ready=(), missing=(), reason=reason)
-        found = kept(hold, planned.plan, self.ledger.commitments(now), self.policy.on_the_clock)
+        found = kept(hold, planned.plan.nodes, self.ledger.commitments(now), self.policy.on_the_clock)
         blind = not planned.plan.nodes  # EC2 could not be read: wait a little before the promise counts as missed
         due = now >= hold.ready_by + (OLD if blind else timedelta())
         if found.kept or due:

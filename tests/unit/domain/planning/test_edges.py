@@ -24,7 +24,9 @@ from headroom.domain.fleet.fleet import (
 from headroom.domain.fleet.homes import is_near_threshold
 from headroom.domain.fleet.lifecycle import Action, Memory, Wanted
 from headroom.domain.fleet.load import Load
+from headroom.domain.planning.giving import Supply
 from headroom.domain.planning.issues import Trouble
+from headroom.domain.planning.leads import Leads
 from headroom.domain.planning.planning import plan
 from headroom.domain.planning.promises import Request, Terms, promise
 from headroom.domain.policy import Mode
@@ -181,7 +183,7 @@ def test_a_workflow_is_at_work_until_its_lease_ends() -> None:
 
 def test_a_hold_says_what_it_promises() -> None:
     assert hold(nodes=("burst-1", "burst-2")).what == "burst-1, burst-2"
-    assert hold(counts={"AWS burst": 3, "DMZ": 1}).what == "3 nodes in AWS burst, 1 nodes in DMZ"
+    assert hold(counts={"AWS burst": 3, "DMZ": 1}).what == "3 nodes in AWS burst, 1 node in DMZ"
 
 
 def test_a_node_is_held_by_its_name_or_because_too_few_others_serve() -> None:
@@ -195,8 +197,8 @@ def test_a_node_is_held_by_its_name_or_because_too_few_others_serve() -> None:
 def test_a_pre_warm_of_one_location_counts_its_nodes_only() -> None:
     nodes = plan(observe(node(1), node(2, location="B")), promised(), CONTROL, NOW).nodes
     nodes = (*nodes, replace(nodes[0], name="burst-2", location="B"))
-    terms = Terms(mode=Mode.CONTROL, minimum_lifetime=HOUR, boot_time=timedelta(minutes=5))
-    assert promise(Request(locations=("B",)), nodes, terms, name="x", now=NOW).counts == {"B": 1}
+    terms = Terms(mode=Mode.CONTROL, minimum_lifetime=HOUR, leads=Leads({}, {}, CONTROL, NOW))
+    assert promise(Request(locations=("B",)), Supply(nodes=nodes), terms, name="x", now=NOW).hold.counts == {"B": 1}
 
 
 # Forecasts

@@ -177,4 +177,5 @@ def _memory(item: dict[str, Any]) -> Memory:
         hung_why=item.get("hung_why") or "",
         hd=int(item["hd"]) if item.get("hd") else None,
         boots=tuple(None if boot is None else float(boot) for boot in item.get("boots", ())),
+        started_at=tuple(datetime.fromisoformat(at) for at in item.get("started_at", ())),
     )

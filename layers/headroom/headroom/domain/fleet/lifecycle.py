@@ -16,6 +16,7 @@ from headroom.domain.fleet.fleet import (
 )
 
 OURS_FOR = timedelta(minutes=10)  # a state change this soon after Headroom's request counts as Headroom's own
+BOOTS_KEPT = 20  # of a node's last starts, from which the next one is estimated
 MOST_HUNG = 3  # starts in a row that hung: then it is a person's
 SCHEDULE = "the schedule"  # `by` of what a schedule asks for
 BY_HAND = "by hand"  # `by` of a request that names nobody
@@ -105,6 +106,7 @@ class Memory:
     hd: int | None = None  # HD connections it offered when it last served
     # Its last starts: seconds from command to serving, None if it did not serve in time
     boots: tuple[float | None, ...] = ()
+    started_at: tuple[datetime, ...] = ()  # when the newest of them were asked for
 
     def is_at_work(self, now: datetime) -> bool:
         """Say whether a workflow has the claim, by its lease."""
@@ -137,6 +139,11 @@ class Life:
         return self.instance == instance.id or (not self.instance and self.node == node)
 
 
+def many(count: int) -> str:
+    """Write a number of nodes."""
+    return f"{count} node" if count == 1 else f"{count} nodes"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Hold:
     """A promise of capacity until a time: of the named nodes, or of a number of nodes by location."""
@@ -154,7 +161,7 @@ class Hold:
     @property
     def what(self) -> str:
         """What is promised: nodes by name, or a number of nodes per location."""
-        return ", ".join(self.nodes) or ", ".join(f"{count} nodes in {place}" for place, count in self.counts.items())
+        return ", ".join(self.nodes) or ", ".join(f"{many(count)} in {place}" for place, count in self.counts.items())
 
     def covers(self, moment: datetime) -> bool:
         """Say whether capacity is promised at that moment."""

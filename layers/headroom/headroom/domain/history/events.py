@@ -52,6 +52,7 @@ class Kind(StrEnum):
 
     # Promises
     HOLD = "hold"
+    WOULD_HOLD = "would hold"  # in observe mode
     PROMISE_KEPT = "promise kept"
     PROMISE_MISSED = "promise missed"
     PROMISE_REFUSED = "promise refused"

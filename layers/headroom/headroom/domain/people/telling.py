@@ -44,6 +44,7 @@ WEIGHTS = {  # of every kind of event
     Kind.IN_RESERVE: Weight.NEWS,
     Kind.STOPPED: Weight.NEWS,
     Kind.HOLD: Weight.NEWS,
+    Kind.WOULD_HOLD: Weight.NEWS,
     Kind.PROMISE_KEPT: Weight.NEWS,
     Kind.HELD_STILL: Weight.NEWS,
     **dict.fromkeys(
@@ -72,6 +73,7 @@ TITLES: dict[str, str] = {  # of every kind of event that is told, and of every 
     Kind.IN_RESERVE: "started as a reserve",
     Kind.STOPPED: "stopped",
     Kind.HOLD: "promised",
+    Kind.WOULD_HOLD: "not promised, as nothing starts in observe mode",
     Kind.PROMISE_KEPT: "promise kept",
     Trouble.NO_NEWS: "Pexip or EC2 cannot be read",
     Trouble.PAUSED: "paused",
@@ -82,6 +84,7 @@ TITLES: dict[str, str] = {  # of every kind of event that is told, and of every 
     Trouble.HOME_LOST: "a location has lost its always-on nodes",
     Trouble.NOT_COUNTED: "an always-on node is not counted",
     Trouble.NOT_ENOUGH: "not enough nodes",
+    Trouble.PROMISE_SHORT: "a promise is short",
     Trouble.NOT_WRITTEN_DOWN: "a change that the ledger missed",
     Trouble.DOES_NOT_SERVE: "on but not serving",
     Trouble.HANGS: "hangs at every start",

@@ -29,6 +29,7 @@ class Trouble(StrEnum):
     HOME_LOST = "home lost"
     NOT_COUNTED = "not counted"
     NOT_ENOUGH = "not enough nodes"
+    PROMISE_SHORT = "promise short"
     NOT_WRITTEN_DOWN = "not written down"
     DOES_NOT_SERVE = "does not serve"
     HANGS = "hangs at every start"

@@ -17,9 +17,9 @@ ENOUGH_BOOTS = 5  # measured boot times needed before they replace policy.boot_t
 
 @dataclass
 class Leads:
-    """Lead times by overflow location; `nodes` are the nodes of each, `memories` what is remembered of every node."""
+    """Lead times by overflow location; `names` are the nodes of each, `memories` what is remembered of every node."""
 
-    nodes: Mapping[str, Sequence[Node]]
+    names: Mapping[str, Sequence[str]]
     memories: Mapping[str, Memory]
     policy: Policy
     now: datetime
@@ -32,13 +32,18 @@ class Leads:
     def measured_boot_time(self, location: str) -> timedelta | None:
         """Return the 95th percentile of the boot times measured here; None until enough were measured."""
         if location not in self._measured:
-            here = (self.memories[node.name] for node in self.nodes[location] if node.name in self.memories)
+            here = (self.memories[name] for name in self.names.get(location, ()) if name in self.memories)
             measured = _seconds(here)
             if len(measured) < ENOUGH_BOOTS:
                 measured = self._all_boots
             p95 = quantiles(measured, n=20, method="inclusive")[-1] if len(measured) >= ENOUGH_BOOTS else None
             self._measured[location] = None if p95 is None else min(timedelta(seconds=p95), self.policy.boot_limit)
         return self._measured[location]
+
+    @property
+    def is_measured(self) -> bool:
+        """Whether enough boots were measured anywhere."""
+        return len(self._all_boots) >= ENOUGH_BOOTS
 
     def boot_time(self, location: str) -> timedelta:
         """Return the measured boot time; policy.boot_time until enough boots were measured."""

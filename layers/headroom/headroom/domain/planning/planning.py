@@ -5,13 +5,15 @@ from datetime import datetime
 
 from headroom.domain.fleet.fleet import ON, Node, NodeState, Observation, boots_closed, match_up, needs_its_address
 from headroom.domain.fleet.lifecycle import Action, Commitments, Pausing, Wanted
+from headroom.domain.planning.giving import Supply
 from headroom.domain.planning.issues import Issue, Trouble, issues_of
 from headroom.domain.planning.less import hung, left_as_they_are, less
 from headroom.domain.planning.more import more
 from headroom.domain.planning.needs import Need, needs_of
 from headroom.domain.planning.plans import Change, Left, NodeSummary, Plan
+from headroom.domain.planning.promises import short_promises
 from headroom.domain.planning.situation import Situation
-from headroom.domain.policy import Policy
+from headroom.domain.policy import Mode, Policy
 
 NO_MORE_NODES = (
     "All of its nodes are on, failed lately or may not be started: see `headroom nodes`. Add nodes if this recurs."
@@ -43,32 +45,44 @@ def plan(observation: Observation, commitments: Commitments, policy: Policy, now
         {change.node for change in changes},
         {each.node: each.reason for each in found if isinstance(each, Left)},
     )
+    nodes = tuple(_summary(node) for node in fleet.nodes)
     return Plan(
         at=now,
         read_at=observation.reading.read_at,
         mode=policy.mode,
         changes=tuple(changes),
         needs=needs,
-        issues=(*issues_of(situation), *_not_enough(situation, needs, wanted, changes)),
+        issues=(*issues_of(situation), *_not_enough(situation, needs, wanted, changes), *_short(situation, nodes)),
         frozen=frozen,
         reason=summary(frozen, changes, needs, situation),
-        nodes=tuple(
-            NodeSummary(
-                name=node.name,
-                instance=node.instance.id,
-                location=node.location,
-                state=node.state,
-                hd=node.hd,
-                used=node.used if node.state in ON - {NodeState.STARTING, NodeState.LATE} else 0,
-            )
-            for node in fleet.nodes
-        ),
+        nodes=nodes,
         principals=tuple(situation.principals.values()),
         overflows=tuple(situation.overflows.values()),
         trail=situation.trail,
         homes=tuple(situation.homes.values()),
         left=tuple(left_as_they_are(situation, needs, changed, {change.node for change in wanted}, why)),
     )
+
+
+def _summary(node: Node) -> NodeSummary:
+    return NodeSummary(
+        name=node.name,
+        instance=node.instance.id,
+        location=node.location,
+        state=node.state,
+        hd=node.hd,
+        used=node.used if node.state in ON - {NodeState.STARTING, NodeState.LATE} else 0,
+        closed_by_others=node.closed_by_others,
+    )
+
+
+def _short(situation: Situation, nodes: Sequence[NodeSummary]) -> Iterator[Issue]:
+    """Yield an issue for each promise that is short. In observe mode nothing is promised; what is unknown is not missing."""
+    if situation.policy.mode is Mode.OBSERVE or situation.may.stale or not nodes:
+        return
+    commitments, policy = situation.commitments, situation.policy
+    supply = Supply(nodes=nodes, memories=commitments.memories, holds=commitments.holds, max_nodes=policy.max_nodes)
+    yield from short_promises(supply, commitments, policy.on_the_clock, situation.now)
 
 
 def _not_enough(

@@ -42,6 +42,7 @@ class NodeSummary:
     state: NodeState
     hd: int
     used: int
+    closed_by_others: bool = False  # on or off; `state` says so only of a node that is on
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,15 +1,17 @@
 """Pre-warming: turn a request into a hold, and say later whether the promise was kept."""
 
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from headroom.domain.fleet.fleet import NodeState
-from headroom.domain.fleet.lifecycle import BY_HAND, SCHEDULE, Commitments, Hold, Memory
-from headroom.domain.planning.plans import NodeSummary, Plan
+from headroom.domain.fleet.lifecycle import BY_HAND, SCHEDULE, Commitments, Hold
+from headroom.domain.planning.giving import Supply, given, soonest
+from headroom.domain.planning.issues import Issue, Trouble
+from headroom.domain.planning.leads import Leads
+from headroom.domain.planning.plans import NodeSummary
 from headroom.domain.policy import Mode
 
-ENOUGH_STARTS = 5  # measured starts needed for an estimate
 FARTHEST = timedelta(hours=23)  # the prewarm workflow watches for a day at the most
 
 
@@ -37,25 +39,38 @@ class Request:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Terms:
-    """What a promise depends on besides the request."""
+    """What a promise depends on besides the request and the nodes: the mode, Pexip's lifetimes, and how long starts take."""
 
     mode: Mode
     minimum_lifetime: timedelta
-    boot_time: timedelta
+    leads: Leads
 
 
-def promise(request: Request, nodes: Sequence[NodeSummary], terms: Terms, *, name: str, now: datetime) -> Hold:
-    """Return the hold for a request; raise BadRequestError if the request cannot be promised."""
-    _check(request, nodes, now)
-    lead = 2 * terms.boot_time
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Promise:
+    """The hold for a request, and `short`: how it is less than was asked for, or later, and why; empty if it is not."""
+
+    hold: Hold
+    short: str = ""
+
+
+def promise(request: Request, supply: Supply, terms: Terms, *, name: str, now: datetime) -> Promise:
+    """Return the promise for a request: what can be given of it, when it can be given.
+
+    Raise BadRequestError if nothing can be given, or not what was named.
+    """
+    _check(request, supply.nodes, now)
+    counts = {} if request.nodes else _counts(request, supply.nodes)
+    places = counts.keys() | {node.location for node in supply.nodes if node.name in request.nodes}
+    usual = 2 * terms.leads.policy.boot_time
+    lead = max(usual, *(2 * terms.leads.boot_time(place) for place in places))
     if terms.mode is Mode.ASSIST and lead >= terms.minimum_lifetime:
         raise BadRequestError(
             f"Nodes are started {_minutes(lead)} ahead, but Pexip stops an idle node after {_minutes(terms.minimum_lifetime)}: "
             "raise bursting_min_lifetime in Pexip, or switch to control mode."
         )
-    asked_at = request.scheduled_time or now
-    ready_by = request.ready_by or asked_at + lead
-    return Hold(
+    ready_by = request.ready_by or (request.scheduled_time or now) + usual
+    asked = Hold(
         id=f"prewarm-{request.scheduled_time:%Y%m%dT%H%M%SZ}" if request.scheduled_time else f"prewarm-{name}",
         begins=max(now, ready_by - lead),
         ready_by=ready_by,
@@ -63,9 +78,39 @@ def promise(request: Request, nodes: Sequence[NodeSummary], terms: Terms, *, nam
         reason=request.reason or ("the scheduled pre-warm" if request.scheduled_time else "a pre-warm started by hand"),
         by=SCHEDULE if request.scheduled_time else request.by or BY_HAND,
         nodes=request.nodes,
-        counts={} if request.nodes else _counts(request, nodes),
+        counts=counts,
         execution=name,
     )
+    found = given(asked, supply, now)
+    if found.why and (request.nodes or not found.hold.counts):
+        raise BadRequestError(f"{asked.what} cannot be promised: {found.why}.")
+    less = f"{found.hold.what}, not {asked.what}: {found.why}" if found.why else ""
+    return _in_time(Promise(hold=found.hold, short=less), supply, terms)
+
+
+def _in_time(made: Promise, supply: Supply, terms: Terms) -> Promise:
+    """Promise it for the time at which it can be ready, if that is later than was asked for."""
+    hold, leads = made.hold, terms.leads
+    takes = soonest(hold, supply.nodes, leads)
+    earliest = hold.begins + takes
+    if earliest <= hold.ready_by:
+        return made
+    earliest += -(earliest - datetime.min.replace(tzinfo=earliest.tzinfo)) % timedelta(minutes=1)  # a whole minute
+    clock_of = leads.policy.on_the_clock
+    later = f"ready by {clock_of(earliest)}, not {clock_of(hold.ready_by)}: {_why_it_takes(takes, leads)}"
+    if earliest >= hold.until:
+        raise BadRequestError(
+            f"{hold.what} cannot be ready by {clock_of(hold.ready_by)}, nor before {clock_of(hold.until)}: "
+            f"{_why_it_takes(takes, leads)}."
+        )
+    return Promise(hold=replace(hold, ready_by=earliest), short="; ".join(filter(None, (made.short, later))))
+
+
+def _why_it_takes(takes: timedelta, leads: Leads) -> str:
+    if takes <= leads.to_open:
+        return f"a closed node takes calls {_minutes(takes)} after it is opened"
+    known = "as 19 of 20 measured starts did" if leads.is_measured else "as is assumed until starts were measured"
+    return f"a start takes {_minutes(takes)}, {known}"
 
 
 def _check(request: Request, nodes: Sequence[NodeSummary], now: datetime) -> None:
@@ -117,36 +162,6 @@ def _counts(request: Request, nodes: Sequence[NodeSummary]) -> dict[str, int]:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Chance:
-    """The probability that every promised node serves in time (`sure`), and the starts that it is estimated from."""
-
-    sure: float
-    in_time: int
-    starts: int
-
-    @property
-    def sentence(self) -> str:
-        """The probability in an operator's words."""
-        if self.starts < ENOUGH_STARTS:
-            return "its probability is not known yet, as too few starts were measured"
-        return f"{100 * self.sure:.0f} % sure, as {self.in_time} of the last {self.starts} starts served in time"
-
-
-def chance(hold: Hold, memories: Iterable[Memory]) -> Chance:
-    """Estimate the probability that all nodes of a promise serve in time, if all of them have to be started.
-
-    Each start is taken to serve in time as often as the measured ones would have (Jeffreys' estimate, so that a few good
-    starts are no certainty). The true probability is a little higher, as another node may replace a refused start in time.
-    """
-    boots = [boot for memory in memories for boot in memory.boots]
-    lead = (hold.ready_by - hold.begins).total_seconds()
-    in_time = sum(boot is not None and boot <= lead for boot in boots)
-    each = (in_time + 0.5) / (len(boots) + 1)
-    asked = len(hold.nodes) or sum(hold.counts.values())
-    return Chance(sure=each**asked, in_time=in_time, starts=len(boots))
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Kept:
     """Which nodes of a promise are ready, and which are not and why."""
 
@@ -156,9 +171,11 @@ class Kept:
     reason: str
 
 
-def kept(hold: Hold, plan: Plan, commitments: Commitments, clock_of: Callable[[datetime], str]) -> Kept:
-    """Compare a promise with the newest plan's view of the nodes; of a number of nodes only those that were tried are named."""
-    asked = [node for node in plan.nodes if node.name in hold.nodes or node.location in hold.counts]
+def kept(
+    hold: Hold, nodes: Sequence[NodeSummary], commitments: Commitments, clock_of: Callable[[datetime], str]
+) -> Kept:
+    """Compare a promise with the nodes as the newest plan saw them; of a number of nodes only those that were tried are named."""
+    asked = [node for node in nodes if node.name in hold.nodes or node.location in hold.counts]
     ready = [node for node in asked if node.state is NodeState.SERVING]
     short = [name for name in hold.nodes if name not in {node.name for node in ready}]
     for place, count in hold.counts.items():
@@ -189,6 +206,26 @@ def _failed(node: NodeSummary, hold: Hold, commitments: Commitments) -> datetime
 def _why(node: NodeSummary, hold: Hold, commitments: Commitments, clock_of: Callable[[datetime], str]) -> str:
     at = _failed(node, hold, commitments)
     return f"{node.state}, its last start failed at {clock_of(at)}" if at else str(node.state)
+
+
+def short_promises(
+    supply: Supply, commitments: Commitments, clock_of: Callable[[datetime], str], now: datetime
+) -> Iterator[Issue]:
+    """Yield an issue for each promise of which less can be given than was promised, and for each that is not kept when due."""
+    for hold in supply.holds:
+        found = given(hold, supply, now)
+        is_less = found.why and (found.hold.nodes, found.hold.counts) != (hold.nodes, hold.counts)
+        due = kept(hold, supply.nodes, commitments, clock_of) if now >= hold.ready_by else None
+        missing = due.reason if due and not due.kept else ""
+        if is_less or missing:
+            why = "; ".join(filter(None, (missing, found.why if is_less else "")))
+            yield Issue(
+                kind=Trouble.PROMISE_SHORT,
+                about=hold.id,
+                what=f"The promise of {hold.what} until {clock_of(hold.until)} ({hold.reason}) is short: {why}",
+                advice="Headroom keeps trying until the promise ends. Raise MaxNodes, mend the nodes, or end what is not needed "
+                "with `headroom release`; `headroom why NODE` says what a node is waiting for.",
+            )
 
 
 def _minutes(duration: timedelta) -> str:

@@ -55,7 +55,8 @@ class Situation:
         for node in fleet.nodes:
             self.nodes.setdefault(node.location, []).append(node)
         self.may = Permits(observation, commitments, policy, now)
-        self.leads = Leads(self.nodes, self.memories, policy, now)
+        names = {place: [node.name for node in here] for place, here in self.nodes.items()}
+        self.leads = Leads(names, self.memories, policy, now)
         holds = sorted((hold for hold in commitments.holds if hold.covers(now)), key=lambda hold: hold.id)
         self.held = Held(holds, self.nodes)
         self._homes = Homes(self.reading, fleet.nodes, observation.homes)
