@@ -65,7 +65,7 @@ def places_of(places: Iterable[Place]) -> Table:
             str(place.reserve or ""),
             str(place.threshold),
             Text(place.level, style=LEVELS[place.level]),
-            escape(place.need),
+            escape(place.why),
         )
     return table
 

@@ -82,6 +82,18 @@ def _(stage: Stage, _: Prints) -> None:
     stage.minutes(90)
 
 
+SHOWN["CallsLikelyTurnedAwayAlarm"] = SHOWN["NotEnoughNodesAlarm"]
+
+
+@shows("HomeLostAlarm")
+def _(stage: Stage, _: Prints) -> None:
+    home = stage.world.nodes["always-on"]
+    home.unreachable = True
+    stage.minutes(6)
+    home.unreachable = False
+    stage.minutes(6)
+
+
 @shows("ControlRefusedAlarm")
 def _(stage: Stage, _: Prints) -> None:
     stage.world.settings["bursting_enabled"] = True

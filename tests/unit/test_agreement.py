@@ -166,7 +166,7 @@ ALARMS = {
 }
 TOLD = {
     "PromiseMissedAlarm", "StartFailuresAlarm", "NodeStuckAlarm", "NotEnoughNodesAlarm", "ControlRefusedAlarm",
-    "PexipUnreachableAlarm", "NoLoadAlarm",
+    "PexipUnreachableAlarm", "NoLoadAlarm", "CallsLikelyTurnedAwayAlarm", "HomeLostAlarm",
 }  # fmt: skip  # of these `tell` tells people, in its own words and not too often
 
 

@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from headroom.domain.demand.turned_away import Sample, estimate
+from headroom.domain.demand.turned_away import Sample, estimate, likely
 from headroom_replay import controllers
 from headroom_replay.site import Site
 from headroom_replay.suite import cases_of
@@ -40,6 +40,26 @@ def test_a_gap_between_two_samples_is_no_rise() -> None:
         for at, used in ((NINE, 0.0), (NINE + 30 * MINUTE, 20.0))
     )
     assert list(estimate([before, after])) == []
+
+
+def trail(*loads: int, capacity: int = 20) -> list[Sample]:
+    return [
+        Sample(at=NINE + number * MINUTE, location="Oslo", used=float(load), full=load >= capacity)
+        for number, load in enumerate(loads)
+    ]
+
+
+def test_what_is_likely_turned_away_now_is_what_came_since_the_last_look() -> None:
+    found = likely("Oslo", trail(0, 5, 10, 15, 20, 20, 20))
+    assert found.now == pytest.approx(5)
+    assert found.lately == pytest.approx(15)
+    assert found.full_since == NINE + 4 * MINUTE
+
+
+def test_what_was_turned_away_lately_is_still_told_when_something_is_free_again() -> None:
+    found = likely("Oslo", trail(0, 5, 10, 15, 20, 20, 12))
+    assert (found.now, found.full_since) == (0, None)
+    assert found.lately == pytest.approx(10)
 
 
 @pytest.mark.parametrize("number", range(2), ids=["calls", "meetings"])

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from headroom.domain.demand.bookings import Meeting, look
-from headroom.domain.demand.forecasting import Booking, Foresight, expected, near
+from headroom.domain.demand.forecasting import Booking, Demand, Foresight, expected, near
 from headroom.domain.fleet.fleet import (
     Instance,
     NodeState,
@@ -276,3 +276,43 @@ def test_beside_another_stack_that_closes_nodes_nothing_is_closed_or_stopped_and
     alone = plan(observe(*idle, closed(3, read_by="headroom")), promised(), CONTROL, NOW)
     assert {change.action for change in alone.changes} == {Action.STOP, Action.CLOSE}
     assert plan(observe(foreign), promised(), replace(CONTROL, mode=Mode.OBSERVE), NOW).issues[0].kind is not issue.kind
+
+
+# Calls turned away
+
+
+def filled(*used: float) -> tuple[Demand, ...]:
+    """The loads of the last minutes; at 80 nothing was free anywhere."""
+    first = NOW - len(used) * timedelta(minutes=1)
+    return tuple(
+        Demand(at=first + number * timedelta(minutes=1), location="Stockholm", used=load, full=load >= 80)
+        for number, load in enumerate(used)
+    )
+
+
+@pytest.mark.parametrize(
+    ("before", "free", "words", "lately"),
+    [
+        pytest.param(
+            (40.0, 50.0, 60.0, 70.0), 0, "since 08:00 UTC: about 10 calls were turned away so far", 10, id="now"
+        ),
+        pytest.param((80.0, 80.0), 0, "", 0, id="it has long been full, and nothing is known"),
+        pytest.param((60.0, 70.0, 80.0, 80.0), 3, "", 20, id="something is free again"),
+    ],
+)
+def test_where_nothing_is_free_anywhere_an_issue_says_how_many_were_turned_away(
+    before: tuple[float, ...], free: int, words: str, lately: float
+) -> None:
+    made = plan(observe(node(1), free=free, trail=filled(*before)), promised(), CONTROL, NOW)
+    found = [issue for issue in made.issues if issue.kind is Trouble.TURNED_AWAY]
+    assert [issue.about for issue in found] == (["Stockholm"] if words else [])
+    assert not words or f"Nothing is free in Stockholm or AWS burst {words} (an estimate)" == found[0].what
+    assert [each.lately for each in made.turned_away()] == [pytest.approx(lately)]
+
+
+def test_what_cannot_be_read_says_nothing_about_calls() -> None:
+    old = observe(
+        node(1), free=0, trail=filled(40.0, 80.0), read_at=NOW - timedelta(minutes=5), unreachable="no answer"
+    )
+    made = plan(old, promised(), CONTROL, NOW)
+    assert Trouble.TURNED_AWAY not in {issue.kind for issue in made.issues}

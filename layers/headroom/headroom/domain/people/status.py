@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from math import ceil
 
 from headroom.domain.fleet.fleet import ON, NodeState, Observation
 from headroom.domain.fleet.lifecycle import Action, Commitments, Hold, Memory, Pause
@@ -24,7 +25,10 @@ class Level(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Place:
-    """A location: HD connections on its open nodes, and what is on its way; `threshold` is in free HD connections."""
+    """A location: HD connections on its open nodes, and what is on its way; `threshold` is in free HD connections.
+
+    `turned_away` estimates how many calls were turned away in the last quarter of an hour.
+    """
 
     location: str
     overflows_into: str
@@ -37,6 +41,13 @@ class Place:
     threshold: int
     level: Level
     need: str  # why more capacity is needed, empty if it is not
+    turned_away: float = 0.0
+
+    @property
+    def why(self) -> str:
+        """What asks for more, and what it is too late for."""
+        late = f"about {ceil(self.turned_away)} calls turned away lately (an estimate)" if self.turned_away else ""
+        return "; ".join(filter(None, (late, self.need)))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -114,6 +125,7 @@ def _places(observation: Observation, policy: Policy, plan: Plan) -> Iterator[Pl
     reading = observation.reading
     into = {place.name: place.overflow_location or "" for place in reading.locations}
     asked = {need.location: need.reason for need in plan.needs if need.rule != "none"}
+    lately = {each.location: round(each.lately, 1) for each in plan.turned_away()}
     for load in (*plan.principals, *plan.overflows):
         few = threshold(policy, reading, load.location)
         yield Place(
@@ -128,6 +140,7 @@ def _places(observation: Observation, policy: Policy, plan: Plan) -> Iterator[Pl
             threshold=few,
             level=_level(load, few, policy.hysteresis),
             need=asked.get(load.location, ""),
+            turned_away=lately.get(load.location, 0.0),
         )
 
 

@@ -4,7 +4,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import timedelta
 from enum import StrEnum
+from math import ceil
 
+from headroom.domain.demand.turned_away import likely
 from headroom.domain.fleet.fleet import ON, Node, NodeState, Source, needs_its_address
 from headroom.domain.fleet.lifecycle import MOST_HUNG, Wanted
 from headroom.domain.fleet.reconciling import reconcile
@@ -28,6 +30,7 @@ class Trouble(StrEnum):
     NO_NODES = "no nodes"
     HOME_LOST = "home lost"
     NOT_COUNTED = "not counted"
+    TURNED_AWAY = "calls turned away"
     NOT_ENOUGH = "not enough nodes"
     PROMISE_SHORT = "promise short"
     NOT_WRITTEN_DOWN = "not written down"
@@ -104,6 +107,7 @@ def issues_of(situation: Situation) -> Iterator[Issue]:
             "overflow, and the tag of its instance.",
         )
     yield from _issues_of_homes(situation)
+    yield from _issues_of_callers(situation)
     for node in situation.fleet.nodes:
         yield from _issues_of_node(node)
         yield from _issues_of_starts(situation, node)
@@ -187,6 +191,25 @@ def _issues_of_homes(situation: Situation) -> Iterator[Issue]:
             about=uncounted.worker.name,
             what=f"{uncounted.worker.name} {uncounted.why}, so nothing is counted on there",
             advice=f"Headroom takes {uncounted.worker.location} to have that much less. Look at the node in Pexip.",
+        )
+
+
+def _issues_of_callers(situation: Situation) -> Iterator[Issue]:
+    """Yield an issue for each principal location for which nothing is free anywhere, with an estimate of who was turned away."""
+    if situation.may.stale:
+        return
+    for name, trail in situation.prospects.trails.items():
+        found = likely(name, trail)
+        if found.full_since is None or not found.lately:
+            continue
+        since, calls = situation.policy.on_the_clock(found.full_since), ceil(found.lately)
+        yield Issue(
+            kind=Trouble.TURNED_AWAY,
+            about=name,
+            what=f"Nothing is free in {name} or {situation.overflow_of[name]} since {since}: "
+            f"about {calls} calls were turned away so far (an estimate)",
+            advice="`headroom nodes` says what is coming, and `headroom why` what each node waits for. Pexip's own count comes a "
+            "quarter of an hour later, if its history records such calls.",
         )
 
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from headroom.domain.demand.forecasting import Demand
-from headroom.domain.demand.turned_away import Sample
+from headroom.domain.demand.turned_away import Likely, Sample, likely
 from headroom.domain.fleet.fleet import NodeState
 from headroom.domain.fleet.home import Home
 from headroom.domain.fleet.lifecycle import Action
@@ -63,6 +63,15 @@ class Plan:
     trail: tuple[Demand, ...] = ()  # the recent load: the next observation's `trail`
     homes: tuple[Home, ...] = ()  # what the principal locations have and had: the next observation's `homes`
     left: tuple[Left, ...] = ()  # of every node that is on and not changed
+
+    def turned_away(self) -> Iterator[Likely]:
+        """Estimate for each principal location how many calls were turned away in the minutes that `trail` covers."""
+        trails: dict[str, list[Demand]] = {}
+        for demand in self.trail:
+            trails.setdefault(demand.location, []).append(demand)
+        for location, trail in trails.items():
+            if trail[-1].at == self.at:
+                yield likely(location, trail)
 
     def samples(self) -> Iterator[Sample]:
         """Yield the load of each principal location as this plan saw it: what `learn` learns from."""
