@@ -45,6 +45,7 @@ def workflows(console: Console, schedules: int, minutes: float | None, first: in
     console.print(_counts("What was injected into the workflows", found.happened))
     console.print(_counts("Which rule objected to a stop", found.objections))
     console.print(_counts("What the looks at a node found", found.looks))
+    console.print(_counts("Where capacity was missing", found.waits))
     verdict = f"{len(found.wrong)} went wrong" if found.wrong else "0 calls cut, 0 lifetimes lost, 0 nodes stuck"
     console.print(
         f"Workflows: {found.schedules:,} schedules, {found.executions:,} executions, {found.starts:,} starts, "

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from headroom.domain.fleet.lifecycle import Action, Memory
+from headroom.domain.planning import needs
 from headroom.domain.safety import claims, safety
 from headroom.domain.safety.claims import Comparison, Condition
 from headroom_lab.proof.explore import Explored, explore
@@ -167,6 +168,14 @@ def test_without_a_rule_the_model_finds_how_its_promise_is_broken(name: str, mon
     found = explore(model, [retiring(model, left)], settle=False)
     assert found.broken, f"nothing in {found.states} states needs {name}"
     assert words in found.trace[-1], found.trace
+
+
+def test_without_the_threshold_rule_the_model_finds_that_capacity_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(needs, "_threshold_rule", lambda situation, location, margin=0: needs.NOTHING)
+    model = Model()
+    found = explore(model, [retiring(model, RUSH)], settle=False)
+    assert found.broken
+    assert found.trace[-1] == "capacity is missing, and a plan neither starts nor opens burst-1, burst-2"
 
 
 ALWAYS: Condition = ()

@@ -38,6 +38,7 @@ def test_every_action_is_explained(action: Action) -> None:
         "max_forecast_nodes",
         "forecasting",
         "reserve",
+        "boot_drill",
     ],
 )
 def test_every_setting_that_a_driver_chooses_is_named(name: str) -> None:

@@ -58,6 +58,7 @@ class PlayedAll:
     happened: Counter[str] = field(default_factory=Counter)
     objections: Counter[str] = field(default_factory=Counter)
     looks: Counter[str] = field(default_factory=Counter)
+    waits: Counter[str] = field(default_factory=Counter)
     answered: Counter[str] = field(default_factory=Counter)
     asked: Counter[tuple[str, str]] = field(default_factory=Counter)
     wrong: list[Played] = field(default_factory=list)
@@ -71,6 +72,7 @@ class PlayedAll:
         self.happened += played.happened
         self.objections += played.objections
         self.looks += played.looks
+        self.waits += played.waits
         self.answered += played.answered
         self.asked += played.asked
         if played.wrong:

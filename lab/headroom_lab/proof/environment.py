@@ -22,6 +22,7 @@ ENVIRONMENT = {
     "FORECASTING": "true",
     "CONFIDENCE": "0.99",
     "MAX_FORECAST_NODES": "0",
+    "BOOT_DRILL_DAYS": "0",
     "MEETING_SIZE": "5",
     "CAPACITY_REASONS": "capacity exceeded",
     "LICENCE_REASONS": "licen[cs]e",

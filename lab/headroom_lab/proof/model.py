@@ -275,6 +275,8 @@ class Model:
     def think(self, s: State) -> State:
         """Plan on the newest reading, and make good what does not fit; the plan is still to be written."""
         changes, findings, _ = self.shipped.planned(s)
+        if left := self._left_waiting(s, {n for n, action in changes if not action.takes_away}):
+            raise BrokenError(f"capacity is missing, and a plan neither starts nor opens {left}")
         nodes = list(s.nodes)
         for n, found in findings:
             nodes[n] = self._made_good(nodes[n], found)
@@ -282,6 +284,17 @@ class Model:
         if not changes or not s.control:
             return s._replace(plan_age=0)
         return s._replace(wishes=tuple(self._wish(s.nodes[n], n, action) for n, action in changes))
+
+    @staticmethod
+    def _left_waiting(s: State, changed: set[int]) -> str:
+        """Return the nodes that a plan leaves as they are although capacity is missing and they can be started or opened.
+
+        In a rush both nodes are needed.
+        """
+        may_not = s.paused or not s.control or s.read_bursting or s.read_upgrading
+        if not s.rush or may_not:
+            return ""
+        return ", ".join(node.name for n, node in enumerate(s.nodes) if n not in changed and _can_serve(node))
 
     def _wish(self, node: Node, n: int, action: Action) -> Wish:
         memory = self.shipped.memory(node)
@@ -874,7 +887,15 @@ class Model:
         wrongs = {
             "has lost its lifetime": node.life != (THIS if node.on else NONE),
             "stays closed for ever": controls and node.door == OURS and (node.up or not node.on),
+            "is missing for ever": controls and s.rush and not s.paused and _can_serve(node),
             "stays on for ever": controls and node.door == OPEN and node.up and not is_needed,
             "is left alone, and no issue says so": not is_shown and (node.door == THEIRS or (node.on and not node.up)),
         }
         return next((words for words, wrong in wrongs.items() if wrong), "")
+
+
+def _can_serve(node: Node) -> bool:
+    """Say whether a node that no workflow has could be started or opened: what Headroom is to do with it in a rush."""
+    if not node.tagged or node.lease > 0 or node.stopping or node.door == THEIRS:
+        return False
+    return node.up and node.door == OURS and node.sight == GOOD if node.on else not node.hung

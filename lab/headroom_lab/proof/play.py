@@ -29,6 +29,9 @@ RENAMED, EXCHANGED, RESTORED = (
     "two nodes exchange their names",
     "the table is restored as it was a quarter of an hour ago",
 )
+HOME_LOST = (2, 8)  # minutes
+LONGEST_TRY = 8.0  # minutes, to stop what may not be stopped: it is tried once an hour
+SOON = {"a status lies": 5, "nodes that are off have no status": 5, "boot drills are due": 1}  # minutes until it begins
 QUARTER = 15 * 60.0
 LAST_STEPS = ("Ask last of all whether it is still closed", "Stop it")
 WITNESSED = 600  # seconds after which EC2 has a whole period with the traffic of a call to a closed node
@@ -46,6 +49,7 @@ class Played:
     executions: int = 0
     objections: Counter[str] = field(default_factory=Counter)  # of the rules of a stop: the first, and the only one
     looks: Counter[str] = field(default_factory=Counter)  # what they found
+    waits: Counter[str] = field(default_factory=Counter)  # plans until missing capacity was asked for
     answered: Counter[str] = field(default_factory=Counter)  # by function
     asked: Counter[tuple[str, str]] = field(default_factory=Counter)  # by function and request
     script: list[str] = field(default_factory=list)  # of a schedule that went wrong: the incidents it takes
@@ -78,7 +82,7 @@ class Play:
         self.stage.skew = dice.choice((0, 0, -40, 40))
         count = dice.randint(1, INCIDENTS)
         kinds = dice.sample(sorted(self.incidents()), count)
-        at = [dice.uniform(0, 5 if kind == "a status lies" else TROUBLED - 5) for kind in kinds]
+        at = [dice.uniform(0, SOON.get(kind, 10 if "the always-on node" in kind else TROUBLED - 5)) for kind in kinds]
         self.backups: list[tuple[float, dict[str, dict[str, Any]]]] = []
         self.restored: tuple[float, float] | None = None  # as of when, and when
         self.script = [each for n, each in enumerate(zip(at, kinds, strict=True)) if only is None or n in only]
@@ -108,6 +112,9 @@ class Play:
         verdict = self.verdict()
         if verdict.wrong and not stage.cloud.cut:  # what somebody else starts and stops holds Headroom for an hour
             stage.minutes(FORGOTTEN)
+            verdict = self.verdict()
+        if verdict.wrong and stage.at_work:  # what began in the last minutes may end
+            stage.minutes(LONGEST_TRY)
             verdict = self.verdict()
         return verdict
 
@@ -146,6 +153,14 @@ class Play:
             EXCHANGED: self._exchange,
             RESTORED: self._restore,
             "another stack closes a node": self._other_stack,
+            "Pexip cannot reach the always-on node": lambda: self._lose_home("unreachable", bad=True, good=False),
+            "the always-on node is out of step": lambda: self._lose_home("out_of_step", bad=True, good=False),
+            "the always-on node does not say what it can take": lambda: self._lose_home(
+                "shows_capacity", bad=False, good=True
+            ),
+            "a person closes the always-on node": self._close_home,
+            "nodes that are off have no status": lambda: setattr(self.stage.world.switches, "powered_off_row", False),
+            "boot drills are due": lambda: self.stage.set_policy(boot_drill_days="14", time_zone="Europe/Stockholm"),
             "a person starts start_node": lambda: self._by_hand("start_node"),
             "a person starts retire_node": lambda: self._by_hand("retire_node"),
             "a person aborts an execution": self._abort,
@@ -256,6 +271,19 @@ class Play:
         if not node.closed.now:
             self.stage.world.set_closed(node, closed=True, reason=signed("not needed", "headroom-2"))
             self.stage.after(60 * self.dice.uniform(3, 15), self._without_other_stack)
+
+    def _lose_home(self, what: str, *, bad: bool, good: bool) -> None:
+        """The always-on node is lost for some minutes."""
+        home = self.stage.world.nodes["always-on"]
+        setattr(home, what, bad)
+        self.stage.after(60 * self.dice.uniform(*HOME_LOST), lambda: setattr(home, what, good))
+
+    def _close_home(self) -> None:
+        world = self.stage.world
+        home = world.nodes["always-on"]
+        world.set_closed(home, closed=True, reason="repair")
+        opens = 60 * self.dice.uniform(*HOME_LOST)
+        self.stage.after(opens, lambda: world.set_closed(home, closed=False, reason=""))
 
     def _without_other_stack(self) -> None:
         for node in self.stage.overflow:
@@ -398,9 +426,13 @@ class Play:
         self._protect(protected=False)
         stage.world.settings["bursting_enabled"] = False
         stage.ledger.end_pause()
-        stage.set_policy(mode="control")
-        for node in stage.overflow:
-            node.unreachable = False
+        stage.set_policy(mode="control", boot_drill_days="0")
+        for node in stage.world.nodes.values():
+            node.unreachable = node.out_of_step = False
+            node.shows_capacity = True
+        home = stage.world.nodes["always-on"]
+        if home.closed.now:
+            stage.world.set_closed(home, closed=False, reason="")
 
     def verdict(self) -> Played:
         """Say what is wrong: a call cut, a mistake in a function, a lifetime lost, a workflow or a node stuck."""
@@ -410,9 +442,11 @@ class Play:
         played.starts = sum(request == "StartInstances" for _, request in stage.cloud.requests)
         played.answered, played.asked = stage.answered, stage.asked
         played.objections, played.looks = stage.objections, stage.looks
+        played.waits = stage.waiting.waits
         played.wrong = [
             *stage.cloud.cut,
             *dict.fromkeys(stage.findings),
+            *stage.waiting.wrong[:1],
             *self._stuck_workflows(),
             *self._lost_lifetimes(),
             *self._stuck_nodes(),

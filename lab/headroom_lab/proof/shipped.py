@@ -56,6 +56,7 @@ POLICY = Policy(
     failure_cooldown=timedelta(),
     calm_before_closing=timedelta(),
     forecasting=False,
+    boot_drill=timedelta(),
     expected_hd=HD,
 )
 

@@ -35,6 +35,10 @@ from headroom.adapters.ledger import Ledger
 from headroom.adapters.notify import Notify
 from headroom.adapters.parts import Parts, using
 from headroom.adapters.workflows import Workflows
+from headroom.domain.fleet.fleet import Observation
+from headroom.domain.fleet.lifecycle import Commitments
+from headroom.domain.planning.plans import Plan
+from headroom.domain.policy import Policy
 from headroom.domain.safety import safety
 from headroom.domain.safety.safety import Answer, Evidence
 from headroom.settings import Settings, SettingsError
@@ -47,6 +51,7 @@ from headroom_lab.proof.cloud import SIMULATED, Cloud, Machine, aws_error, dynam
 from headroom_lab.proof.environment import ENVIRONMENT
 from headroom_lab.proof.manager import Direct
 from headroom_lab.proof.table import MemoryTable
+from headroom_lab.proof.waiting import Waiting
 from headroom_replay.bursting import Bursting
 from headroom_replay.switches import Switches
 from headroom_replay.world import Call, Location, Node, World
@@ -201,6 +206,7 @@ class Stage:
         self.answered: Counter[str] = Counter()  # by function: how often it had an answer
         self.objections: Counter[str] = Counter()  # of the rules of a stop: the first, and where it was the only one
         self.looks: Counter[str] = Counter()  # what they found
+        self.waiting = Waiting(self)
         self.watchers: list[Callable[[str, Any], None]] = []  # told of every step that a workflow takes
         self.asked: Counter[tuple[str, str]] = Counter()  # by function and request
         self.announced: list[dict[str, Any]] = []  # what is on the event bus
@@ -346,9 +352,23 @@ class Stage:
         self._stack.enter_context(alone(lambda: self.running is not None, self._find))
         stops: Any = stop_instance
         self._put(stops, "may_stop", self._judging(stops.may_stop))
+        plans: Any = sys.modules[
+            "headroom.usecases.decide"
+        ]  # with its function, as both read the environment when imported
+        self._put(plans, "plan", self._watching(plans.plan))
         self._put(clock, "seconds", self.shown_seconds)
         self._put(clock, "sleep", self.sleep)
         self._put(uuid, "uuid4", lambda: uuid.UUID(int=self._ids.getrandbits(128), version=4))
+
+    def _watching(self, make: Callable[..., Plan]) -> Callable[..., Plan]:
+        """Have each plan judged: whether capacity is missing, and nothing is started."""
+
+        def made(observation: Observation, commitments: Commitments, policy: Policy, now: datetime) -> Plan:
+            found = make(observation, commitments, policy, now)
+            self.waiting.planned(observation, commitments, policy, found)
+            return found
+
+        return made
 
     def _judging(self, judge: Callable[[Evidence], Answer]) -> Callable[[Evidence], Answer]:
         """Count which rules object, and which alone."""

@@ -37,6 +37,7 @@ class Settings:
     forecasting: str
     confidence: str
     max_forecast_nodes: str
+    boot_drill_days: str
     meeting_size: str
     capacity_reasons: str
     licence_reasons: str
@@ -99,4 +100,5 @@ class Settings:
             forecasting=self.forecasting == "true",
             confidence=float(self.confidence),
             max_forecast_nodes=int(self.max_forecast_nodes),
+            boot_drill=timedelta(days=int(self.boot_drill_days)),
         )

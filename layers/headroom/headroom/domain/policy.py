@@ -51,6 +51,7 @@ class Policy:
     calm_before_closing: timedelta = timedelta(minutes=3)  # how long closing waits after that location needed more
     idle_out: float = 300_000  # bytes a minute that an empty node may send: one call with audio alone sends more
     failure_cooldown: timedelta = timedelta(minutes=5)
+    boot_drill: timedelta = timedelta(days=14)  # how often a node that is off is proved bootable; 0: never
     freshness: timedelta = FRESH
 
     def on_the_clock(self, moment: datetime) -> str:

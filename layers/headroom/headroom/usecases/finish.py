@@ -111,13 +111,20 @@ class Finisher:
         match outcome:
             case Outcome.SERVING | Outcome.IN_RESERVE:
                 memory = self.ledger.remember(
-                    node, token, failed_at=None, given_up_at=None, refused_since=None, hung=None, hung_why=None
+                    node,
+                    token,
+                    failed_at=None,
+                    failed_why=None,
+                    given_up_at=None,
+                    refused_since=None,
+                    hung=None,
+                    hung_why=None,
                 )
                 if life and took is not None:
                     self.ledger.remember(node, token, **_with(memory, took, asked))
                     self.recorder.serves(life, memory.hd or 0, took, now)
             case Outcome.GIVEN_UP:
-                memory = self.ledger.remember(node, token, failed_at=now, given_up_at=now)
+                memory = self.ledger.remember(node, token, failed_at=now, failed_why=reason, given_up_at=now)
                 self.ledger.remember(node, token, **_with(memory, None, asked))
             case (
                 Outcome.STOPPED

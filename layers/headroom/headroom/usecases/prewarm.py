@@ -15,7 +15,7 @@ from headroom.domain.fleet.lifecycle import Commitments
 from headroom.domain.fleet.limits import minimum_lifetime
 from headroom.domain.history.events import HEADROOM, Event, Kind
 from headroom.domain.planning.chances import ENOUGH_STARTS, Chance, chance
-from headroom.domain.planning.giving import Supply
+from headroom.domain.planning.giving import Supply, doubtful
 from headroom.domain.planning.leads import Leads
 from headroom.domain.planning.plans import Plan
 from headroom.domain.planning.promises import BadRequestError, Promise, Request, Terms, kept, promise
@@ -129,8 +129,9 @@ class Promiser:
             raise NotReadyError(f"The last plan saw no instances ({plan.reason}); try again in a minute.")
         commitments = self.ledger.commitments(now)
         terms = terms_of(self.policy, reading, plan, commitments)
-        made = promise(request, supply_of(self.policy, plan, commitments), terms, name=execution, now=now)
-        hold, sure = made.hold, chance(made.hold, commitments.memories)
+        supply = supply_of(self.policy, plan, commitments)
+        made = promise(request, supply, terms, name=execution, now=now)
+        hold, sure = made.hold, chance(made.hold, commitments.memories, doubtful(made.hold, supply))
         is_new = self.ledger.promise(hold)
         there = hold if is_new else self.ledger.hold(hold.id)
         mine = there is not None and there.execution == execution  # also when an earlier answer to it got lost

@@ -220,12 +220,11 @@ def test_nodes_start_in_the_zone_where_fewest_are_on() -> None:
     assert done(decide(*on, *off, holds=held)) == [("start", "burst-2"), ("start", "burst-3"), ("start", "burst-1")]
 
 
-def test_a_node_whose_start_failed_lately_comes_last_and_is_left_alone_for_a_while() -> None:
-    an_hour = timedelta(hours=1)
-    failed = Memory(node="burst-1", failed_at=NOW - an_hour + timedelta(seconds=1))
+def test_a_node_whose_last_start_failed_comes_last_until_it_has_come_up_and_is_left_alone_for_a_while() -> None:
+    failed = Memory(node="burst-1", failed_at=NOW - timedelta(days=3))
     assert done(decide(node(1), node(2), memories=(failed,), free=0)) == [("start", "burst-2")]
-    long_ago = Memory(node="burst-1", failed_at=NOW - an_hour)
-    assert done(decide(node(1), node(2), memories=(long_ago,), free=0)) == [("start", "burst-1")]
+    came_up = replace(failed, up_at=NOW - timedelta(days=2))
+    assert done(decide(node(1), node(2), memories=(came_up,), free=0)) == [("start", "burst-1")]
     cooling = Memory(node="burst-1", failed_at=NOW - CONTROL.failure_cooldown + timedelta(seconds=1))
     assert done(decide(node(1), memories=(cooling,), free=0)) == []
     cool = Memory(node="burst-1", failed_at=NOW - CONTROL.failure_cooldown)
@@ -426,3 +425,22 @@ def test_a_change_is_what_it_says() -> None:
             reason="It is closed and looks empty; 0 HD connections stay in AWS burst, none are needed",
         ),
     )
+
+
+# A node that is being closed
+
+
+LEAVING = claimed(1, Action.CLOSE)
+
+
+def test_a_node_that_is_being_closed_gives_nothing_until_it_is_turned_round_and_counts_once_then() -> None:
+    made = decide(node(1, ON), node(2), memories=(LEAVING,), free=0, policy=replace(CONTROL, threshold=15))
+    assert done(made) == [("open", "burst-1"), ("start", "burst-2")], "16 are needed, and burst-1 has 15"
+    assert done(decide(node(1, ON), node(2), memories=(LEAVING,), free=0)) == [("open", "burst-1")]
+
+
+def test_no_other_node_is_closed_because_one_that_is_being_closed_still_looks_open() -> None:
+    needs_one = replace(CONTROL, threshold=5, hysteresis=0)
+    made = decide(node(1, ON), node(2, ON), memories=(LEAVING,), free=5, policy=needs_one)
+    assert done(made) == []
+    assert any(left.node == "burst-1" and "at work on it" in left.reason for left in made.left)

@@ -49,6 +49,16 @@ def test_a_start_that_hangs_is_stopped_after_its_lifetime_and_twice_the_boot_lim
 
 
 @pytest.mark.parametrize(
+    ("minutes", "is_tried"), [(0, True), (4, True), (5, False), (59, False), (60, True), (65, False)]
+)
+def test_a_hung_start_that_may_not_be_stopped_is_tried_once_an_hour_as_what_it_has_sent_stays_sent(
+    minutes: int, is_tried: bool
+) -> None:
+    refused = replace(OURS, refused_since=NOW - minutes * MINUTE, refused_why="It has sent 1.1 MB a minute")
+    assert bool(decide(hung(), memory=refused).changes) is is_tried
+
+
+@pytest.mark.parametrize(
     ("nodes", "memory"),
     [
         pytest.param([hung(boot_time=LAUNCHED, sync_status="FAILED")], OURS, id="it has come up"),

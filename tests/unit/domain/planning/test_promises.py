@@ -9,7 +9,7 @@ import pytest
 from headroom.domain.fleet.fleet import Power
 from headroom.domain.fleet.lifecycle import Hold, Memory
 from headroom.domain.planning.chances import chance
-from headroom.domain.planning.giving import Supply
+from headroom.domain.planning.giving import Supply, doubtful
 from headroom.domain.planning.issues import Trouble
 from headroom.domain.planning.leads import Leads
 from headroom.domain.planning.planning import plan
@@ -386,3 +386,15 @@ def test_nobody_is_sure_of_anything_before_starts_were_measured() -> None:
     assert chance(asked, [Memory(node="burst-1", boots=(300.0,) * 19 + (None,))]).sentence == (
         "93 % sure, as 19 of the last 20 starts served in time"
     )
+
+
+def test_a_promise_that_needs_a_node_that_did_not_come_up_is_half_as_sure() -> None:
+    failed = Memory(node="burst-3", boots=(300.0,) * 8 + (None,), failed_at=NOW - timedelta(hours=3))
+    there = supply(*STOPPED, memories=(failed,))
+    assert doubtful(hold(counts={"AWS burst": 2}), there) == []
+    assert doubtful(hold(counts={"AWS burst": 3}), there) == ["burst-3"]
+    assert doubtful(hold(nodes=("burst-3",)), there) == ["burst-3"]
+    all_three = hold(counts={"AWS burst": 3}, begins=NOW, ready_by=NOW + timedelta(minutes=10))
+    sure, less = chance(all_three, [failed]), chance(all_three, [failed], ["burst-3"])
+    assert less.sure == pytest.approx(sure.sure / 2)
+    assert less.sentence.endswith("starts served in time, and burst-3 did not come up last time")

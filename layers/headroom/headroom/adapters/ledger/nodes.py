@@ -163,6 +163,7 @@ def _memory(item: dict[str, Any]) -> Memory:
         closed_at=moment(item.get("closed_at")),
         opened_at=moment(item.get("opened_at")),
         failed_at=moment(item.get("failed_at")),
+        failed_why=item.get("failed_why") or "",
         given_up_at=moment(item.get("given_up_at")),
         start_asked_at=moment(item.get("start_asked_at")),
         start_due_at=moment(item.get("start_due_at")),

@@ -90,6 +90,7 @@ class Memory:
     closed_at: datetime | None = None  # since when Headroom has it closed
     opened_at: datetime | None = None  # when Headroom last opened it
     failed_at: datetime | None = None  # when its last start failed
+    failed_why: str = ""  # and why
     given_up_at: datetime | None = None  # when a start that may still come up was given up
     start_asked_at: datetime | None = None  # when Headroom last asked to start its instance
     start_due_at: datetime | None = None  # its turn to ask, or when it asked; gone once EC2 has refused
@@ -107,6 +108,11 @@ class Memory:
     # Its last starts: seconds from command to serving, None if it did not serve in time
     boots: tuple[float | None, ...] = ()
     started_at: tuple[datetime, ...] = ()  # when the newest of them were asked for
+
+    @property
+    def is_doubtful(self) -> bool:
+        """Whether its last start failed, and no reading has shown it up since."""
+        return self.failed_at is not None and (self.up_at is None or self.up_at < self.failed_at)
 
     def is_at_work(self, now: datetime) -> bool:
         """Say whether a workflow has the claim, by its lease."""

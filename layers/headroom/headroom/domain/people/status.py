@@ -54,7 +54,7 @@ class Place:
 class Seen:
     """An overflow node: `since` is when it entered its state, `on_since` its power-on, `why` the reason for what is wanted.
 
-    `stays` says why the newest plan neither closes nor stops it, if it is on.
+    `stays` says why the newest plan neither closes nor stops it, if it is on; `proved_at` is when it last came up.
     """
 
     name: str
@@ -69,6 +69,7 @@ class Seen:
     workflow: str
     holds: tuple[str, ...]
     stays: str = ""
+    proved_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -168,6 +169,7 @@ def _seen(node: NodeSummary, commitments: Commitments, stays: str, now: datetime
         workflow=_DOING[at_work.action] if at_work else "",
         holds=tuple(hold.reason for hold in commitments.holds if node.name in hold.nodes),
         stays=stays,
+        proved_at=memory.up_at,
     )
 
 

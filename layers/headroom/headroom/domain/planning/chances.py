@@ -14,6 +14,7 @@ TOGETHER = timedelta(minutes=3)  # starts that follow one another this soon are 
 ALIKE = 0.3  # how alike they are taken to be until failures have shown it: 0 is not at all, 1 is all or none
 WEIGHT = 5.0  # pairs of starts that this assumption counts as
 MOST_ALIKE = 0.95
+DOUBTFUL = 0.5  # share of the starts that serve of a node that did not come up at its last one: assumed
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,22 +28,25 @@ class Chance:
     in_time: int
     starts: int
     alike: float
+    doubtful: tuple[str, ...] = ()
 
     @property
     def sentence(self) -> str:
         """The probability in an operator's words."""
         if self.starts < ENOUGH_STARTS:
             return "its probability is not known yet, as too few starts were measured"
-        return f"{100 * self.sure:.0f} % sure, as {self.in_time} of the last {self.starts} starts served in time"
+        sure = f"{100 * self.sure:.0f} % sure, as {self.in_time} of the last {self.starts} starts served in time"
+        return sure + (f", and {', '.join(self.doubtful)} did not come up last time" if self.doubtful else "")
 
 
-def chance(hold: Hold, memories: Iterable[Memory]) -> Chance:
+def chance(hold: Hold, memories: Iterable[Memory], doubtful: Sequence[str] = ()) -> Chance:
     """Estimate the probability that all nodes of a promise serve in time, if all of them have to be started.
 
     A zone without room, a bad image and a throttled account fail several starts at once. So starts that are made together
     count as alike (a beta-binomial distribution): many of them tell less than as many on days of their own. How alike they
     are is learned from the failures; the rate is Jeffreys' estimate, so that a few good starts are no certainty. The true
-    probability is a little higher, as another node may replace a refused start in time.
+    probability is a little higher, as another node may replace a refused start in time. `doubtful` are nodes that the promise
+    needs although they did not come up at their last start.
     """
     lead = (hold.ready_by - hold.begins).total_seconds()
     batches = _batches(memories, lead)
@@ -52,7 +56,8 @@ def chance(hold: Hold, memories: Iterable[Memory]) -> Chance:
     spread = sum(len(batch) * (1 + (len(batch) - 1) * alike) for batch in batches) / starts if starts else 1.0
     each = (good / spread + 0.5) / (starts / spread + 1)
     asked = len(hold.nodes) or sum(hold.counts.values())
-    return Chance(sure=_all_of(asked, each, alike), in_time=good, starts=starts, alike=alike)
+    sure = _all_of(asked, each, alike) * DOUBTFUL ** len(doubtful)
+    return Chance(sure=sure, in_time=good, starts=starts, alike=alike, doubtful=tuple(doubtful))
 
 
 def _batches(memories: Iterable[Memory], lead: float) -> list[list[bool]]:

@@ -119,6 +119,17 @@ def _busy_elsewhere(holds: Sequence[Hold], nodes: Sequence[NodeSummary], locatio
     return sum(node.state in ON and not node.closed_by_others and node.location not in promised for node in nodes)
 
 
+def doubtful(hold: Hold, supply: Supply) -> list[str]:
+    """Return the nodes that a promise cannot do without although they did not come up at their last start."""
+    names = {memory.node for memory in supply.memories if memory.is_doubtful}
+    counted = [name for name in hold.nodes if name in names]
+    for place, count in hold.counts.items():
+        here = sorted(node.name for node in supply.nodes if node.location == place and node.name not in hold.nodes)
+        good = sum(name not in names for name in here)
+        counted += [name for name in here if name in names][: max(0, count - good)]
+    return counted
+
+
 def _overlap(one: Hold, other: Hold) -> bool:
     return one.begins < other.until and other.begins < one.until
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from enum import StrEnum
 from math import ceil
+from zoneinfo import ZoneInfo
 
 from headroom.domain.demand.turned_away import likely
 from headroom.domain.fleet.fleet import ON, Node, NodeState, Source, needs_its_address
@@ -36,6 +37,7 @@ class Trouble(StrEnum):
     NOT_WRITTEN_DOWN = "not written down"
     DOES_NOT_SERVE = "does not serve"
     HANGS = "hangs at every start"
+    DID_NOT_START = "did not come up at its last start"
     CLOSED_BY_OTHERS = "closed by others"
     LEFT_CLOSED = "left closed"
     DATABASE = "distributed database"
@@ -259,8 +261,18 @@ def _issues_of_what_hangs(situation: Situation, node: Node) -> Iterator[Issue]:
 
 
 def _issues_of_starts(situation: Situation, node: Node) -> Iterator[Issue]:
-    """Yield an issue for a node that hangs at every start."""
+    """Yield an issue for a node that did not come up at its last start, or hangs at every one."""
     memory = situation.memory(node)
+    if memory.is_doubtful and memory.failed_at and node.state is NodeState.STOPPED and memory.hung < MOST_HUNG:
+        why = "; ".join(filter(None, (memory.failed_why, memory.hung_why))) or "the history says why"
+        zone = ZoneInfo(situation.policy.zone)
+        yield Issue(
+            kind=Trouble.DID_NOT_START,
+            about=node.name,
+            what=f"{node.name} did not come up at its last start, on {memory.failed_at.astimezone(zone):%a %d %b %H:%M}: {why}",
+            advice="It is started again where capacity is needed, but after all other nodes, and counts for less in promises. In "
+            "control mode a boot drill tries it within a day or so. If it fails again, look at its console in EC2.",
+        )
     if memory.hung >= MOST_HUNG:
         yield Issue(
             kind=Trouble.HANGS,

@@ -1,6 +1,7 @@
 """Where less is needed: stop closed nodes that look empty, close nodes that are not needed, and say why others stay on."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from datetime import timedelta
 from math import ceil
 
 from headroom.domain.fleet.fleet import ON, Node, NodeState
@@ -11,6 +12,9 @@ from headroom.domain.planning.needs import Need
 from headroom.domain.planning.plans import Change, Left
 from headroom.domain.planning.situation import Situation
 from headroom.domain.safety.safety import gap, why_clocks_differ, witnessed_at
+
+
+HOUR, TRYING = timedelta(hours=1), timedelta(minutes=5)
 
 
 def less(situation: Situation, need: Need) -> Iterator[Change | Left]:
@@ -58,12 +62,19 @@ def hung(situation: Situation, need: Need) -> Iterator[Change]:
             and node.worker.closed
             and node.name not in situation.claims
             and not _why_not_witnessed(situation, node)
+            and _is_tried_again(situation, node)
         ):
             started = situation.policy.on_the_clock(since)
             reason = (
                 f"It was started at {started}, and Pexip has never heard from it; it is stopped, and tried again later"
             )
             yield Change(node=node.name, action=Action.STOP, reason=reason)
+
+
+def _is_tried_again(situation: Situation, node: Node) -> bool:
+    """Say whether to try again to stop a start that hangs, once an hour: what it has sent since its launch stays sent."""
+    refused = situation.memory(node).refused_since
+    return refused is None or (situation.now - refused) % HOUR < TRYING
 
 
 def _why_not_stopped(situation: Situation, need: Need, node: Node, without: int) -> str:
@@ -122,7 +133,11 @@ def _why_not_calm(situation: Situation, location: str) -> str:
 
 def _closes(situation: Situation, need: Need) -> Iterator[Change | Left]:
     """Close the emptiest nodes first, as long as what stays open is enough and a little more."""
-    open_nodes = [node for node in situation.nodes[need.location] if node.state is NodeState.SERVING]
+    serving = [node for node in situation.nodes[need.location] if node.state is NodeState.SERVING]
+    open_nodes = [node for node in serving if not situation.is_leaving(node)]
+    yield from (
+        Left(node=node.name, reason=_why_kept(situation, need, node)) for node in serving if node not in open_nodes
+    )
     if why_none := _why_unsettled(situation, need.location) or _why_not_calm(situation, need.location):
         yield from (Left(node=node.name, reason=why_none) for node in open_nodes)
         return

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 
 from headroom.domain.fleet.fleet import Node, NodeState, needs_its_address
 from headroom.domain.fleet.lifecycle import MOST_HUNG, Action, Wanted
@@ -11,7 +11,6 @@ from headroom.domain.planning.needs import Need
 from headroom.domain.planning.plans import Change
 from headroom.domain.planning.situation import Situation
 
-FAILED_LATELY = timedelta(hours=1)
 LONGER = 4  # times that a node is left alone after each start that hung
 
 
@@ -43,12 +42,12 @@ def more(situation: Situation, need: Need) -> Iterator[Change]:
     here = situation.nodes[need.location]
     load = situation.overflows[need.location]
     coming = [node for node in here if situation.is_coming(node)]
-    ready = sum(node.state is NodeState.SERVING for node in here)
+    leaving = [node for node in here if situation.is_leaving(node)]
+    free = load.free - sum(node.free for node in leaving)
+    ready = sum(node.state is NodeState.SERVING for node in here) - len(leaving)
     ready += sum(not situation.is_reserve(node) for node in coming)
     opening = sum(node.room for node in coming if node.state is not NodeState.STARTING)
-    short = _Shortage(
-        open_hd=need.open_hd - load.free - opening, hd=need.hd - load.free - load.coming, nodes=need.nodes - ready
-    )
+    short = _Shortage(open_hd=need.open_hd - free - opening, hd=need.hd - free - load.coming, nodes=need.nodes - ready)
     yield from _open_closed(situation, need, short)
     yield from _open_booting(situation, need, short)
     yield from _start(situation, need, short)
@@ -91,7 +90,7 @@ def _open_booting(situation: Situation, need: Need, short: _Shortage) -> Iterato
 def _start(situation: Situation, need: Need, short: _Shortage) -> Iterator[Change]:
     """Start the nodes that are held by name, and others as far as capacity or nodes are short."""
     reason = _reason(need, situation.overflows[need.location])
-    candidates = [node for node in situation.nodes[need.location] if _can_start(situation, node)]
+    candidates = [node for node in situation.nodes[need.location] if can_start(situation, node)]
     for node in sorted(candidates, key=lambda node: node.name):
         if node.name in need.names:
             yield Change(node=node.name, action=Action.START, reason=reason)
@@ -122,7 +121,7 @@ def _fullest_that_suffice(nodes: Sequence[Node], hd: int) -> list[Node]:
 def _sufficient(candidates: Sequence[Node], hd: int, nodes: int, situation: Situation) -> list[Node]:
     """Choose the cheapest candidates that give `hd` HD connections and are at least `nodes` nodes.
 
-    Nodes whose start failed lately come last. Of the others, the node with the least spare capacity comes first, then
+    Nodes whose last start failed come last. Of the others, the node with the least spare capacity comes first, then
     the zone with the fewest nodes on: a zone without capacity refuses all of its nodes.
     """
     chosen: list[Node] = []
@@ -138,11 +137,11 @@ def _sufficient(candidates: Sequence[Node], hd: int, nodes: int, situation: Situ
 
 
 def _preference(situation: Situation, node: Node, hd: int, in_zone: int) -> tuple[datetime, int, int, int, str]:
-    failed_at = situation.memory(node).failed_at
+    memory = situation.memory(node)
+    failed_at = memory.failed_at if memory.is_doubtful else None
     never = datetime.min.replace(tzinfo=UTC)
-    lately = failed_at is not None and situation.now - failed_at < FAILED_LATELY
     spare = max(0, node.room - hd) if hd > 0 else 0
-    return (failed_at if lately and failed_at else never, spare, -node.room, in_zone, node.name)
+    return (failed_at or never, spare, -node.room, in_zone, node.name)
 
 
 def _reason(need: Need, load: Load) -> str:
@@ -150,7 +149,8 @@ def _reason(need: Need, load: Load) -> str:
     return f"{need.reason}; {load.free} of {load.hd} HD connections free in {load.location}{coming}"
 
 
-def _can_start(situation: Situation, node: Node) -> bool:
+def can_start(situation: Situation, node: Node) -> bool:
+    """Say whether a node is off and may be started: not while a workflow has it, nor too soon after a start that failed."""
     claimed = node.name in situation.claims
     if node.state is not NodeState.STOPPED or claimed or node.closed_by_others:
         return False
@@ -165,11 +165,5 @@ def _can_open(situation: Situation, node: Node) -> bool:
     """Say whether a node can be opened: it is closed, or it is being closed or stopped and can turn round."""
     if not situation.may.open:
         return False
-    claim, wanted = situation.claims.get(node.name), situation.memory(node).wanted
-    leaving = claim is not None and claim.action in {Action.STOP, Action.CLOSE}
-    match node.state:
-        case NodeState.CLOSED:
-            return not situation.is_coming(node)
-        case NodeState.SERVING:
-            return leaving and wanted is not Wanted.OPEN
-    return False
+    is_closed = node.state is NodeState.CLOSED and not situation.is_coming(node)
+    return is_closed or situation.is_leaving(node)

@@ -5,6 +5,7 @@ from datetime import datetime
 
 from headroom.domain.fleet.fleet import ON, Node, NodeState, Observation, boots_closed, match_up, needs_its_address
 from headroom.domain.fleet.lifecycle import Action, Commitments, Pausing, Wanted
+from headroom.domain.planning.drill import drill
 from headroom.domain.planning.giving import Supply
 from headroom.domain.planning.issues import Issue, Trouble, issues_of
 from headroom.domain.planning.less import hung, left_as_they_are, less
@@ -38,6 +39,8 @@ def plan(observation: Observation, commitments: Commitments, policy: Policy, now
     frozen = situation.may.frozen
     needs = tuple(needs_of(situation))
     found = [] if frozen else [*changes_for(situation, needs), *out_of_sight(situation, OUT_OF_SIGHT)]
+    if not frozen and not any(isinstance(each, Change) for each in found):
+        found += drill(situation, needs)
     wanted = [each for each in found if isinstance(each, Change)]
     changes = list(allowed(iter(wanted), situation))
     changes += reopened(situation, {change.node for change in changes})

@@ -11,7 +11,7 @@ from headroom.domain.demand.forecasting import Demand, by_location, expected
 from headroom.domain.fleet.fleet import ON, Fleet, Node, NodeState, Observation, Power, Worker
 from headroom.domain.fleet.home import Home
 from headroom.domain.fleet.homes import Homes, Uncounted
-from headroom.domain.fleet.lifecycle import Commitments, Memory, Wanted, is_heard, is_started_by_headroom
+from headroom.domain.fleet.lifecycle import Action, Commitments, Memory, Wanted, is_heard, is_started_by_headroom
 from headroom.domain.fleet.limits import minimum_lifetime, threshold
 from headroom.domain.fleet.load import follow, overflow_loads
 from headroom.domain.planning.held import Held
@@ -148,6 +148,12 @@ class Situation:
                 return claim is not None and memory.wanted is Wanted.OPEN
             case _:
                 return False
+
+    def is_leaving(self, node: Node) -> bool:
+        """Say whether a node that serves is about to be closed: what is free there is no longer counted on."""
+        claim = self.claims.get(node.name)
+        taken = claim is not None and claim.action in {Action.STOP, Action.CLOSE}
+        return taken and node.state is NodeState.SERVING and self.memory(node).wanted is not Wanted.OPEN
 
     def is_taken_for_open(self, node: Node) -> bool:
         """Say whether a node may take calls while Pexip cannot be read: it is on or about to be, and was not closed."""
