@@ -13,7 +13,6 @@ from headroom.domain.planning.plans import Change, Left
 from headroom.domain.planning.situation import Situation
 from headroom.domain.safety.safety import gap, why_clocks_differ, witnessed_at
 
-
 HOUR, TRYING = timedelta(hours=1), timedelta(minutes=5)
 
 
