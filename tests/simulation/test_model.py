@@ -3,6 +3,7 @@
 import gc
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -14,6 +15,7 @@ from headroom.domain.safety import claims, safety
 from headroom.domain.safety.claims import Comparison, Condition
 from headroom_lab.proof.explore import Explored, explore
 from headroom_lab.proof.model import Model
+from headroom_lab.proof.shipped import POLICY
 from headroom_lab.proof.state import MINUTE, OPEN, OURS, THIS, UNSEEN, Budget, Node, State
 
 ENOUGH = Budget(minutes=4, ticks=2, calls=1)  # a retirement takes two minutes, a stop one; one more for what comes late
@@ -112,7 +114,7 @@ NEEDED: dict[str, tuple[str, Budget, str]] = {
     "_only_with_the_claim": ("invokes", PERSON, "without its claim"),
     "_only_what_the_newest_plan_wants": ("", ENOUGH._replace(minutes=5, faults=1), "on an old plan"),
     "_not_on_hold": ("promised", PERSON, "what is promised"),
-    "_not_before_its_lifetime": ("restarts", PERSON, "before its minimum lifetime"),
+    "_not_before_its_lifetime": ("restarts", PERSON._replace(minutes=6), "before its minimum lifetime"),
     "_only_long_closed": ("sets", ENOUGH._replace(people=2), "what a person had closed"),
     "_not_opened_since": ("open", PERSON._replace(calls=1), "a call was cut"),
     "_only_on_good_sight": ("", STRAY._replace(sights=1), "a call was cut"),
@@ -163,6 +165,8 @@ def test_without_a_rule_the_model_finds_how_its_promise_is_broken(name: str, mon
         monkeypatch.setattr(claims, "is_the_last_word", without_a_claim)
     only, left, words = NEEDED[name]
     model = Model(only=only)
+    if name == "_not_before_its_lifetime":  # as long as the looks take, one that restarts is never stopped before it
+        model = Model(replace(POLICY, minimum_lifetime=timedelta(seconds=5 * MINUTE)), only=only)
     if name == "_only_twice_empty":  # the stop function asks for the second look's age, too, last of all
         model.look_age = 60 * model.look_age
     found = explore(model, [retiring(model, left)], settle=False)
