@@ -10,13 +10,14 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from headroom_replay import controllers
-from headroom_replay.names import NATIVE, ORACLE
+from headroom_replay.names import HUNG, NATIVE, ORACLE
 from headroom_replay.oracle import Schedule, schedule
 from headroom_replay.production import headroom, perfect_forecast, policy_for
 from headroom_replay.score import Result, result_of
 from headroom_replay.site import TICK, Site
 from headroom_replay.work import Work
 
+HANG = 0.02  # share of the starts that never come up, until they are stopped
 PEXIP_LOOKS = 15.0  # seconds; its own page is redrawn as often
 type Changes = tuple[tuple[str, Any], ...]
 POLICIES: dict[str, tuple[Callable[[Site], controllers.Step], float]] = {
@@ -65,7 +66,7 @@ def play(
             course=best.course,
         )
     controller, every = POLICIES.get(name) or (headroom(replace(policy_for(work), **dict(changes))), TICK)
-    site = Site(work, seed)
+    site = Site(work, seed, hung=HANG if name == HUNG else 0.0)
     if name.startswith(NATIVE):
         site.world.settings |= {f"bursting_{what}": value for what, value in changes}
     site.run(controller(site), every, watch)

@@ -8,7 +8,7 @@ from typing import Any
 from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
-from headroom_replay.names import NAMES
+from headroom_replay.names import HUNG, NAMES
 from headroom_replay.score import Result, geometric_mean
 
 
@@ -57,7 +57,7 @@ def score_table(results: Sequence[Result]) -> Table:
     table.add_column("policy")
     for title in [*works, "geometric mean", "least", "calls cut"]:
         table.add_column(title, justify="right")
-    for name in NAMES:
+    for name in (*NAMES, HUNG):
         runs = {work: [each for each in results if (each.work, each.policy) == (work, name)] for work in works}
         if not all(runs.values()):
             continue

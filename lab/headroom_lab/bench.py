@@ -21,7 +21,7 @@ from headroom.domain.fleet.fleet import Instance, Location, Observation, Power, 
 from headroom.domain.fleet.lifecycle import Commitments, Hold, Memory
 from headroom.domain.planning.planning import plan
 from headroom.domain.policy import Mode, Policy
-from headroom_replay.names import NAMES
+from headroom_replay.names import HUNG, NAMES
 from headroom_replay.run import Job, play_all
 from headroom_replay.score import Result
 from headroom_replay.show import score_table
@@ -153,7 +153,7 @@ def wake_up() -> float:
 def run(console: Console, cases: Sequence[Callable[..., Work]], seeds: int) -> None:
     """Print how long things take, then the scores."""
     console.print(timing())
-    jobs = [Job(make=case, seed=seed, names=NAMES) for case in cases for seed in range(1, seeds + 1)]
+    jobs = [Job(make=case, seed=seed, names=(*NAMES, HUNG)) for case in cases for seed in range(1, seeds + 1)]
     results: list[Result] = []
     with Progress(console=Console(stderr=True), transient=True) as progress:
         for found in progress.track(play_all(jobs), total=len(jobs), description="Replaying"):
