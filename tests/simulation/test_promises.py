@@ -14,7 +14,7 @@ from headroom_replay.switches import Switches
 from headroom_replay.work import OVERFLOW, PRINCIPAL, Platform, Work
 from headroom_replay.world import Call
 
-DAYS, LEAD = 150, timedelta(minutes=10)
+DAYS, LEAD = 100, timedelta(minutes=10)
 FIRST = datetime(2026, 1, 1, 9, tzinfo=UTC)
 SIZE = Platform(always_on=10, nodes=8, node_hd=5)
 CHANCE = 0.05  # that a share of so many days may be off by chance alone

@@ -76,7 +76,8 @@ def test_a_morning_is_told_in_few_messages(rush: Stage) -> None:
     subjects = [text.partition(":")[2].partition(":")[0].strip() for text in rush.told]
     assert subjects == [
         "a change that the ledger missed (burst-1)",
-        "not enough nodes",
+        "not enough nodes; calls are being turned away",
+        "over",
         "over",
         "over",
         "3 stopped",

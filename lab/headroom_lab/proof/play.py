@@ -13,6 +13,7 @@ from headroom.domain.fleet.lifecycle import Pause
 from headroom_lab.proof.cloud import Machine
 from headroom_lab.proof.danger import UNSEEN, Danger
 from headroom_lab.proof.stage import FUNCTIONS, Hazards, Stage
+from headroom_lab.proof.waiting import Waiting
 from headroom_replay.world import Node
 
 # Minutes: of trouble, of danger to the last retirements, until all must be well, and until meddling is forgotten
@@ -78,6 +79,8 @@ class Play:
         self.stage = Stage(seed, hazards=self.hazards)
         self.began = self.stage.now
         self.stage.spread = dice.choice((1.0, 58.0))
+        self.waiting = Waiting(self.stage)
+        self.stage.plan_watchers.append(self.waiting.planned)
         self.danger = Danger(self.stage, dice.choice((0.0, 0.3, 0.8)))
         self.stage.skew = dice.choice((0, 0, -40, 40))
         count = dice.randint(1, INCIDENTS)
@@ -442,11 +445,11 @@ class Play:
         played.starts = sum(request == "StartInstances" for _, request in stage.cloud.requests)
         played.answered, played.asked = stage.answered, stage.asked
         played.objections, played.looks = stage.objections, stage.looks
-        played.waits = stage.waiting.waits
+        played.waits = self.waiting.waits
         played.wrong = [
             *stage.cloud.cut,
             *dict.fromkeys(stage.findings),
-            *stage.waiting.wrong[:1],
+            *self.waiting.wrong[:1],
             *self._stuck_workflows(),
             *self._lost_lifetimes(),
             *self._stuck_nodes(),

@@ -51,7 +51,6 @@ from headroom_lab.proof.cloud import SIMULATED, Cloud, Machine, aws_error, dynam
 from headroom_lab.proof.environment import ENVIRONMENT
 from headroom_lab.proof.manager import Direct
 from headroom_lab.proof.table import MemoryTable
-from headroom_lab.proof.waiting import Waiting
 from headroom_replay.bursting import Bursting
 from headroom_replay.switches import Switches
 from headroom_replay.world import Call, Location, Node, World
@@ -206,7 +205,7 @@ class Stage:
         self.answered: Counter[str] = Counter()  # by function: how often it had an answer
         self.objections: Counter[str] = Counter()  # of the rules of a stop: the first, and where it was the only one
         self.looks: Counter[str] = Counter()  # what they found
-        self.waiting = Waiting(self)
+        self.plan_watchers: list[Callable[[Observation, Commitments, Policy, Plan], None]] = []  # told of each plan
         self.watchers: list[Callable[[str, Any], None]] = []  # told of every step that a workflow takes
         self.asked: Counter[tuple[str, str]] = Counter()  # by function and request
         self.announced: list[dict[str, Any]] = []  # what is on the event bus
@@ -361,11 +360,12 @@ class Stage:
         self._put(uuid, "uuid4", lambda: uuid.UUID(int=self._ids.getrandbits(128), version=4))
 
     def _watching(self, make: Callable[..., Plan]) -> Callable[..., Plan]:
-        """Have each plan judged: whether capacity is missing, and nothing is started."""
+        """Tell of each plan, and of what it was made from."""
 
         def made(observation: Observation, commitments: Commitments, policy: Policy, now: datetime) -> Plan:
             found = make(observation, commitments, policy, now)
-            self.waiting.planned(observation, commitments, policy, found)
+            for told in self.plan_watchers:
+                told(observation, commitments, policy, found)
             return found
 
         return made

@@ -5,16 +5,13 @@ Whether it is missing is judged by the world, not by what Headroom has read of i
 
 from collections import Counter
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
 
 from headroom.domain.fleet.fleet import NodeState, Observation
 from headroom.domain.fleet.lifecycle import MOST_HUNG, Commitments, Memory
 from headroom.domain.planning.more import LONGER
 from headroom.domain.planning.plans import NodeSummary, Plan
 from headroom.domain.policy import Mode, Policy
-
-if TYPE_CHECKING:
-    from headroom_lab.proof.stage import Stage
+from headroom_lab.proof.stage import Stage
 
 FRESH = 60  # seconds: a plan on an older reading does not know what is missing now
 PLANS, SECONDS = 2, 130  # the start command must be out by the plan after these many, and by then
@@ -33,7 +30,7 @@ GIVES = {
 class Waiting:
     """How long capacity has been missing without a start command; `waits` counts in how many plans it was asked for."""
 
-    stage: "Stage"
+    stage: Stage
     plans: int = 0
     since: float = 0.0
     waits: Counter[str] = field(default_factory=Counter)
