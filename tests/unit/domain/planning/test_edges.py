@@ -24,6 +24,7 @@ from headroom.domain.fleet.fleet import (
 from headroom.domain.fleet.homes import is_near_threshold
 from headroom.domain.fleet.lifecycle import Action, Memory, Wanted
 from headroom.domain.fleet.load import Load
+from headroom.domain.people.status import status_of
 from headroom.domain.planning.giving import Supply
 from headroom.domain.planning.issues import Trouble
 from headroom.domain.planning.leads import Leads
@@ -316,3 +317,18 @@ def test_what_cannot_be_read_says_nothing_about_calls() -> None:
     )
     made = plan(old, promised(), CONTROL, NOW)
     assert Trouble.TURNED_AWAY not in {issue.kind for issue in made.issues}
+
+
+def test_the_status_says_with_what_asks_for_more_how_many_were_turned_away_lately() -> None:
+    seen = observe(node(1), free=0, trail=filled(40.0, 50.0, 60.0, 70.0))
+    made = plan(seen, promised(), CONTROL, NOW)
+    home, cloud = status_of(seen, CONTROL, made, promised(), NOW).places
+    assert home.why == "about 10 calls turned away lately (an estimate)"
+    assert cloud.why == cloud.need
+    assert "Stockholm" in cloud.need
+
+
+def test_a_location_that_the_last_reading_did_not_show_is_estimated_nothing() -> None:
+    gone = (Demand(at=NOW - timedelta(minutes=1), location="Gone", used=80.0, full=True),)
+    made = plan(observe(node(1), trail=gone), promised(), CONTROL, NOW)
+    assert [each.location for each in made.turned_away()] == ["Stockholm"]
