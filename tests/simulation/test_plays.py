@@ -9,9 +9,12 @@ from typing import Any
 import pytest
 
 from headroom.adapters.ledger import Ledger
+from headroom.domain.planning import needs
 from headroom.domain.safety import safety
 from headroom_lab.proof.chaos import workflows
 from headroom_lab.proof.play import Play, play
+from headroom_lab.proof.stage import Stage
+from headroom_lab.proof.waiting import Waiting
 from tests.support.processes import printed
 from tests.support.template import actions_of, functions, statements
 
@@ -40,6 +43,23 @@ HAZARDS = {
     "someone dials a closed node",
     "Pexip denies a call",
 }
+
+
+@pytest.mark.parametrize("asks", [True, False], ids=["as it is shipped", "without its threshold rule"])
+def test_the_schedules_notice_a_planner_that_starts_nothing(asks: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whether capacity is missing is judged by the world: the always-on node is lost, and the node that is on has too little."""
+    if not asks:
+        monkeypatch.setattr(needs, "_threshold_rule", lambda situation, location, margin=0: needs.NOTHING)
+        monkeypatch.setattr(needs, "_forecast", lambda situation, location, ahead, confidence: needs.NOTHING)
+    with Stage(1) as stage:
+        waiting = Waiting(stage)
+        stage.plan_watchers.append(waiting.planned)
+        stage.set_policy(threshold="5")
+        stage.after(0, stage.every_minute)
+        stage.world.nodes["always-on"].unreachable = True
+        stage.minutes(8)
+    assert bool(waiting.wrong) is not asks
+    assert bool(waiting.waits) is asks
 
 
 RULES = {rule.__name__.strip("_").replace("_", " ") for rule in safety.RULES}

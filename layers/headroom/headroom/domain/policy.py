@@ -54,6 +54,10 @@ class Policy:
     boot_drill: timedelta = timedelta(days=14)  # how often a node that is off is proved bootable; 0: never
     freshness: timedelta = FRESH
 
+    def on_the_day(self, moment: datetime) -> str:
+        """Write a day and a time of day as the operator's calendar and clock show them."""
+        return f"{moment.astimezone(ZoneInfo(self.zone)):%a %d %b} {self.on_the_clock(moment)}"
+
     def on_the_clock(self, moment: datetime) -> str:
         """Write a time of day as the operator's clock shows it."""
         return f"{moment.astimezone(ZoneInfo(self.zone)):%H:%M}" + (" UTC" if self.zone == "UTC" else "")

@@ -216,7 +216,7 @@ def meter(made: Plan) -> None:
     metrics.add_metric("NodesStuck", MetricUnit.Count, kinds[Trouble.STUCK] + kinds[Trouble.DOES_NOT_SERVE])
     metrics.add_metric("LocationsShort", MetricUnit.Count, kinds[Trouble.NOT_ENOUGH])
     metrics.add_metric("HomesLost", MetricUnit.Count, kinds[Trouble.HOME_LOST])
-    metrics.add_metric("CallsLikelyTurnedAway", MetricUnit.Count, sum(each.now for each in made.turned_away()))
+    metrics.add_metric("CallsLikelyTurnedAway", MetricUnit.Count, sum(each.calls for each in made.turned_away()))
     metrics.add_metric("ControlRefused", MetricUnit.Count, kinds[Trouble.TWO_CONTROLLERS])
     metrics.add_metric("NodesHeld", MetricUnit.Count, sum(need.nodes + len(need.names) for need in made.needs))
     for load in (*made.principals, *made.overflows):

@@ -129,7 +129,7 @@ class Operator:
         """Write a moment for the operator: a time of day, with its date unless that is today."""
         zone, clock_time = ZoneInfo(self.policy.zone), self.policy.on_the_clock(moment)
         local = moment.astimezone(zone)
-        return clock_time if local.date() == now.astimezone(zone).date() else f"{local:%a %d %b} {clock_time}"
+        return clock_time if local.date() == now.astimezone(zone).date() else self.policy.on_the_day(moment)
 
     def _release(self, order: Order, now: datetime) -> Done:
         held = self.ledger.holds(now)

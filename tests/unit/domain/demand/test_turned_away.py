@@ -49,17 +49,17 @@ def trail(*loads: int, capacity: int = 20) -> list[Sample]:
     ]
 
 
-def test_what_is_likely_turned_away_now_is_what_came_since_the_last_look() -> None:
+def test_what_was_likely_turned_away_lately_grows_while_nothing_is_free() -> None:
+    assert likely("Oslo", trail(0, 5, 10, 15, 20)).calls == pytest.approx(5)
     found = likely("Oslo", trail(0, 5, 10, 15, 20, 20, 20))
-    assert found.now == pytest.approx(5)
-    assert found.lately == pytest.approx(15)
+    assert found.calls == pytest.approx(15)
     assert found.full_since == NINE + 4 * MINUTE
 
 
 def test_what_was_turned_away_lately_is_still_told_when_something_is_free_again() -> None:
     found = likely("Oslo", trail(0, 5, 10, 15, 20, 20, 12))
-    assert (found.now, found.full_since) == (0, None)
-    assert found.lately == pytest.approx(10)
+    assert found.full_since is None
+    assert found.calls == pytest.approx(10)
 
 
 @pytest.mark.parametrize("number", range(2), ids=["calls", "meetings"])

@@ -148,7 +148,7 @@ FAILED = Memory(
 def test_a_node_that_did_not_come_up_is_an_issue_with_what_ec2_says_until_it_has_come_up() -> None:
     [issue] = [each for each in decided(node(1), memories=(FAILED,)).issues if each.kind is Trouble.DID_NOT_START]
     assert issue.what == (
-        "burst-1 did not come up at its last start, on Mon 02 Mar 05:00: It did not serve within 15 min; impaired"
+        "burst-1 did not come up at its last start, on Mon 02 Mar 05:00 UTC: It did not serve within 15 min; impaired"
     )
     mended = replace(FAILED, up_at=NOW - timedelta(hours=1))
     assert Trouble.DID_NOT_START not in {each.kind for each in decided(node(1), memories=(mended,)).issues}
@@ -158,3 +158,24 @@ def test_a_node_that_did_not_come_up_is_an_issue_with_what_ec2_says_until_it_has
 
 def test_it_is_tried_again_by_the_next_night_s_drill() -> None:
     assert drilled(decided(node(1), memories=(replace(FAILED, failed_at=NOW - DAY),))) == ["burst-1"]
+
+
+@pytest.mark.parametrize(
+    ("days", "more", "is_shown"),
+    [
+        pytest.param(28, {}, False, id="twice the days"),
+        pytest.param(29, {}, True, id="more"),
+        pytest.param(29, {"policy": replace(CONTROL, mode=Mode.OBSERVE)}, False, id="in observe mode there are no drills"),
+        pytest.param(29, {"policy": replace(CONTROL, boot_drill=0 * DAY)}, False, id="drills are switched off"),
+        pytest.param(29, {"failed_at": NOW - DAY}, False, id="it failed: an issue of its own"),
+    ],
+)  # fmt: skip
+def test_a_node_that_no_quiet_time_could_prove_is_an_issue(days: float, more: dict[str, Any], is_shown: bool) -> None:
+    policy = more.pop("policy", CONTROL)
+    made = decided(node(1), memories=(up(1, days, **more),), policy=policy, free=30)
+    found = [each.what for each in made.issues if each.kind is Trouble.NOT_PROVED]
+    assert found == (
+        ["burst-1 has not come up since Sun 01 Feb 08:00 UTC: no time was quiet enough for a boot drill"]
+        if is_shown
+        else []
+    )

@@ -308,7 +308,7 @@ def test_where_nothing_is_free_anywhere_an_issue_says_how_many_were_turned_away(
     found = [issue for issue in made.issues if issue.kind is Trouble.TURNED_AWAY]
     assert [issue.about for issue in found] == (["Stockholm"] if words else [])
     assert not words or f"Nothing is free in Stockholm or AWS burst {words} (an estimate)" == found[0].what
-    assert [each.lately for each in made.turned_away()] == [pytest.approx(lately)]
+    assert [each.calls for each in made.turned_away()] == [pytest.approx(lately)]
 
 
 def test_what_cannot_be_read_says_nothing_about_calls() -> None:
@@ -317,6 +317,7 @@ def test_what_cannot_be_read_says_nothing_about_calls() -> None:
     )
     made = plan(old, promised(), CONTROL, NOW)
     assert Trouble.TURNED_AWAY not in {issue.kind for issue in made.issues}
+    assert list(made.turned_away()) == []
 
 
 def test_the_status_says_with_what_asks_for_more_how_many_were_turned_away_lately() -> None:

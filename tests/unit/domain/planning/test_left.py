@@ -69,7 +69,7 @@ CASES: list[Any] = [
     pytest.param(
         [node(1, ON)],
         {"holds": (hold(counts={"AWS burst": 1}),)},
-        "1 nodes serve in AWS burst, and a hold asks for at least as many (1 nodes held: the nine o'clock rush)",
+        "1 node serves in AWS burst, and a hold asks for at least as many (1 node held: the nine o'clock rush)",
         id="held by number",
     ),
     pytest.param(

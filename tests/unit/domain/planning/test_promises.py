@@ -7,12 +7,13 @@ from typing import Any
 import pytest
 
 from headroom.domain.fleet.fleet import Power
-from headroom.domain.fleet.lifecycle import Hold, Memory
+from headroom.domain.fleet.lifecycle import Hold, Memory, Pause
 from headroom.domain.planning.chances import chance
 from headroom.domain.planning.giving import Supply, doubtful
-from headroom.domain.planning.issues import Trouble
+from headroom.domain.planning.issues import Issue, Trouble
 from headroom.domain.planning.leads import Leads
 from headroom.domain.planning.planning import plan
+from headroom.domain.planning.plans import Plan
 from headroom.domain.planning.promises import BadRequestError, Request, Terms, kept, promise
 from headroom.domain.policy import Mode
 from tests.support.builders import CONTROL, LONG_AGO, NOW, closed, hold, node, observe, promised
@@ -309,6 +310,25 @@ def test_a_promise_that_is_short_is_an_issue_while_it_is(
     assert not words or words in found[0].what
 
 
+def short(made: Plan) -> dict[str, Issue]:
+    return {issue.about: issue for issue in made.issues if issue.kind is Trouble.PROMISE_SHORT}
+
+
+def test_of_two_promises_only_the_later_one_is_short_and_names_the_other() -> None:
+    first = hold(id="first", counts={"AWS burst": 2})
+    later = hold(id="later", begins=NOW, nodes=("burst-4",), reason="all-hands")
+    seen = observe(*STOPPED, node(4, location="Other"), locations=("AWS burst", "Other"))
+    [(about, issue)] = short(plan(seen, promised(first, later), replace(CONTROL, max_nodes=2), NOW)).items()
+    assert about == "later"
+    assert "MaxNodes is 2, and the promise of 2 nodes in AWS burst (the nine o'clock rush) comes first" in issue.what
+
+
+def test_while_headroom_is_paused_a_short_promise_does_not_say_that_it_keeps_trying() -> None:
+    late = promised(hold(counts={"AWS burst": 1}, ready_by=NOW), pause=Pause(reason="a drill"))
+    [issue] = short(plan(observe(*STOPPED), late, CONTROL, NOW)).values()
+    assert issue.advice.startswith("Paused: a drill. Raise MaxNodes")
+
+
 @pytest.mark.parametrize("mode", [Mode.OBSERVE, Mode.CONTROL])
 def test_in_observe_mode_no_promise_is_short_as_none_is_made(mode: Mode) -> None:
     late = hold(counts={"AWS burst": 1}, ready_by=NOW)
@@ -378,6 +398,7 @@ def test_starts_that_an_older_version_remembered_stand_alone() -> None:
     older = replace(dated, boots=(300.0, *dated.boots))
     assert chance(SIX, [older]).starts == 4
     assert chance(SIX, [Memory(node="burst-1", boots=older.boots)]).in_time == 3
+    assert chance(SIX, [replace(dated, boots=dated.boots[-1:])]).starts == 1, "and it may have kept fewer"
 
 
 def test_nobody_is_sure_of_anything_before_starts_were_measured() -> None:

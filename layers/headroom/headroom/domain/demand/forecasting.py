@@ -6,14 +6,14 @@ many of those who are there will leave. All loads are HD connections in use by t
 wherever their media is.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from math import ceil, exp, sqrt, sumprod
 from statistics import NormalDist, median
 from zoneinfo import ZoneInfo
 
-from headroom.domain.demand.turned_away import Sample, with_turned_away
+from headroom.domain.demand.turned_away import Likely, Sample, likely, with_turned_away
 
 MINUTE = timedelta(minutes=1)
 QUARTER = timedelta(minutes=15)  # how long an outlook is used
@@ -386,6 +386,15 @@ def gathered(bookings: Iterable[Booking]) -> tuple[Booking, ...]:
         replace(here[0], hd=round(sum(each.hd for each in here), 1), meetings=sum(each.meetings for each in here))
         for _, here in sorted(found.items())
     )
+
+
+def turned_away(trail: Iterable[Demand], now: datetime) -> Iterator[Likely]:
+    """Estimate how many calls were turned away lately, for each location whose present load the trail has."""
+    loads: dict[str, list[Sample]] = {}
+    for each in trail:
+        load = Sample(at=each.at, location=each.location, used=each.used, full=each.full)
+        loads.setdefault(each.location, []).append(load)
+    yield from (likely(location, here) for location, here in loads.items() if here[-1].at == now)
 
 
 def by_location(outlooks: Iterable[Outlook]) -> Mapping[str, Outlook]:

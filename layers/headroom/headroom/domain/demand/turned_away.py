@@ -3,21 +3,9 @@
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Protocol
 
 RISING_OVER = timedelta(minutes=10)  # how far back a rise may have begun
 GAP = timedelta(minutes=3)  # longest time between two samples; nothing is known of a longer one
-
-
-class Loaded(Protocol):
-    """A location's load at a moment; `full` says that nothing was free anywhere."""
-
-    @property
-    def at(self) -> datetime: ...  # noqa: D102
-    @property
-    def used(self) -> float: ...  # noqa: D102
-    @property
-    def full(self) -> bool: ...  # noqa: D102
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,14 +42,14 @@ class Estimate:
     calls: float
 
 
-def estimate(samples: Iterable[Loaded]) -> Iterator[Estimate]:
+def estimate(samples: Iterable[Sample]) -> Iterator[Estimate]:
     """Estimate, from one location's samples in order, who was turned away while nothing was free.
 
     A rise that meets full nodes is assumed to continue at its pace for as long as it had lasted. A call that ends frees
     a place for a new one. This is only an estimate: the true number may be much higher, or zero.
     """
-    rising: list[Loaded] = []  # the samples of the rise until nothing was free
-    before: Loaded | None = None
+    rising: list[Sample] = []  # the samples of the rise until nothing was free
+    before: Sample | None = None
     since_full: datetime | None = None
     for sample in samples:
         if before is not None and sample.at - before.at > GAP:
@@ -83,28 +71,24 @@ def estimate(samples: Iterable[Loaded]) -> Iterator[Estimate]:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Likely:
-    """Calls that were likely turned away from one location: an estimate.
+    """Calls that were likely turned away from one location in the minutes that were looked at: an estimate.
 
-    `lately` is over all loads that were given, `now` since the last but one. `full_since` says since when nothing has been
-    free; None if something is.
+    `full_since` says since when nothing has been free; None if something is.
     """
 
     location: str
-    lately: float
-    now: float
+    calls: float
     full_since: datetime | None = None
 
 
-def likely(location: str, trail: Sequence[Loaded]) -> Likely:
+def likely(location: str, loads: Sequence[Sample]) -> Likely:
     """Estimate from a location's recent loads, in order, who was turned away; the newest is the present one."""
-    found = list(estimate(trail))
-    present, since = trail[-1], None
-    for load in reversed(trail):
+    full_since = None
+    for load in reversed(loads):
         if not load.full:
             break
-        since = load.at
-    now = sum(each.calls for each in found if each.at == present.at)
-    return Likely(location=location, lately=sum(each.calls for each in found), now=now, full_since=since)
+        full_since = load.at
+    return Likely(location=location, calls=sum(each.calls for each in estimate(loads)), full_since=full_since)
 
 
 def with_turned_away(samples: Iterable[Sample]) -> Iterator[tuple[Sample, float]]:
@@ -117,7 +101,7 @@ def with_turned_away(samples: Iterable[Sample]) -> Iterator[tuple[Sample, float]
         yield sample, missing
 
 
-def _pace(rising: list[Loaded]) -> tuple[float, timedelta]:
+def _pace(rising: list[Sample]) -> tuple[float, timedelta]:
     """Return how fast a rise was, in calls a minute, and how long it lasted."""
     first, last = rising[0], rising[-1]
     lasted = last.at - first.at

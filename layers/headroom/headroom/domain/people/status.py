@@ -126,7 +126,7 @@ def _places(observation: Observation, policy: Policy, plan: Plan) -> Iterator[Pl
     reading = observation.reading
     into = {place.name: place.overflow_location or "" for place in reading.locations}
     asked = {need.location: need.reason for need in plan.needs if need.rule != "none"}
-    lately = {each.location: round(each.lately, 1) for each in plan.turned_away()}
+    lately = {each.location: round(each.calls, 1) for each in plan.turned_away()}
     for load in (*plan.principals, *plan.overflows):
         few = threshold(policy, reading, load.location)
         yield Place(

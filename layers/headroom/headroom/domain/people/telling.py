@@ -90,6 +90,7 @@ TITLES: dict[str, str] = {  # of every kind of event that is told, and of every 
     Trouble.DOES_NOT_SERVE: "on but not serving",
     Trouble.HANGS: "hangs at every start",
     Trouble.DID_NOT_START: "did not come up at the last start",
+    Trouble.NOT_PROVED: "not proved to boot for long",
     Trouble.CLOSED_BY_OTHERS: "closed by others",
     Trouble.LEFT_CLOSED: "left closed",
     Trouble.UPGRADED: "being upgraded",

@@ -67,10 +67,11 @@ def _batches(memories: Iterable[Memory], lead: float) -> list[list[bool]]:
     """
     alone, dated = list[list[bool]](), list[tuple[datetime, bool]]()
     for memory in memories:
-        undated = len(memory.boots) - len(memory.started_at)
+        known = min(len(memory.boots), len(memory.started_at))  # another version may have written only one of them
+        undated = len(memory.boots) - known
         alone += [[_served(boot, lead)] for boot in memory.boots[:undated]]
         failed_at = None
-        for at, boot in zip(memory.started_at, memory.boots[undated:], strict=True):
+        for at, boot in zip(memory.started_at[-known:], memory.boots[undated:], strict=False):
             if failed_at is None or at - failed_at > AGAIN:
                 dated.append((at, _served(boot, lead)))
             failed_at = at if boot is None else None

@@ -35,7 +35,7 @@ def drill(situation: Situation, needs: Sequence[Need]) -> Iterator[Change]:
     if due:
         node = min(due, key=lambda node: (not _is_late(situation, node), node.hd, _proved(situation, node), node.name))
         proved = situation.memory(node).up_at
-        last = f"it last came up on {_day(situation, proved)}" if proved else "nobody has seen it come up yet"
+        last = f"it last came up on {policy.on_the_day(proved)}" if proved else "nobody has seen it come up yet"
         yield Change(
             node=node.name,
             action=Action.START_CLOSED,
@@ -76,7 +76,3 @@ def _is_late(situation: Situation, node: Node) -> bool:
 
 def _proved(situation: Situation, node: Node) -> datetime:
     return situation.memory(node).up_at or NEVER
-
-
-def _day(situation: Situation, moment: datetime) -> str:
-    return f"{moment.astimezone(ZoneInfo(situation.policy.zone)):%a %d %b %H:%M}"

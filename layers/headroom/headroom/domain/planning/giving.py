@@ -66,10 +66,10 @@ def _within_the_cap(hold: Hold, why: list[str], unfit: Collection[str], supply: 
     location_of = {node.name: node.location for node in supply.nodes}
     busy = _busy_elsewhere([*others, hold], supply.nodes, location_of) if hold.covers(now) else 0
     room = supply.max_nodes - len(stuck) - busy
-    counts, before = dict(hold.counts), needed([*others, hold], location_of)
+    counts, before = dict(hold.counts), _needed([*others, hold], location_of)
     while (
         supply.max_nodes
-        and needed([*others, replace(hold, counts=counts)], location_of) > room
+        and _needed([*others, replace(hold, counts=counts)], location_of) > room
         and any(counts.values())
     ):
         most = max(counts, key=lambda place: (counts[place], place))
@@ -79,7 +79,7 @@ def _within_the_cap(hold: Hold, why: list[str], unfit: Collection[str], supply: 
         beside += [f"{many(busy)} {'is' if busy == 1 else 'are'} on elsewhere"] if busy else []
         beside += [f"the promise of {other.what} ({other.reason}) comes first" for other in others]
         why = [*why, f"MaxNodes is {supply.max_nodes}" + (f", and {'; '.join(beside)}" if beside else "")]
-        if needed([*others, replace(hold, counts=counts)], location_of) > room:  # it names more than may be on
+        if _needed([*others, replace(hold, counts=counts)], location_of) > room:  # it names more than may be on
             return Given(hold=replace(hold, nodes=(), counts={}), why="; ".join(why))
     left = {place: count for place, count in counts.items() if count}
     return Given(hold=replace(hold, counts=left), why="; ".join(why))
@@ -98,7 +98,7 @@ def _unfit(hold: Hold, supply: Supply, now: datetime) -> Iterator[tuple[str, str
             yield node.name, FOR_NOW[node.state]
 
 
-def needed(holds: Sequence[Hold], location_of: Mapping[str, str]) -> int:
+def _needed(holds: Sequence[Hold], location_of: Mapping[str, str]) -> int:
     """Return how many nodes promises ask for together: those by number may be those by name, and those of one another."""
     names = {name for hold in holds for name in hold.nodes}
     places = {place for hold in holds for place in hold.counts} | {location_of.get(name, "") for name in names}

@@ -5,9 +5,8 @@ from dataclasses import dataclass
 from datetime import timedelta
 from enum import StrEnum
 from math import ceil
-from zoneinfo import ZoneInfo
 
-from headroom.domain.demand.turned_away import likely
+from headroom.domain.demand.forecasting import turned_away
 from headroom.domain.fleet.fleet import ON, Node, NodeState, Source, needs_its_address
 from headroom.domain.fleet.lifecycle import MOST_HUNG, Wanted
 from headroom.domain.fleet.reconciling import reconcile
@@ -38,6 +37,7 @@ class Trouble(StrEnum):
     DOES_NOT_SERVE = "does not serve"
     HANGS = "hangs at every start"
     DID_NOT_START = "did not come up at its last start"
+    NOT_PROVED = "has not come up for long"
     CLOSED_BY_OTHERS = "closed by others"
     LEFT_CLOSED = "left closed"
     DATABASE = "distributed database"
@@ -200,11 +200,11 @@ def _issues_of_callers(situation: Situation) -> Iterator[Issue]:
     """Yield an issue for each principal location for which nothing is free anywhere, with an estimate of who was turned away."""
     if situation.may.stale:
         return
-    for name, trail in situation.prospects.trails.items():
-        found = likely(name, trail)
-        if found.full_since is None or not found.lately:
+    for found in turned_away(situation.trail, situation.now):
+        if found.full_since is None or not found.calls:
             continue
-        since, calls = situation.policy.on_the_clock(found.full_since), ceil(found.lately)
+        name, calls = found.location, ceil(found.calls)
+        since = situation.policy.on_the_clock(found.full_since)
         yield Issue(
             kind=Trouble.TURNED_AWAY,
             about=name,
@@ -261,15 +261,24 @@ def _issues_of_what_hangs(situation: Situation, node: Node) -> Iterator[Issue]:
 
 
 def _issues_of_starts(situation: Situation, node: Node) -> Iterator[Issue]:
-    """Yield an issue for a node that did not come up at its last start, or hangs at every one."""
-    memory = situation.memory(node)
+    """Yield an issue for a node that did not come up at its last start, hangs at every one, or could not be proved."""
+    memory, drill = situation.memory(node), situation.policy.boot_drill
+    awaits_drill = drill and situation.policy.mode is Mode.CONTROL and not (memory.is_doubtful or node.closed_by_others)
+    if awaits_drill and memory.up_at and situation.now - memory.up_at > 2 * drill and node.state is NodeState.STOPPED:
+        yield Issue(
+            kind=Trouble.NOT_PROVED,
+            about=node.name,
+            what=f"{node.name} has not come up since {situation.policy.on_the_day(memory.up_at)}: no time was quiet enough for a "
+            "boot drill",
+            advice="Nobody knows whether it still boots. Start it once when few calls are in progress: "
+            f"`headroom start {node.name}`. docs/policy.md, «Boot drills», says what counts as quiet.",
+        )
     if memory.is_doubtful and memory.failed_at and node.state is NodeState.STOPPED and memory.hung < MOST_HUNG:
         why = "; ".join(filter(None, (memory.failed_why, memory.hung_why))) or "the history says why"
-        zone = ZoneInfo(situation.policy.zone)
         yield Issue(
             kind=Trouble.DID_NOT_START,
             about=node.name,
-            what=f"{node.name} did not come up at its last start, on {memory.failed_at.astimezone(zone):%a %d %b %H:%M}: {why}",
+            what=f"{node.name} did not come up at its last start, on {situation.policy.on_the_day(memory.failed_at)}: {why}",
             advice="It is started again where capacity is needed, but after all other nodes, and counts for less in promises. In "
             "control mode a boot drill tries it within a day or so. If it fails again, look at its console in EC2.",
         )

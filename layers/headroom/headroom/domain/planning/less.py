@@ -6,7 +6,7 @@ from math import ceil
 
 from headroom.domain.fleet.fleet import ON, Node, NodeState
 from headroom.domain.fleet.home import AWAITED
-from headroom.domain.fleet.lifecycle import Action
+from headroom.domain.fleet.lifecycle import Action, many
 from headroom.domain.fleet.limits import minimum_lifetime
 from headroom.domain.planning.needs import Need
 from headroom.domain.planning.plans import Change, Left
@@ -172,7 +172,8 @@ def _why_enough_only_with(situation: Situation, need: Need, node: Node, free: in
             f"({need.why_kept})"
         )
     if left <= need.nodes:
-        return f"{left} nodes serve in {node.location}, and a hold asks for at least as many ({need.reason})"
+        serve = "serves" if left == 1 else "serve"
+        return f"{many(left)} {serve} in {node.location}, and a hold asks for at least as many ({need.reason})"
     return f"One plan closes at most {closed} nodes" if closed >= policy.max_closes_per_plan else ""
 
 

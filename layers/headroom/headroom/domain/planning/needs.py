@@ -12,6 +12,7 @@ from math import ceil, sqrt
 from statistics import NormalDist
 
 from headroom.domain.demand.forecasting import MEAN_CALL, MINUTE, expected, rise
+from headroom.domain.fleet.lifecycle import many
 from headroom.domain.planning.leads import LATER
 from headroom.domain.planning.situation import Situation
 
@@ -78,7 +79,7 @@ def _need(situation: Situation, location: str) -> Need:
     count, hold = situation.held.count(location)
     rule, reason = (most.rule, most.reason) if most.hd > 0 else ("none", "nothing asks for capacity")
     if count or names:
-        held = f"{count} nodes" if count else ", ".join(names)
+        held = many(count) if count else ", ".join(names)
         why = hold.reason if hold else next(h.reason for h in situation.held.holds if set(h.nodes) & set(names))
         rule, reason = "hold", f"{held} held: {why}" + (f"; {most.reason}" if most.hd > 0 else "")
     hd = ceil(most.hd)

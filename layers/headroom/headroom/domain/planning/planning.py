@@ -85,7 +85,7 @@ def _short(situation: Situation, nodes: Sequence[NodeSummary]) -> Iterator[Issue
         return
     commitments, policy = situation.commitments, situation.policy
     supply = Supply(nodes=nodes, memories=commitments.memories, holds=commitments.holds, max_nodes=policy.max_nodes)
-    yield from short_promises(supply, commitments, policy.on_the_clock, situation.now)
+    yield from short_promises(supply, commitments, policy.on_the_clock, situation.may.frozen, situation.now)
 
 
 def _not_enough(

@@ -4,15 +4,15 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 
-from headroom.domain.demand.forecasting import Demand
-from headroom.domain.demand.turned_away import Likely, Sample, likely
+from headroom.domain.demand.forecasting import Demand, turned_away
+from headroom.domain.demand.turned_away import Likely, Sample
 from headroom.domain.fleet.fleet import NodeState
 from headroom.domain.fleet.home import Home
 from headroom.domain.fleet.lifecycle import Action
 from headroom.domain.fleet.load import Load
 from headroom.domain.planning.issues import Issue
 from headroom.domain.planning.needs import Need
-from headroom.domain.policy import Mode
+from headroom.domain.policy import FRESH, Mode
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,13 +65,9 @@ class Plan:
     left: tuple[Left, ...] = ()  # of every node that is on and not changed
 
     def turned_away(self) -> Iterator[Likely]:
-        """Estimate for each principal location how many calls were turned away in the minutes that `trail` covers."""
-        trails: dict[str, list[Demand]] = {}
-        for demand in self.trail:
-            trails.setdefault(demand.location, []).append(demand)
-        for location, trail in trails.items():
-            if trail[-1].at == self.at:
-                yield likely(location, trail)
+        """Estimate how many calls were turned away lately from each principal location; an old reading says nothing."""
+        if self.at - self.read_at <= FRESH:
+            yield from turned_away(self.trail, self.at)
 
     def samples(self) -> Iterator[Sample]:
         """Yield the load of each principal location as this plan saw it: what `learn` learns from."""

@@ -209,11 +209,16 @@ def _why(node: NodeSummary, hold: Hold, commitments: Commitments, clock_of: Call
 
 
 def short_promises(
-    supply: Supply, commitments: Commitments, clock_of: Callable[[datetime], str], now: datetime
+    supply: Supply, commitments: Commitments, clock_of: Callable[[datetime], str], frozen: str, now: datetime
 ) -> Iterator[Issue]:
-    """Yield an issue for each promise of which less can be given than was promised, and for each that is not kept when due."""
+    """Yield an issue for each promise of which less can be given than was promised, and for each that is not kept when due.
+
+    Of two promises the one that begins first comes first. `frozen` says why nothing may be started now, if so.
+    """
+    does = frozen or "Headroom keeps trying until the promise ends"
     for hold in supply.holds:
-        found = given(hold, supply, now)
+        earlier = [other for other in supply.holds if (other.begins, other.id) < (hold.begins, hold.id)]
+        found = given(hold, replace(supply, holds=earlier), now)
         is_less = found.why and (found.hold.nodes, found.hold.counts) != (hold.nodes, hold.counts)
         due = kept(hold, supply.nodes, commitments, clock_of) if now >= hold.ready_by else None
         missing = due.reason if due and not due.kept else ""
@@ -223,8 +228,8 @@ def short_promises(
                 kind=Trouble.PROMISE_SHORT,
                 about=hold.id,
                 what=f"The promise of {hold.what} until {clock_of(hold.until)} ({hold.reason}) is short: {why}",
-                advice="Headroom keeps trying until the promise ends. Raise MaxNodes, mend the nodes, or end what is not needed "
-                "with `headroom release`; `headroom why NODE` says what a node is waiting for.",
+                advice=f"{does.rstrip('.')}. Raise MaxNodes, mend the nodes, or end a "
+                "promise with `headroom release`; `headroom why NODE` says what a node waits for.",
             )
 
 
