@@ -24,7 +24,7 @@ ANSWERS = {
     "headroom issues": r"No issues|what to do",
     "headroom history": r"2026-03-02 (09|10|11):",
     "headroom history --newest 10": r"2026-03-02 (09|10|11):",
-    "headroom history --kind promise": r"the scheduled pre-warm",
+    "headroom history --kind promise": r"the\s+scheduled\s+pre-warm",
     'headroom history --kind "given up"': r"burst-03 +given up +InsufficientInstanceCapacity",
     "headroom why burst-01": r"burst-01 is \w+, with \d+ of 15 (.*\n)*.*lifetime from 2026-03-02 ",
     "headroom why 8:50": r"^2026-03-02 08:(49|50): ",

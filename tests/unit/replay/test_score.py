@@ -6,6 +6,7 @@
 import re
 from datetime import datetime
 from functools import cache
+from statistics import mean
 
 import pytest
 
@@ -17,9 +18,9 @@ from headroom_replay.site import Site
 from headroom_replay.suite import cases_of
 from headroom_replay.work import Work, samples_of
 
-DAYS, SEED = 10, 1
+DAYS, SEEDS = 10, (1, 2)
 TOLERANCE = 0.02
-SCORES = {"synthetic": 0.792, "meetings over synthetic": 0.729}  # boot drills cost 0.005, the mean of seven other seeds
+SCORES = {"synthetic": 0.834, "meetings over synthetic": 0.736}  # means of these seeds, before there were boot drills
 SAID = re.compile(r"(?:rises by|bring) at most (\d+).* until (\d\d):(\d\d) UTC \(.*99 % sure\)")
 SAYINGS, OFTEN_WRONG = 500, 0.02
 
@@ -38,27 +39,26 @@ class Listening(Headroom):
 
 
 @cache
-def played(number: int) -> tuple[Work, Result, Listening]:
-    work = cases_of(None, DAYS)[number](seed=SEED)
-    site = Site(work, SEED)
+def played(number: int, seed: int) -> tuple[Work, Result, Listening]:
+    work = cases_of(None, DAYS)[number](seed=seed)
+    site = Site(work, seed)
     headroom = Listening(site, policy_for(work))
     headroom.said = []
     site.run(headroom.step)
-    return work, result_of(site, "headroom", schedule(work, SEED)), headroom
+    return work, result_of(site, "headroom", schedule(work, seed)), headroom
 
 
 @pytest.mark.parametrize("number", range(2), ids=list(SCORES))
 def test_the_score_has_not_dropped(number: int) -> None:
-    work, result, _ = played(number)
-
-    assert result.cut == 0
-    assert result.score >= SCORES[work.name] - TOLERANCE
+    results = [played(number, seed)[1] for seed in SEEDS]
+    assert [result.cut for result in results] == [0, 0]
+    assert mean(result.score for result in results) >= SCORES[results[0].work] - TOLERANCE
 
 
 @pytest.mark.parametrize("number", range(2), ids=list(SCORES))
 def test_what_a_reason_calls_99_percent_sure_comes_true_98_times_of_100(number: int) -> None:
     """One of a hundred is left to days that are like none before."""
-    work, _, headroom = played(number)
+    work, _, headroom = played(number, SEEDS[0])
     loads = {sample.at: sample.used for sample in samples_of(work.calls, ())}
 
     wrong = 0
