@@ -29,10 +29,8 @@ def drill(situation: Situation, needs: Sequence[Need]) -> Iterator[Change]:
     policy = situation.policy
     if not policy.boot_drill or policy.mode is not Mode.CONTROL or not situation.may.take_away:
         return
-    if not _is_quiet(situation, needs):
-        return
     due = [node for node in situation.fleet.nodes if _is_due(situation, node)]
-    if due:
+    if due and _is_quiet(situation, needs):
         node = min(due, key=lambda node: (not _is_late(situation, node), node.hd, _proved(situation, node), node.name))
         proved = situation.memory(node).up_at
         last = f"it last came up on {policy.on_the_day(proved)}" if proved else "nobody has seen it come up yet"
