@@ -59,7 +59,7 @@ ANSWERS = {
     "headroom export --days 28 > load.csv": r"\A\Z",
     "headroom tune load.csv --days 5": r"Recommended: threshold",
     "headroom replay load.csv --days 5 --whatif threshold=15": r"headroom with threshold=15",
-    "headroom replay load.csv --policy headroom --policy native": r"native",
+    "headroom replay load.csv --days 5 --policy headroom --policy native": r"native",
     "headroom page": r"^http://127\.0\.0\.1:\d+/#token=",
     "headroom hand-back": r"Deploying with Mode=observe\.\nHanded back\.",
     "headroom hand-over": r"Headroom controls 12 overflow nodes\.",

@@ -28,7 +28,7 @@ BEGIN = datetime(2026, 3, 2, 7, tzinfo=UTC)
 MINUTE, HOUR = timedelta(minutes=1), timedelta(hours=1)
 MORNING = 150  # minutes in which meetings begin
 SMALL = Platform(always_on=10, nodes=4, node_hd=5)
-EXAMPLES = settings(max_examples=25, deadline=None)
+EXAMPLES = settings(max_examples=15, deadline=None)
 
 
 @dataclass

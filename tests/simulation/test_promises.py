@@ -14,7 +14,7 @@ from headroom_replay.switches import Switches
 from headroom_replay.work import OVERFLOW, PRINCIPAL, Platform, Work
 from headroom_replay.world import Call
 
-DAYS, LEAD = 100, timedelta(minutes=10)
+DAYS, LEAD = 50, timedelta(minutes=10)
 FIRST = datetime(2026, 1, 1, 9, tzinfo=UTC)
 SIZE = Platform(always_on=10, nodes=8, node_hd=5)
 CHANCE = 0.05  # that a share of so many days may be off by chance alone
@@ -59,7 +59,7 @@ def promised_every_morning(
             kept.append(serving >= count)
 
     site.run(step)
-    assert len(kept) > DAYS * 0.9
+    assert len(kept) >= DAYS * 0.9
     return mean(said), mean(kept)
 
 

@@ -8,7 +8,7 @@ import pytest
 from headroom_lab.proof.play import ASSISTED, CLOCK_OFF, EXCHANGED, PRESSED, RENAMED, RESTORED, Play
 from headroom_lab.proof.trace import Follower
 
-PLAYS = 30
+PLAYS = 20
 UNKNOWN = {ASSISTED, PRESSED, CLOCK_OFF, RENAMED, EXCHANGED, RESTORED}  # to the model
 
 

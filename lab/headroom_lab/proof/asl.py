@@ -148,7 +148,7 @@ class Execution:
         if "Seconds" in definition:
             return float(self._fill(definition["Seconds"]))
         until = datetime.fromisoformat(self._fill(definition["Timestamp"]))
-        return max(0.0, until.timestamp() - self.now())
+        return max(0.0, int(until.timestamp()) - self.now())  # Step Functions cuts it to the second
 
     def _later(self, seconds: float, definition: dict[str, Any]) -> None:
         turn = self.turn

@@ -35,7 +35,7 @@ def explore(model: Model, beginnings: Iterable[State], *, settle: bool = True) -
         state = waiting.popleft()
         try:
             if settle:
-                must_settle(model, state._replace(left=NOTHING), good)
+                must_settle(model, state.but(left=NOTHING), good)
             for what, after in model.steps(state):
                 found.transitions += 1
                 if after not in came:

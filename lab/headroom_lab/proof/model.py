@@ -145,7 +145,7 @@ class Model:
         """What Pexip was asked for by a step that was given up happens after all; but never over a person's own closing."""
         for n, late in enumerate(s.late):
             node = s.nodes[late.node]
-            left = s._replace(late=s.late[:n] + s.late[n + 1 :])
+            left = s.but(late=s.late[:n] + s.late[n + 1 :])
             if node.door not in {THEIRS, late.door}:
                 what = f"{node.name} becomes {late.door}, as a step had asked that was given up"
                 yield what, self._node(left, late.node, door=late.door, since=0)
@@ -156,12 +156,12 @@ class Model:
             return
         poorer = self._spend(s, faults=1)
         if s.wishes:
-            yield "the plan is lost", poorer._replace(wishes=())
+            yield "the plan is lost", poorer.but(wishes=())
             yield "the plan is written, and its workflows never begin", self.write(poorer, begin=False)
         for number, flow in enumerate(s.flows):
             yield f"{flow.kind} {flow.token} dies", self._without(poorer, number)
             if flow.step in ASKING and not s.late:
-                on_its_way = poorer._replace(late=(Late(flow.node, ASKING[flow.step]),))
+                on_its_way = poorer.but(late=(Late(flow.node, ASKING[flow.step]),))
                 what = f"{flow.kind} {flow.token} is asked again, and its first request is on its way"
                 yield what, self._at(on_its_way, number, BACK[flow.step])
             for what, after in self.flow_steps(poorer, number):
@@ -177,20 +177,20 @@ class Model:
     def load(self, s: State) -> Iterator[Step]:
         """The principal location fills up, or empties."""
         if s.left.flips:
-            yield "calm again" if s.rush else "a rush begins", self._spend(s, flips=1)._replace(rush=not s.rush)
+            yield "calm again" if s.rush else "a rush begins", self._spend(s, flips=1).but(rush=not s.rush)
 
     def _spend(self, s: State, **what: int) -> State:
         left = s.left
-        return s._replace(left=left._replace(**{name: getattr(left, name) - spent for name, spent in what.items()}))
+        return s.but(left=left.but(**{name: getattr(left, name) - spent for name, spent in what.items()}))
 
     # Time
 
     def passes(self, s: State, seconds: int) -> State:
         """Let time pass for everything."""
-        return s._replace(
+        return s.but(
             nodes=tuple([self._node_ages(node, seconds, self._looked_at(s, n)) for n, node in enumerate(s.nodes)]),
             flows=tuple([self._flow_ages(flow, seconds) for flow in s.flows]),
-            late=tuple([late._replace(age=late.age + seconds) for late in s.late if late.age + seconds <= self.step])
+            late=tuple([late.but(age=late.age + seconds) for late in s.late if late.age + seconds <= self.step])
             if s.late
             else (),
             read_age=min(s.read_age + seconds, self.fresh),
@@ -207,8 +207,8 @@ class Model:
         if opened is not None:
             opened = opened + by if opened + by < self.replication else None
         if node.stopping:
-            node = node._replace(on=False, up=False, stopping=False, call=0, sight=GOOD)
-        return node._replace(
+            node = node.but(on=False, up=False, stopping=False, call=0, sight=GOOD)
+        return node.but(
             age=min(node.age + by, self.oldest if is_heard(node) else self.hung_for) if node.on else 0,
             since=min(node.since + by, self.replication),
             call=SEEN if node.call else 0,
@@ -221,12 +221,12 @@ class Model:
     def _flow_ages(self, flow: Flow, by: int) -> Flow:
         waited = flow.waited + by if flow.step in MIDST else 0
         if waited > self.step:  # the function was killed; Step Functions invokes it again
-            flow, waited = flow._replace(step=BACK[flow.step], wrong=""), 0
-        return flow._replace(
+            flow, waited = flow.but(step=BACK[flow.step], wrong=""), 0
+        return flow.but(
             waited=waited,
             asked=self._asked(flow, by),
-            first=flow.first and flow.first._replace(age=min(flow.first.age + by, self.oldest_look)),
-            second=flow.second and flow.second._replace(age=min(flow.second.age + by, self.oldest_look)),
+            first=flow.first and flow.first.but(age=min(flow.first.age + by, self.oldest_look)),
+            second=flow.second and flow.second.but(age=min(flow.second.age + by, self.oldest_look)),
         )
 
     def _asked(self, flow: Flow, by: int) -> int:
@@ -258,14 +258,14 @@ class Model:
 
     def _read(self, s: State, *, shown: bool) -> State:
         nodes = tuple(
-            node._replace(
+            node.but(
                 read_alarm=node.on and node.sight == ALARM,
                 read_call=self._shows_call(node, shown=shown),
                 hung=node.hung and not is_heard(node),
             )
             for node in s.nodes
         )
-        return s._replace(nodes=nodes, read_age=0, read_bursting=s.bursting, read_upgrading=s.upgrading)
+        return s.but(nodes=nodes, read_age=0, read_bursting=s.bursting, read_upgrading=s.upgrading)
 
     @staticmethod
     def _shows_call(node: Node, *, shown: bool) -> bool:
@@ -280,10 +280,10 @@ class Model:
         nodes = list(s.nodes)
         for n, found in findings:
             nodes[n] = self._made_good(nodes[n], found)
-        s = s._replace(nodes=tuple(nodes))
+        s = s.but(nodes=tuple(nodes))
         if not changes or not s.control:
-            return s._replace(plan_age=0)
-        return s._replace(wishes=tuple(self._wish(s.nodes[n], n, action) for n, action in changes))
+            return s.but(plan_age=0)
+        return s.but(wishes=tuple(self._wish(s.nodes[n], n, action) for n, action in changes))
 
     @staticmethod
     def _left_waiting(s: State, changed: set[int]) -> str:
@@ -315,11 +315,11 @@ class Model:
             Found.UP: {},
             Found.NO_WORKFLOW: {"holder": 0, "lease": 0, "action": None, "rests": 0},
         }
-        return node._replace(**good[found])
+        return node.but(**good[found])
 
     def write(self, s: State, *, begin: bool = True) -> State:
         """Write the plan under its conditions, and begin its workflows."""
-        s, wishes = s._replace(wishes=(), plan_age=0), s.wishes
+        s, wishes = s.but(wishes=(), plan_age=0), s.wishes
         for wish in wishes:
             node = s.nodes[wish.node]
             condition = claims.is_unchanged(1)
@@ -338,7 +338,7 @@ class Model:
                 s = self._node(s, wish.node, **claim)
                 if begin:
                     kind = START if wish.action.starts else RETIRE if wish.action is Action.STOP else SET
-                    s = s._replace(flows=(*s.flows, Flow(token, wish.node, kind, "claim")))
+                    s = s.but(flows=(*s.flows, Flow(token, wish.node, kind, "claim")))
         return s
 
     @staticmethod
@@ -349,22 +349,20 @@ class Model:
     @staticmethod
     def _node(s: State, n: int, **changes: Any) -> State:
         nodes = list(s.nodes)
-        nodes[n] = nodes[n]._replace(**changes)
-        return s._replace(nodes=tuple(nodes))
+        nodes[n] = nodes[n].but(**changes)
+        return s.but(nodes=tuple(nodes))
 
     def _want(self, s: State, n: int, wanted: Wanted) -> State:
         """Change what is wanted of a node; a workflow that read the version before notices when it writes."""
-        flows = tuple(
-            [flow._replace(stands=False) if flow.node == n and flow.step == "word" else flow for flow in s.flows]
-        )
-        wishes = tuple([wish._replace(stands=False) if wish.node == n else wish for wish in s.wishes])
-        return self._node(s._replace(flows=flows, wishes=wishes), n, wanted=wanted)
+        flows = tuple([flow.but(stands=False) if flow.node == n and flow.step == "word" else flow for flow in s.flows])
+        wishes = tuple([wish.but(stands=False) if wish.node == n else wish for wish in s.wishes])
+        return self._node(s.but(flows=flows, wishes=wishes), n, wanted=wanted)
 
     # Workflows
 
     @staticmethod
     def _without(s: State, number: int) -> State:
-        return s._replace(flows=s.flows[:number] + s.flows[number + 1 :])
+        return s.but(flows=s.flows[:number] + s.flows[number + 1 :])
 
     @staticmethod
     def _at(s: State, number: int, step: str, **changes: Any) -> State:
@@ -372,8 +370,8 @@ class Model:
             changes["asked"] = 0
         if step not in LOOKING:
             changes |= NO_LOOKS
-        flow = s.flows[number]._replace(step=step, waited=0, **changes)
-        return s._replace(flows=(*s.flows[:number], flow, *s.flows[number + 1 :]))
+        flow = s.flows[number].but(step=step, waited=0, **changes)
+        return s.but(flows=(*s.flows[:number], flow, *s.flows[number + 1 :]))
 
     def _ours(self, s: State, flow: Flow) -> bool:
         """Whether the claim is this workflow's; each case is asked once."""
@@ -573,7 +571,7 @@ class Model:
                 poorer = self._spend(after, faults=1)
                 yield (
                     "looks, by a clock that is two minutes ahead",
-                    self._at(poorer, number, then, **{which: look._replace(age=-AHEAD, off=AHEAD)}),
+                    self._at(poorer, number, then, **{which: look.but(age=-AHEAD, off=AHEAD)}),
                 )
 
     def see(self, node: Node, *, shown: bool) -> Look:
@@ -714,9 +712,9 @@ class Model:
             return s
         flows = tuple(
             [
-                flow._replace(
-                    first=flow.first and flow.first._replace(same_boot=False),
-                    second=flow.second and flow.second._replace(same_boot=False),
+                flow.but(
+                    first=flow.first and flow.first.but(same_boot=False),
+                    second=flow.second and flow.second.but(same_boot=False),
                 )
                 if flow.node == n
                 else flow
@@ -724,7 +722,7 @@ class Model:
             ]
         )
         life = EARLIER if node.life else NONE
-        return self._node(s._replace(flows=flows), n, on=True, up=False, age=0, sight=GOOD, life=life)
+        return self._node(s.but(flows=flows), n, on=True, up=False, age=0, sight=GOOD, life=life)
 
     def _check(self, s: State, number: int) -> Iterator[Step]:
         flow = s.flows[number]
@@ -780,14 +778,14 @@ class Model:
             yield from (act for act in self._acts(self._spend(s, people=1)) if self.only in act[0])
 
     def _acts(self, s: State) -> Iterator[Step]:
-        yield "somebody resumes" if s.paused else "somebody pauses", s._replace(paused=not s.paused)
+        yield "somebody resumes" if s.paused else "somebody pauses", s.but(paused=not s.paused)
         if s.control:
-            yield "the mode becomes observe", s._replace(control=False)
+            yield "the mode becomes observe", s.but(control=False)
         if not s.held:
-            yield f"{s.nodes[0].name} is promised", s._replace(held=True)
-        yield "an upgrade ends" if s.upgrading else "an upgrade begins", s._replace(upgrading=not s.upgrading)
+            yield f"{s.nodes[0].name} is promised", s.but(held=True)
+        yield "an upgrade ends" if s.upgrading else "an upgrade begins", s.but(upgrading=not s.upgrading)
         if not s.bursting:
-            yield "bursting is enabled", s._replace(bursting=True)
+            yield "bursting is enabled", s.but(bursting=True)
         yield from self._hands(s)
 
     def _hands(self, s: State) -> Iterator[Step]:
@@ -820,10 +818,10 @@ class Model:
         """A person begins a retirement, or invokes the stop function with looks that nobody took."""
         flow, name = Flow(self._new_token(s), n, RETIRE, "claim"), s.nodes[n].name
         if not any(other.node == n for other in s.flows):
-            yield f"a person retires {name}", s._replace(flows=(*s.flows, flow))
+            yield f"a person retires {name}", s.but(flows=(*s.flows, flow))
         look = Look(age=0, empty=True, complete=True, synced=True, door=OURS, alarm=False)
-        forged = flow._replace(step="judge", first=look._replace(age=self.gap), second=look, answer=OURS)
-        yield f"a person invokes the stop function for {name}", s._replace(flows=(*s.flows, forged))
+        forged = flow.but(step="judge", first=look.but(age=self.gap), second=look, answer=OURS)
+        yield f"a person invokes the stop function for {name}", s.but(flows=(*s.flows, forged))
 
     def others(self, s: State) -> Iterator[Step]:
         """Pexip's own controller: it starts nodes, and stops those that carry nothing."""
@@ -856,12 +854,9 @@ class Model:
         if s.wishes:
             return self.write(s)
         nodes = tuple(
-            [
-                node._replace(call=0, sight=GOOD, up=node.up or (boots and node.on and node.age >= MINUTE))
-                for node in s.nodes
-            ]
+            [node.but(call=0, sight=GOOD, up=node.up or (boots and node.on and node.age >= MINUTE)) for node in s.nodes]
         )
-        s = self.passes(s._replace(nodes=nodes), MINUTE)
+        s = self.passes(s.but(nodes=nodes), MINUTE)
         return self.think(self.freed(self._read(s, shown=True)))
 
     def amiss(self, s: State) -> str:

@@ -71,6 +71,33 @@ def _is_fresh(node: Node) -> bool:
     return node.action is not None and node.action.starts and node.lease >= FIRST_LEASE
 
 
+def _as_read(node: Node) -> tuple[object, ...]:
+    """Return all that a plan can know of a node: readings show nothing else of how Pexip sees it."""
+    return (
+        node.on,
+        node.stopping,
+        node.age,
+        is_heard(node),
+        node.door,
+        node.on and node.sight == ALARM,
+        node.sight == UNSYNCED,
+        node.tagged,
+        node.wanted,
+        node.holder > 0,
+        node.lease > 0,
+        node.lease <= -OVERDUE,
+        _is_fresh(node),
+        node.action,
+        node.rests > 0,
+        node.closed is None,
+        node.opened,
+        node.given_up,
+        node.hung,
+        node.life,
+        node.read_call,
+    )
+
+
 class Planned(NamedTuple):
     """The part of a plan that the model uses: changes and findings by the node's number, and all issues as one text."""
 
@@ -86,6 +113,7 @@ class Shipped:
         self.policy = policy
         self.lifetime = policy.minimum_lifetime or timedelta()
         self._plans: dict[object, Planned] = {}
+        self._nodes: dict[object, int] = {}  # how a node may be, numbered: a plan is known by two such numbers
         self._answers: dict[object, bool] = {}
         self._starts: dict[object, Progress] = {}
 
@@ -99,31 +127,7 @@ class Shipped:
             s.read_bursting,
             s.read_upgrading,
             s.read_age > 0,
-            *[
-                (
-                    n.on,
-                    n.stopping,
-                    n.age,
-                    n.up,
-                    n.door,
-                    n.sight,
-                    n.tagged,
-                    n.wanted,
-                    n.holder > 0,
-                    n.lease > 0,
-                    n.lease <= -OVERDUE,
-                    _is_fresh(n),
-                    n.action,
-                    n.rests > 0,
-                    n.closed is None,
-                    n.opened,
-                    n.given_up,
-                    n.hung,
-                    n.life,
-                    n.read_call,
-                )
-                for n in s.nodes
-            ],
+            *[self._nodes.setdefault(_as_read(node), len(self._nodes)) for node in s.nodes],
         )
         if key not in self._plans:
             made, findings = self.make_plan(s)

@@ -59,6 +59,7 @@ ROOT = Path(__file__).parents[3]
 HOSTNAME, PRINCIPAL, OVERFLOW = "manager.example.com", "Oslo", "Cloud"
 BEGIN = datetime(2026, 3, 29, 0, 20, tzinfo=UTC).timestamp()  # the night in which Europe's clocks go forward
 LONGEST_FUNCTION = 60.0
+TIMED_OUT = ("Sandbox.Timedout", "Task timed out after 60.00 seconds")
 LATEST, LATEST_STOP = (
     55.0,
     25.0,
@@ -177,6 +178,7 @@ class Strand:
             raise KilledError
         if self.stage.now - self.began > LONGEST_FUNCTION:
             self.stage.hazards.happened["a function is killed after a minute"] += 1
+            self.dies = True
             raise KilledError
 
 
@@ -422,7 +424,8 @@ class Stage:
             return
         self.asked[self.running.function, request] += 1
         hazards = self.hazards
-        if hazards.strikes(hazards.dies, "a function dies between two requests"):
+        if self.running.dies or hazards.strikes(hazards.dies, "a function dies between two requests"):
+            self.running.dies = True  # whatever its code would still clear up
             raise KilledError
         if hazards.strikes(hazards.delayed, "a function is held up"):
             self.sleep(self.dice.choice((1, 5, 20, 45)))
@@ -476,7 +479,8 @@ class Stage:
         try:
             answer = self.apps[name].handler(event, CONTEXT)
         except (KilledError, NetworkReachedError):
-            return FailedError("Runtime.ExitError", "the process has ended")
+            timed_out = self.running is not None and self.now - self.running.began > LONGEST_FUNCTION
+            return FailedError(*(TIMED_OUT if timed_out else ("Runtime.ExitError", "the process has ended")))
         except Exception as error:
             self._judge(error)
             return FailedError(type(error).__name__, json.dumps({"errorMessage": str(error)}))
@@ -548,7 +552,7 @@ class Stage:
         self.cloud.sample()
         if self.observing:
             self.message(self.dice.uniform(0.1, self.spread), self._tries("observe", {}), "a tick")
-            self.message(self.dice.uniform(0.1, 1), self._tries("notify", {}), "a tick")
+            self.message(self.dice.uniform(0.1, self.spread), self._tries("notify", {}), "a tick")
             if round(self.now - BEGIN) % 300 == 0:
                 for name in EVERY_FIVE_MINUTES:
                     self.message(1.5, self._tries(name, {}), "a tick")

@@ -6,7 +6,9 @@ seconds, and stop growing where nothing asks for more.
 
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
-from typing import NamedTuple
+from typing import Self
+
+import msgspec
 
 from headroom.domain.fleet.lifecycle import Action, Wanted
 
@@ -70,7 +72,15 @@ class Did(StrEnum):
     STILL_BOOTS = "still boots"
 
 
-class Look(NamedTuple):
+class Record(msgspec.Struct, frozen=True, gc=False):
+    """What a state consists of: it is compared, hashed and changed by the million."""
+
+    def but(self, **changes: object) -> Self:
+        """Return it with some fields changed."""
+        return msgspec.structs.replace(self, **changes)
+
+
+class Look(Record, frozen=True, gc=False):
     """One look of a retirement: how old, and what it saw."""
 
     age: int
@@ -85,7 +95,7 @@ class Look(NamedTuple):
     off: int = 0  # how far the clock was ahead that dated it
 
 
-class Node(NamedTuple):
+class Node(Record, frozen=True, gc=False):
     """An overflow node as it is, and as the ledger remembers it."""
 
     name: str
@@ -119,7 +129,7 @@ def is_heard(node: Node) -> bool:
     return node.up and node.sight != NEVER
 
 
-class Flow(NamedTuple):
+class Flow(Record, frozen=True, gc=False):
     """An execution of a workflow, between two of its steps."""
 
     token: int
@@ -135,7 +145,7 @@ class Flow(NamedTuple):
     wrong: str = ""  # what forbade the stop when the rules allowed it, if anything did
 
 
-class Wish(NamedTuple):
+class Wish(Record, frozen=True, gc=False):
     """A change of a plan that is about to be written."""
 
     node: int
@@ -145,7 +155,7 @@ class Wish(NamedTuple):
     stands: bool = True
 
 
-class Late(NamedTuple):
+class Late(Record, frozen=True, gc=False):
     """A change of a node's door that Pexip was asked for, and that it has not made yet: the step was given up meanwhile."""
 
     node: int
@@ -153,7 +163,7 @@ class Late(NamedTuple):
     age: int = 0
 
 
-class Budget(NamedTuple):
+class Budget(Record, frozen=True, gc=False):
     """What may still happen."""
 
     minutes: int = 0
@@ -167,7 +177,7 @@ class Budget(NamedTuple):
     faults: int = 0  # lost and doubled messages, and crashes
 
 
-class State(NamedTuple):
+class State(Record, frozen=True, gc=False):
     """Everything, at one moment."""
 
     nodes: tuple[Node, ...]

@@ -115,7 +115,7 @@ class Follower:
         self._pass_time()
         reading, planned, now = self.ledger.last_reading(), self.ledger.last_plan(), stage.moment()
         policy = stage.settings.policy
-        self.state = self.state._replace(
+        self.state = self.state.but(
             nodes=tuple(self._as_it_is(node) for node in self.state.nodes),
             paused=self.ledger.pause() is not None,
             control=policy.mode is Mode.CONTROL,
@@ -142,17 +142,17 @@ class Follower:
         oldest = min((call.at for call in there.calls.values()), default=stage.now)
         is_shown = stage.now - oldest >= stage.world.switches.activity_delay
         on = machine.state in {"pending", "running", "stopping"}
-        return node._replace(
+        return node.but(
             on=on,
             stopping=machine.state == "stopping",
-            age=stage.now - machine.launched_at if on else 0,  # type: ignore[arg-type]
+            age=stage.now - machine.launched_at if on else 0,
             up=there.ready(stage.now),
             door=OPEN
             if not there.closed.now
             else OURS
             if is_ours(there.closed_reason, stage.settings.stack)
             else THEIRS,
-            since=min(stage.now - there.closed.changed_at, 10**6),  # type: ignore[arg-type]
+            since=min(stage.now - there.closed.changed_at, 10**6),
             call=0 if not there.calls else SEEN if is_shown else UNSEEN,
             sight=ALARM if there.unreachable else LIES if there.name in stage.world.denied else GOOD,
             tagged=machine.tagged and machine.state != "terminated",
@@ -165,22 +165,22 @@ class Follower:
         flows = []
         for flow in self.state.flows:
             if self.names[flow.node] == name:
-                first, second = (look and look._replace(same_boot=False) for look in (flow.first, flow.second))
-                flow = flow._replace(first=first, second=second)  # noqa: PLW2901 - the same flow, changed
+                first, second = (look and look.but(same_boot=False) for look in (flow.first, flow.second))
+                flow = flow.but(first=first, second=second)  # noqa: PLW2901 - the same flow, changed
             flows.append(flow)
-        self.state = self.state._replace(flows=tuple(flows))
+        self.state = self.state.but(flows=tuple(flows))
 
     def take_over(self) -> None:
         """Take over what the ledger remembers of every node, as a function left it that no workflow called."""
         self._pass_time()  # a function may have waited
         memories = {memory.node: memory for memory in self.ledger.commitments(self.stage.moment()).memories}
         nodes = [self._remembered(node, memories.get(node.name) or Memory(node=node.name)) for node in self.state.nodes]
-        self.state = self.state._replace(nodes=tuple(nodes))
+        self.state = self.state.but(nodes=tuple(nodes))
 
     def _remembered(self, node: Node, memory: Memory) -> Node:
         now = self.stage.moment()
         claim = memory.claim
-        return node._replace(
+        return node.but(
             wanted=memory.wanted,
             holder=self.token(claim.token) if claim else 0,
             lease=_age(now, claim.until) if claim else 0,
@@ -241,7 +241,7 @@ class Follower:
             if flow.token == number:
                 return flow
         flow = Flow(number, self.names.index(node), kind, "claim")
-        self.state = self.state._replace(flows=(*self.state.flows, flow))
+        self.state = self.state.but(flows=(*self.state.flows, flow))
         return flow
 
     def _after_failure(self, flow: Flow, failed: FailedError) -> None:
@@ -260,7 +260,7 @@ class Follower:
         if where:
             self._put(flow.token, where)
         elif where == "":
-            self.state = self.state._replace(flows=tuple(each for each in self.state.flows if each.token != flow.token))
+            self.state = self.state.but(flows=tuple(each for each in self.state.flows if each.token != flow.token))
 
     def _put(self, token: int, step: str) -> None:
         number = next((n for n, each in enumerate(self.state.flows) if each.token == token), None)

@@ -59,7 +59,7 @@ class Walker:
                 yield what, state
         if len(self.good) > REMEMBERED:
             self.good.clear()
-        must_settle(self.model, state._replace(left=NOTHING), self.good)
+        must_settle(self.model, state.but(left=NOTHING), self.good)
 
     def beginning(self, dice: random.Random) -> State:
         """Return a random state to begin with."""
@@ -76,8 +76,8 @@ class Walker:
             life=THIS,
         )
         off = Node(name="burst-2", since=model.replication)
-        second = first._replace(name="burst-2") if dice.random() < SELDOM else off
-        left = MOST._replace(**{what: dice.randint(0, getattr(MOST, what)) for what in MISCHIEF})
+        second = first.but(name="burst-2") if dice.random() < SELDOM else off
+        left = MOST.but(**{what: dice.randint(0, getattr(MOST, what)) for what in MISCHIEF})
         return State(nodes=(first, second), rush=dice.random() < SELDOM, left=left)
 
     def schedules(self, seeds: range) -> Walked:
@@ -126,7 +126,7 @@ class Walker:
                     return False
                 state = options[what]
             list(self.model.steps(state))
-            must_settle(self.model, state._replace(left=NOTHING), set())
+            must_settle(self.model, state.but(left=NOTHING), set())
         except BrokenError:
             return True
         return False

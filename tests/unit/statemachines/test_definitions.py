@@ -26,7 +26,8 @@ AWS_ERRORS = {  # that pass by themselves, in DynamoDB's words, and the class of
 }
 LAMBDA_ERRORS = {
     *("Lambda.ServiceException", "Lambda.AWSLambdaException", "Lambda.SdkClientException"),
-    *("Lambda.TooManyRequestsException", "Lambda.Unknown", "Runtime.ExitError"),
+    *("Lambda.TooManyRequestsException", "Lambda.ResourceNotReadyException", "Lambda.ClientExecutionTimeoutException"),
+    *("Lambda.Unknown", "Runtime.ExitError", "Sandbox.Timedout", "States.Timeout"),
 }
 OF_PEXIP, OF_EC2 = [["PexipUnreachableError", "PexipBusyError"]], ["Ec2Error", "ThrottledError"]
 PASSING: dict[str, list[list[str]]] = {  # by function: what it tries again besides, in this order

@@ -60,7 +60,9 @@ ERRORS: dict[str, type[Ec2Error]] = {
     "Throttling": ThrottledError,
     "ThrottlingException": ThrottledError,
     "Unavailable": ThrottledError,
+    "ServiceUnavailable": ThrottledError,
     "InternalError": ThrottledError,
+    "InternalFailure": ThrottledError,
     "UnauthorizedOperation": NotAllowedError,
 }
 
@@ -138,7 +140,7 @@ class Ec2:
             raise as_ec2_error(error) from error
 
     def network_out(self, instance_id: str, since: datetime, now: datetime) -> float | None:
-        """Return the bytes a minute that an instance sent in EC2's newest whole period since then; None if there is none.
+        """Return the bytes a minute that an instance sent in EC2's newest final period since then; None if there is none.
 
         Basic monitoring has periods of five minutes, so traffic of calls that have just ended delays a stop a little.
         """
@@ -169,7 +171,8 @@ class Ec2:
             Statistics=["Sum"],
         )
         minutes = PERIOD.total_seconds() / 60
-        whole = (point for point in statistics["Datapoints"] if since <= point["Timestamp"] <= now - PERIOD)
+        final = now - PERIOD - PUBLISHED  # before that a period's figure may still grow
+        whole = (point for point in statistics["Datapoints"] if since <= point["Timestamp"] <= final)
         return {point["Timestamp"]: point["Sum"] / minutes for point in whole}
 
     def health(self, instance_id: str) -> str:

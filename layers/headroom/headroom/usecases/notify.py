@@ -16,6 +16,7 @@ from headroom.settings import Settings
 KEEP = timedelta(minutes=10)  # how late an event may be written down
 OLDEST = timedelta(days=1)  # after an outage, older events are not sent; they are in the history
 MOST_UNSENT = 20
+KILLED_BY = timedelta(seconds=60)  # the function's timeout
 
 
 @dataclass
@@ -37,8 +38,15 @@ class Notifier:
 
         What is left out in a flood or after a long outage (`telling.KEPT`, OLDEST, MOST_UNSENT) is in the history.
         """
-        if not self.ledger.take_lease("tell", now + timedelta(seconds=50), now):
+        lease = self.ledger.lease("tell")
+        if not lease.take(KILLED_BY, now):
             return 0
+        try:
+            return self._send_what_is_due(now)
+        finally:
+            lease.give_back(now)
+
+    def _send_what_is_due(self, now: datetime) -> int:
         memo = self.ledger.memo()
         since = max((memo.looked or now) - KEEP, now - OLDEST)
         clock_of = self.settings.policy.on_the_clock

@@ -1,13 +1,14 @@
 """Read Pexip's load and remember it; near a threshold, read it again within the minute."""
 
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Self
 
 from aws_lambda_powertools.metrics import MetricUnit
 
 from headroom import clock
 from headroom.adapters.ledger import Ledger
+from headroom.adapters.ledger.readings import Lease
 from headroom.adapters.parts import Parts
 from headroom.adapters.pexip.errors import PexipError
 from headroom.domain.fleet.fleet import is_in_step
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from headroom.adapters.pexip.connection import Connection
 
 LOOKS, PAUSE = 4, timedelta(seconds=15)
+LEASE, WAIT = timedelta(seconds=30), timedelta(seconds=5)  # a reading takes 25 s at the most
 
 
 @dataclass
@@ -36,17 +38,39 @@ class Observer:
         return cls(parts.ledger, parts.pexip, parts.policy, parts.settings.stack)
 
     def observe(self) -> None:
-        """Keep one reading, or up to four while a location is near its threshold, and end before the next minute."""
+        """Keep one reading, or up to four while a location is near its threshold, and end within the minute."""
         began = clock.now()
-        if not self.ledger.take_lease("observe", began + LOOKS * PAUSE - timedelta(seconds=5), began):
+        lease = self.ledger.lease("observe")
+        if not self._is_alone(lease, began):
             metrics.add_metric("Readings", MetricUnit.Count, 0)
-            logger.info("left alone", because="another observe is at work")
+            logger.info("left alone", because="another observe has read Pexip meanwhile, or is still at work")
             return
-        for look in range(LOOKS):
-            if not self.read_once() or clock.now() + PAUSE > began + (LOOKS - 1) * PAUSE + timedelta(seconds=2):
-                return
-            logger.debug("looks again", look=look)
-            clock.sleep(PAUSE.total_seconds())
+        try:
+            for _ in range(LOOKS):
+                if not self.read_once() or clock.now() + PAUSE > began + (LOOKS - 1) * PAUSE + timedelta(seconds=2):
+                    return
+                clock.sleep(PAUSE.total_seconds())
+                if not lease.take(LEASE, clock.now()):
+                    return
+        finally:
+            lease.give_back(clock.now())
+
+    def _is_alone(self, lease: Lease, began: datetime) -> bool:
+        """Take the lease; while another has it, as a tick may come late and the next one early, wait until it has ended.
+
+        Return False if that one has read Pexip meanwhile: then the minute has its reading.
+        """
+        while not lease.take(LEASE, clock.now()):
+            if clock.now() - began > LEASE:
+                return False
+            clock.sleep(WAIT.total_seconds())
+        if clock.now() - began < WAIT:
+            return True
+        newest = self.ledger.last_reading()
+        if newest and newest.read_at > began:
+            lease.give_back(clock.now())
+            return False
+        return True
 
     def read_once(self) -> bool:
         """Read Pexip once and keep the reading, or the failure; say whether to read again within the minute."""

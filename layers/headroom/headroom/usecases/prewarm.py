@@ -8,7 +8,7 @@ import msgspec
 
 from headroom import clock
 from headroom.adapters.ledger import Ledger
-from headroom.adapters.ledger.codec import stamp
+from headroom.adapters.ledger.codec import stamp, wait_until
 from headroom.adapters.parts import Parts
 from headroom.domain.fleet.fleet import Reading
 from headroom.domain.fleet.lifecycle import Commitments
@@ -139,7 +139,7 @@ class Promiser:
             self.ledger.write(self._told(request, made, sure, now))
         return Promised(
             hold=hold.id,
-            begins=stamp(hold.begins),
+            begins=wait_until(hold.begins),
             ready_by=stamp(hold.ready_by),
             until=stamp(hold.until),
             watch=mine and self.policy.mode is not Mode.OBSERVE,

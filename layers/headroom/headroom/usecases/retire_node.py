@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Self
 from headroom import clock
 from headroom.adapters.ec2 import Ec2
 from headroom.adapters.ledger import Ledger
-from headroom.adapters.ledger.codec import stamp
+from headroom.adapters.ledger.codec import wait_until
 from headroom.adapters.parts import Parts
 from headroom.domain.fleet.fleet import Power, boots_closed, find_worker
 from headroom.domain.fleet.lifecycle import Wanted
@@ -74,7 +74,7 @@ class RetireNode:
             wanted=memory.wanted,
             empty=check.listed and not check.carries,
             reason=trouble or (f"It carries {check.carries}" if check.carries else "It is empty"),
-            again_at=stamp(again_at),
+            again_at=wait_until(again_at),
             check=check,
         )
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Self
 
 from headroom import clock
 from headroom.adapters.ledger import Ledger
-from headroom.adapters.ledger.codec import stamp
+from headroom.adapters.ledger.codec import wait_until
 from headroom.adapters.parts import Parts
 from headroom.domain.fleet.fleet import find_worker, is_ours, signed
 from headroom.domain.fleet.lifecycle import Action, Wanted
@@ -81,7 +81,7 @@ class SetOpen:
     def _closed(self, node: str, token: str, at: datetime, reason: str, *, changed: bool) -> Changed:
         everywhere_at = at + self.policy.replication
         self.ledger.rest(node, token, everywhere_at)
-        return Changed(reason=reason, changed=changed, open=False, closed_everywhere_at=stamp(everywhere_at))
+        return Changed(reason=reason, changed=changed, open=False, closed_everywhere_at=wait_until(everywhere_at))
 
     def open(self, node: str, token: str, reason: str) -> Changed:
         """Take the node out of maintenance mode; raise NotOursError if it was not Headroom that closed it."""
@@ -124,7 +124,7 @@ class SetOpen:
         if now >= everywhere_at:
             return ""
         often = to_open and now < since + LONGEST_STEP
-        return stamp(min(now + OFTEN, everywhere_at) if often else everywhere_at)
+        return wait_until(min(now + OFTEN, everywhere_at) if often else everywhere_at)
 
     def correct_address(self, node: str, token: str, address: str) -> Changed:
         """Set the node's static NAT address to its new public address."""

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Self
 from headroom import clock
 from headroom.adapters.ec2 import Ec2, Ec2Error, ThrottledError
 from headroom.adapters.ledger import Ledger
-from headroom.adapters.ledger.codec import moment, stamp
+from headroom.adapters.ledger.codec import moment, stamp, wait_until
 from headroom.adapters.parts import Parts
 from headroom.domain.fleet.fleet import Source, find_worker
 from headroom.domain.fleet.lifecycle import Action, Progress, Wanted, judge_start
@@ -63,7 +63,7 @@ class StartNode:
         mine = given if given and not used else self.ledger.turn(clock.now())
         if mine > clock.now() + A_MOMENT:
             self.ledger.remember(node, token, start_due_at=mine)
-            return Asked(asked_at="", turn=stamp(mine))
+            return Asked(asked_at="", turn=wait_until(mine))
         clock.sleep(max(0.0, (mine - clock.now()).total_seconds()))
         now = clock.now()
         self.ledger.remember(node, token, start_asked_at=now, start_due_at=now)
@@ -72,7 +72,7 @@ class StartNode:
         except ThrottledError:
             later = max(self.ledger.turn(clock.now()), now + A_MOMENT)
             self.ledger.remember(node, token, start_due_at=later)
-            return Asked(asked_at="", turn=stamp(later))
+            return Asked(asked_at="", turn=wait_until(later))
         except Ec2Error as error:
             refused = Event(at=now, kind=Kind.START_REFUSED, node=node, reason=f"EC2 says {error}", by=Source.EC2)
             self.ledger.write(refused)

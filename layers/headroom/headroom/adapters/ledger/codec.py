@@ -20,6 +20,11 @@ def stamp(moment: datetime) -> str:
     return moment.astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
 
 
+def wait_until(moment: datetime) -> str:
+    """Write the time that a workflow waits for. Step Functions cuts it to the second, and may not wait too short."""
+    return stamp(moment + timedelta(microseconds=-moment.microsecond % 1_000_000))
+
+
 def moment(text: str | None) -> datetime | None:
     """Read a time that `stamp` wrote."""
     return datetime.fromisoformat(text) if text else None

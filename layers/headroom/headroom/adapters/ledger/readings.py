@@ -1,14 +1,20 @@
 """What Pexip said, and the leases of those who read it: one at a time."""
 
-from datetime import datetime
+from contextlib import suppress
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
 
 from boto3.dynamodb.conditions import Attr, Key
+from botocore.exceptions import BotoCoreError, ClientError
 
 from headroom.adapters.ledger.codec import pack, stamp, unpack
 from headroom.adapters.ledger.table import Rows
 from headroom.domain.fleet.fleet import Reading
 from headroom.domain.history import kept
 from headroom.domain.safety.permission import NOT_READ_YET, NotNowError
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb.service_resource import Table
 
 
 class Readings(Rows):
@@ -54,7 +60,27 @@ class Readings(Rows):
         )
         return next((str(item["problem"]) for item in page["Items"]), "")
 
-    def take_lease(self, name: str, until: datetime, now: datetime) -> bool:
-        """Take a lease, so that one caller runs at a time; return False if somebody else holds it."""
-        over = Attr("until").lte(stamp(now))
-        return self._put_new(f"now#{self.platform}", f"lease#{name}", {"until": stamp(until)}, or_if=over)
+    def lease(self, name: str) -> "Lease":
+        """Return the right to do something alone, still to be taken."""
+        return Lease(self.table_name, self.platform, self.table, name=name)
+
+
+class Lease(Rows):
+    """The right of one caller at a time to do something. It ends with its work; its time is for one that is killed."""
+
+    def __init__(self, table_name: str, platform: str, table: "Table", *, name: str) -> None:
+        super().__init__(table_name, platform, table)
+        self.key = (f"now#{platform}", f"lease#{name}")
+        self.until = ""
+
+    def take(self, lasts: timedelta, now: datetime) -> bool:
+        """Take it, or renew it; say whether it is this caller's."""
+        until, over, mine = stamp(now + lasts), Attr("until").lte(stamp(now)), Attr("until").eq(self.until)
+        is_mine = self._put_new(*self.key, {"until": until}, or_if=over | mine)
+        self.until = until if is_mine else ""
+        return is_mine
+
+    def give_back(self, now: datetime) -> None:
+        """End it, if it is still this caller's; a failure costs the next caller no more than the rest of its time."""
+        with suppress(ClientError, BotoCoreError):
+            self._put_new(*self.key, {"until": stamp(now)}, or_if=Attr("until").eq(self.until))

@@ -5,6 +5,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from aws_lambda_powertools.utilities.parameters import GetParameterError, SecretsProvider
+from botocore.config import Config
 
 from headroom.adapters.pexip.asking import ManagementNode
 from headroom.adapters.pexip.errors import PexipDeniedError, PexipUnreachableError
@@ -12,6 +13,9 @@ from headroom.adapters.pexip.fetching import Credentials
 from headroom.settings import Settings
 
 MAX_AGE = 300  # seconds a secret is kept before it is read again
+QUICK = Config(
+    retries={"mode": "standard", "total_max_attempts": 2}, connect_timeout=3, read_timeout=5
+)  # ends before a function
 
 
 @dataclass
@@ -24,7 +28,7 @@ class Connection:
 
     def __post_init__(self) -> None:
         """Keep one provider, so that its cache is kept."""
-        self.provider = SecretsProvider()
+        self.provider = SecretsProvider(boto_config=QUICK)
 
     @contextmanager
     def node(self) -> Iterator[ManagementNode]:
