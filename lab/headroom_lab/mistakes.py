@@ -70,12 +70,12 @@ MISTAKES: tuple[Mistake, ...] = (
         f"{BARRIERS}::test_a_look_reads_the_live_status_and_the_live_configuration_not_the_minutes_reading",
         (
             "the minute's reading stands for the live status",
-            "closed=status.maintenance_mode,",
-            "closed=worker.maintenance_mode,",
+            "closed=bool(status.maintenance_mode),",
+            "closed=bool(worker.maintenance_mode),",
         ),
         (
             "the minute's reading stands for the live configuration",
-            "configured_closed=configured.maintenance_mode,",
+            "configured_closed=bool(configured.maintenance_mode),",
             "configured_closed=worker.maintenance_mode_configured,",
         ),
     ),
@@ -91,8 +91,8 @@ MISTAKES: tuple[Mistake, ...] = (
         "tests/simulation/test_late_acts.py::test_a_step_that_hangs_before_its_change_finds_that_another_workflow_has_the_node",
         (
             "the claim is not asked for right before a change",
-            "        self.configuration(worker)\n        fence()",
-            "        fence()\n        self.configuration(worker)",
+            "        self._configuration(worker)\n        fence()",
+            "        fence()\n        self._configuration(worker)",
         ),
     ),
     *_in(
@@ -100,7 +100,7 @@ MISTAKES: tuple[Mistake, ...] = (
         "tests/integration/test_bad_input.py::test_an_id_that_belongs_to_another_node_by_now_changes_nothing",
         (
             "a change goes to the id whoever has it",
-            "        self.configuration(worker)\n        fence()",
+            "        self._configuration(worker)\n        fence()",
             "        fence()",
         ),
     ),
@@ -116,7 +116,17 @@ MISTAKES: tuple[Mistake, ...] = (
     *_in(
         FETCHING,
         "tests/integration/test_pages_of_lists.py::test_every_page_of_pexips_lists_is_read",
-        ("only the first page of Pexip's lists is read", "if page.meta.next else None", "if False else None"),
+        (
+            "only the first page of Pexip's lists is read",
+            "address = self._next(page.meta.next, answer, path)",
+            "address = None",
+        ),
+    ),
+    *_in(
+        FETCHING,
+        "tests/integration/test_odd_answers.py::"
+        "test_a_list_that_is_cut_short_is_a_problem_of_a_reading_and_no_look_trusts_it",
+        ("a list that is cut short is taken for whole", "if len(rows) >= told and (", "if ("),
     ),
     *_in(
         f"{LEDGER}/table.py",

@@ -52,11 +52,11 @@ ANSWERS = {
     'headroom pause "own errors"': r"Paused\. ",
     'headroom pause "start failures"': r"Paused\. .*: start failures\.",
     "headroom resume": r"Resumed; it was paused for: start failures",
-    "headroom report": r"as recorded(.*\n)*.*Headroom, replayed(.*\n)*.*Pexip's own rule, replayed",
+    "headroom report --days 7": r"as recorded(.*\n)*.*Headroom, replayed(.*\n)*.*Pexip's own rule, replayed",
     "headroom report --days 7 --html report.html": r"as recorded",
     "headroom report --month 2026-02 --html report.html": r"AWS burst, 2026-02-\d\d to 2026-02-28",
     "headroom export > load.csv": r"\A\Z",
-    "headroom export --days 28 > load.csv": r"\A\Z",
+    "headroom export --days 14 > load.csv": r"\A\Z",
     "headroom tune load.csv --days 5": r"Recommended: threshold",
     "headroom replay load.csv --days 5 --whatif threshold=15": r"headroom with threshold=15",
     "headroom replay load.csv --days 5 --policy headroom --policy native": r"native",
@@ -74,8 +74,9 @@ MENTIONED = {
     "open",
     "pause",
     "replay",
+    "report",
     "tune",
-}  # what needs an argument, by its name alone
+}  # by its name alone: what needs an argument, or takes long without one
 
 
 def typed(page: Path) -> list[str]:

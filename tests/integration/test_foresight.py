@@ -131,10 +131,10 @@ def test_what_cannot_be_read_of_a_meeting_is_counted_and_never_named(
 ) -> None:
     now = clock.now()
     exchange.book(now - 20 * MINUTE, now + HOUR)
-    desk.world.scheduled[9] = dict(desk.world.scheduled[1]) | {"conference": 7, "subject": "Board: takeover of Acme"}
+    desk.world.scheduled[9] = dict(desk.world.scheduled[1]) | {"conference": [7], "subject": "Board: takeover of Acme"}
     read_bookings(desk)
     [said] = [vars(record) for record in caplog.records if record.message == "read bookings"]
-    assert said["problems"] == ["1 of Pexip's scheduled_conference objects cannot be read"]
+    assert said["problems"] == ["1 of Pexip's scheduled_conference objects cannot be read in full"]
     assert "Acme" not in repr(said)
 
 

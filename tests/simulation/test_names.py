@@ -89,14 +89,14 @@ def test_the_lifetime_of_an_instance_that_was_without_its_tag_for_a_while_ends_w
 def test_after_the_table_was_put_back_no_claim_of_the_past_acts_and_every_lifetime_ends(rush: Stage) -> None:
     rush.minutes(EARLIER)
     before = copy.deepcopy(rush.table.items)
-    claimed = {memory.claim.token for memory in rush.ledger.memories() if memory.claim}
+    claimed = {memory.claim.token for memory in rush.ledger.memories_and_unread()[0] if memory.claim}
     assert claimed, "workflows are at work"
     rush.minutes(AFTER - EARLIER)
     assert not claimed & {each.name for each in rush.at_work}, "they have ended since"
     rush.table.items = before
     rush.minutes(3)
     now = rush.moment()
-    assert not claimed & {m.claim.token for m in rush.ledger.memories() if m.claim and m.is_at_work(now)}
+    assert not claimed & {m.claim.token for m in rush.ledger.memories_and_unread()[0] if m.claim and m.is_at_work(now)}
     rush.minutes(60)
     assert rush.cloud.cut == []
     assert rush.findings == []

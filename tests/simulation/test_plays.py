@@ -23,6 +23,7 @@ HAZARDS = {
     "EC2 has no room",
     "EC2 throttles",
     "DynamoDB throttles",
+    "DynamoDB tells of two writers at one item",
     "Pexip cannot be reached",
     "Pexip answers 429",
     "Pexip answers 500",

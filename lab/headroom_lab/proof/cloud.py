@@ -26,6 +26,13 @@ def dynamodb_error(code: str) -> ClientError:
     return modelled({"Error": {"Code": code, "Message": code}}, SIMULATED)
 
 
+def conflict_error(request: str) -> ClientError:
+    """Make the error of a write that met another one's transaction once too often; of a transaction, at its first item."""
+    error = dynamodb_error(f"Transaction{'Canceled' if request == 'TransactWriteItems' else 'Conflict'}Exception")
+    error.response["CancellationReasons"] = [{"Code": "TransactionConflict"}]
+    return error
+
+
 # EC2's own token buckets, by its developer guide: how many requests at once, and how many more a second.
 BUCKETS = {"StartInstances": (5, 2.0), "StopInstances": (50, 5.0), "DescribeInstances": (100, 20.0)}
 

@@ -11,7 +11,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from headroom.adapters.pexip.asking import ManagementNode as Client
-from headroom.adapters.pexip.fetching import Credentials
+from headroom.adapters.pexip.credentials import Credentials
 from headroom_lab.pexip.server import ManagementNode
 
 PASSING = {429, 500, 502, 503, 504}
@@ -34,6 +34,7 @@ class Directly(BaseAdapter):
         response.status_code = answer.status_code
         response.headers.update(answer.headers)
         response._content = bytes(answer.body)
+        vars(response)["_content_consumed"] = True
         response.url, response.request, response.reason = request.url or "", request, ""
         return response
 

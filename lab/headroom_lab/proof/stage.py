@@ -47,7 +47,7 @@ from headroom_lab.pexip.resources import Platform
 from headroom_lab.pexip.server import ManagementNode
 from headroom_lab.proof.alone import NetworkReachedError, alone
 from headroom_lab.proof.asl import Execution, FailedError, read_machine
-from headroom_lab.proof.cloud import SIMULATED, Cloud, Machine, aws_error, dynamodb_error
+from headroom_lab.proof.cloud import SIMULATED, Cloud, Machine, aws_error, conflict_error, dynamodb_error
 from headroom_lab.proof.environment import ENVIRONMENT
 from headroom_lab.proof.manager import Direct
 from headroom_lab.proof.table import MemoryTable
@@ -73,6 +73,7 @@ CONTEXT: Any = SimpleNamespace(
     aws_request_id="52fdfc07-2182-154f-163f-5f0f9a621d72",
 )
 FUNCTIONS = tuple(sorted(path.parent.name for path in (ROOT / "functions").glob("*/app.py")))
+WRITES = {"PutItem", "UpdateItem", "DeleteItem", "TransactWriteItems"}
 BATCH = 10  # events that the table's stream brings `announce` at once
 EVERY_FIVE_MINUTES = ("read_bookings", "count_turned_away")
 
@@ -435,6 +436,8 @@ class Stage:
             if kind == "EC2":
                 raise aws_error("RequestLimitExceeded")
             raise dynamodb_error("ProvisionedThroughputExceededException")
+        if request in WRITES and hazards.strikes(rate / 4, "DynamoDB tells of two writers at one item"):
+            raise conflict_error(request)
         if request == "StartInstances" and hazards.strikes(hazards.no_room, "EC2 has no room"):
             raise aws_error("InsufficientInstanceCapacity")
 

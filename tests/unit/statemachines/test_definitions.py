@@ -22,7 +22,7 @@ from tests.support import template as stack
 
 AWS_ERRORS = {  # that pass by themselves, in DynamoDB's words, and the class of those that no model names
     *("ClientError", "InternalServerError", "ProvisionedThroughputExceededException", "RequestLimitExceeded"),
-    "ThrottlingException",
+    *("ThrottlingException", "TransactionCanceledException", "TransactionConflictException"),
 }
 LAMBDA_ERRORS = {
     *("Lambda.ServiceException", "Lambda.AWSLambdaException", "Lambda.SdkClientException"),

@@ -122,7 +122,7 @@ class Claim:
         worker = find_worker(reading, node, to_open=action is Action.OPEN)
         permission.check(action, self.policy.mode, reading.settings, self.ledger.pause())
         instance = self._known_instance(worker, action)
-        held = self.ledger.memory(node).claim
+        held = self.ledger.memory_or_anew(node, action, now).claim
         by_hand = held is None or held.token != token
         reason = reason or f"{DONE[action]} {BY_HAND}"
         memory = self.ledger.claim(node, token, action, reason, now)

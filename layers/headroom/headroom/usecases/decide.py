@@ -17,7 +17,7 @@ from headroom.adapters.parts import Parts
 from headroom.adapters.workflows import Workflows
 from headroom.domain.demand.forecasting import Booking, gathered, near
 from headroom.domain.fleet.fleet import Observation, Power, Source, canonical
-from headroom.domain.fleet.lifecycle import Commitments, Memory
+from headroom.domain.fleet.lifecycle import Commitments, Memory, Record, Unread
 from headroom.domain.history.events import HEADROOM, Event, Kind, news_of
 from headroom.domain.history.record import Decision, Planned
 from headroom.domain.planning.issues import Trouble
@@ -63,6 +63,9 @@ class Decider:
             logger.info("skipped", reading=str(since), because="no reading yet")
             return None
         commitments = self.ledger.commitments(now)
+        if last and last.unread:
+            gone = Unread(what=Record.PLAN, name=f"{last.number}", why=last.unread)
+            commitments = replace(commitments, unread=(*commitments.unread, gone))
         commitments = self._without_ended(observation, commitments, now)
         recorder = Recorder(self.ledger, self.ec2)
         _try(lambda: recorder.catch_up(observation, commitments, self.policy, now), "NotMadeGood", "not made good")

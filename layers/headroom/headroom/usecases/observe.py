@@ -76,7 +76,7 @@ class Observer:
         """Read Pexip once and keep the reading, or the failure; say whether to read again within the minute."""
         try:
             with self.connection.node() as pexip:
-                reading = pexip.read(self.ledger.platform, self.stack, clock.now())
+                reading = pexip.read(self.ledger.platform, clock.now(), stack=self.stack)
         except PexipError as error:
             logger.error("could not read Pexip", reason=str(error))
             metrics.add_metric("ReadingsFailed", MetricUnit.Count, 1)

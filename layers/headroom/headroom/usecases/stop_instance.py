@@ -17,7 +17,7 @@ from headroom.domain.fleet.lifecycle import Memory, Wanted, is_heard, is_started
 from headroom.domain.fleet.limits import minimum_lifetime
 from headroom.domain.policy import Policy
 from headroom.domain.safety.pace import A_MOMENT
-from headroom.domain.safety.permission import conflict
+from headroom.domain.safety.permission import conflict, unsure
 from headroom.domain.safety.safety import (
     ASK_AGE,
     BOOTS_FOR,
@@ -88,7 +88,7 @@ class Stopper:
             other_stacks=other_stacks(reading),
             paused=commitments.pause.reason if commitments.pause else "",
             upgrading=reading.upgrading or worker.upgrading,
-            conflict=conflict(self.policy.mode, reading.settings),
+            conflict=conflict(self.policy.mode, reading.settings) or unsure(reading.settings),
             switched_by_others=commitments.switched_by_others(now),
             tagged=instance.tag == self.ec2.tag_value,
             addresses=instance.addresses,

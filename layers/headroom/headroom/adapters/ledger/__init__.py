@@ -34,9 +34,13 @@ class Ledger(Plans, Nodes, Holds, History, Readings, Turns):
 
     def commitments(self, now: datetime) -> Commitments:
         """Return what has been promised and begun."""
+        holds, unread_holds = self.holds_and_unread(now)
+        memories, unread_nodes = self.memories_and_unread()
+        lives, unread_lives = self.lives_and_unread()
         return Commitments(
-            holds=tuple(self.holds(now)),
-            memories=tuple(self.memories()),
+            holds=tuple(holds),
+            memories=tuple(memories),
             pause=self.pause(),
-            lives=tuple(self.lives()),
+            lives=tuple(lives),
+            unread=(*unread_nodes, *unread_holds, *unread_lives),
         )

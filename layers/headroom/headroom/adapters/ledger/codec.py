@@ -1,6 +1,7 @@
 """How values are written in the table, and read again."""
 
 import zlib
+from collections.abc import Callable, Iterable
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from functools import reduce
@@ -10,8 +11,21 @@ from typing import Any
 import msgspec
 from boto3.dynamodb.conditions import Attr, ConditionBase
 
+from headroom.adapters.ledger.errors import UnreadableRecordError
 from headroom.domain.safety.claims import Compare, Comparison, Condition, Fact
 
+FORMAT = 1  # of every record; it grows when an earlier version would misread what is written
+WHY = 200  # characters of why a record cannot be read
+UNREADABLE = (
+    zlib.error,
+    msgspec.MsgspecError,
+    LookupError,
+    ValueError,
+    TypeError,
+    AttributeError,
+    ArithmeticError,
+    RecursionError,
+)
 RENAMED = {b'"meddled_at":': b'"switched_by_others_at":'}  # fields of what is packed: as they were, and as they are
 
 
@@ -41,6 +55,31 @@ def unpack[T](body: Any, kind: type[T]) -> T:
     for then, now in RENAMED.items():
         text = text.replace(then, now)  # a key: inside a string its quotes would be escaped
     return msgspec.json.decode(text, type=kind)
+
+
+def read[T](item: dict[str, Any], how: Callable[[dict[str, Any]], T]) -> T:
+    """Read a record of the table; raise UnreadableRecordError for one that this version cannot read."""
+    try:
+        if int(item.get("v", FORMAT)) > FORMAT:
+            raise ValueError(f"a newer version of Headroom wrote it (format {item['v']})")
+        return how(item)
+    except UNREADABLE as error:
+        why = " ".join(str(error).split())[:WHY] or type(error).__name__
+        raise UnreadableRecordError(str(item.get("pk")), str(item.get("sk")), why) from error
+
+
+def readable[T](
+    items: Iterable[dict[str, Any]], how: Callable[[dict[str, Any]], T]
+) -> tuple[list[T], list[UnreadableRecordError]]:
+    """Read records; set those aside that cannot be read."""
+    found: list[T] = []
+    unread: list[UnreadableRecordError] = []
+    for item in items:
+        try:
+            found.append(read(item, how))
+        except UnreadableRecordError as error:
+            unread.append(error)
+    return found, unread
 
 
 def built(result: object) -> dict[str, Any]:

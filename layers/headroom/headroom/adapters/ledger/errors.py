@@ -15,6 +15,14 @@ class PlanChangedError(Exception):
     """This workflow has the claim, but the newest plan wants something else of the node: turn round."""
 
 
+class UnreadableRecordError(Exception):
+    """This version cannot read a record: a newer one wrote it, or it was restored, half written, or written by hand."""
+
+    def __init__(self, pk: str, sk: str, why: str) -> None:
+        super().__init__(f"The record «{pk}», «{sk}» of the table cannot be read: {why}")
+        self.name, self.why = sk, why
+
+
 def is_condition_failed(error: ClientError) -> bool:
     """Say whether a write's condition did not hold, rather than that DynamoDB failed."""
     return error.response["Error"]["Code"] == "ConditionalCheckFailedException"

@@ -8,10 +8,10 @@ from typing import Any
 from boto3.dynamodb.conditions import Attr, Key
 from botocore.exceptions import ClientError
 
-from headroom.adapters.ledger.codec import moment, pack, stamp, unpack
+from headroom.adapters.ledger.codec import moment, pack, readable, stamp, unpack
 from headroom.adapters.ledger.errors import is_condition_failed
 from headroom.adapters.ledger.table import Rows
-from headroom.domain.fleet.lifecycle import Life
+from headroom.domain.fleet.lifecycle import Life, Record, Unread
 from headroom.domain.history import kept
 from headroom.domain.history.events import Event, Kind
 from headroom.domain.history.lifetimes import SUPPOSED, Lifetime
@@ -45,7 +45,7 @@ class History(Rows):
 
     def events(self, day: str, newest: int | None = None) -> list[Event]:
         """Return a day's events (`2026-03-02`), newest first, all or the newest few."""
-        return [_event(item) for item in self._query(f"events#{self.platform}#{day}", newest)]
+        return readable(self._query(f"events#{self.platform}#{day}", newest), _event)[0]
 
     def history(self, last: date, days: int, *, node: str = "", kind: str = "") -> Iterator[Event]:
         """Yield the events of the last `days` days, the newest first; only of `node`, and of kinds that begin with `kind`."""
@@ -59,14 +59,14 @@ class History(Rows):
         day = since.date()
         while day <= now.date():
             key = Key("pk").eq(f"events#{self.platform}#{day:%Y-%m-%d}") & Key("sk").gt(stamp(since))
-            for item in self._pages(key, ScanIndexForward=True):
-                yield _event(item)
+            yield from readable(self._pages(key, ScanIndexForward=True), _event)[0]
             day += timedelta(days=1)
 
     def memo(self) -> Memo:
         """Return what people were told of, and what they are still to be told."""
         item = self._get(f"now#{self.platform}", "told")
-        return unpack(item["body"], Memo) if item else Memo()
+        found = readable([item] if item else [], lambda item: unpack(item["body"], Memo))[0]
+        return found[0] if found else Memo()
 
     def keep_memo(self, memo: Memo) -> None:
         """Keep the memo for the next run of `notify`."""
@@ -80,7 +80,7 @@ class History(Rows):
             ScanIndexForward=False,
             Limit=newest,
         )
-        return [_event(item) for item in page["Items"]]
+        return readable(page["Items"], _event)[0]
 
     def lifetime_began(self, life: Life, by: str, reason: str) -> None:
         """Open a lifetime; one that is known already keeps what it says, but for an end that was only supposed."""
@@ -117,11 +117,16 @@ class History(Rows):
     def life(self, instance: str) -> Life | None:
         """Return the open lifetime of an instance."""
         item = self._get(f"on#{self.platform}", instance)
-        return _life(item) if item else None
+        return next(iter(readable([item], _life)[0]), None) if item else None
 
     def lives(self) -> list[Life]:
-        """Return all open lifetimes."""
-        return [_life(item) for item in self._query(f"on#{self.platform}")]
+        """Return all open lifetimes that can be read."""
+        return self.lives_and_unread()[0]
+
+    def lives_and_unread(self) -> tuple[list[Life], list[Unread]]:
+        """Return all open lifetimes, and those that cannot be read."""
+        found, unread = readable(self._query(f"on#{self.platform}"), _life)
+        return found, [Unread(what=Record.LIFETIME, name=each.name, why=each.why) for each in unread]
 
     def lifetime_note(self, node: str, launched_at: datetime, **facts: str | int | datetime) -> None:
         """Add facts to a lifetime; a fact that is there already is not changed."""
@@ -135,7 +140,7 @@ class History(Rows):
 
     def lifetimes(self, node: str) -> list[Lifetime]:
         """Return a node's lifetimes, newest first."""
-        return [_lifetime(node, item) for item in self._query(f"lifetimes#{self.platform}#{node}")]
+        return readable(self._query(f"lifetimes#{self.platform}#{node}"), lambda item: _lifetime(node, item))[0]
 
 
 def _event(item: dict[str, Any]) -> Event:

@@ -1,10 +1,12 @@
 """Promises of capacity, and what holds Headroom still."""
 
 from datetime import datetime
+from typing import Any
 
-from headroom.adapters.ledger.codec import moment, pack, stamp, unpack
+from headroom.adapters.ledger.codec import moment, pack, read, readable, stamp, unpack
+from headroom.adapters.ledger.errors import UnreadableRecordError
 from headroom.adapters.ledger.table import Rows
-from headroom.domain.fleet.lifecycle import Hold, Pause, Pausing
+from headroom.domain.fleet.lifecycle import Hold, Pause, Pausing, Record, Unread
 from headroom.domain.history import kept
 
 
@@ -19,28 +21,31 @@ class Holds(Rows):
     def hold(self, hold_id: str) -> Hold | None:
         """Return one hold."""
         item = self._get(f"holds#{self.platform}", hold_id)
-        return unpack(item["body"], Hold) if item else None
+        return read(item, lambda item: unpack(item["body"], Hold)) if item else None
 
     def release_hold(self, hold_id: str) -> None:
         """End a promise before its time; its nodes are no longer held."""
         self.table.delete_item(Key={"pk": f"holds#{self.platform}", "sk": hold_id})
 
     def holds(self, now: datetime) -> list[Hold]:
-        """Return the holds that are not over."""
-        held = [unpack(item["body"], Hold) for item in self._query(f"holds#{self.platform}")]
-        return [hold for hold in held if not hold.is_over(now)]
+        """Return the holds that are not over, and that can be read."""
+        return self.holds_and_unread(now)[0]
+
+    def holds_and_unread(self, now: datetime) -> tuple[list[Hold], list[Unread]]:
+        """Return the holds that are not over, and those that cannot be read."""
+        held, unread = readable(self._query(f"holds#{self.platform}"), lambda item: unpack(item["body"], Hold))
+        told = [Unread(what=Record.PROMISE, name=each.name, why=each.why) for each in unread]
+        return [hold for hold in held if not hold.is_over(now)], told
 
     def pause(self) -> Pause | None:
-        """Return the pause, None if there is none; an item with a `reason` alone pauses everything."""
+        """Return the pause, None if there is none; one with a `reason` alone, or that cannot be read, pauses everything."""
         item = self._get(f"now#{self.platform}", "pause")
         if item is None:
             return None
-        return Pause(
-            reason=str(item.get("reason") or "no reason given"),
-            by=str(item.get("by", "")),
-            since=moment(item.get("since")),
-            holding=Pausing(item.get("holding", Pausing.EVERYTHING)),
-        )
+        try:
+            return read(item, _pause)
+        except UnreadableRecordError as error:
+            return Pause(reason=f"{error}. `headroom resume` deletes it")
 
     def keep_pause(self, pause: Pause, now: datetime) -> None:
         """Pause: the next plan, and every step of a workflow, obeys."""
@@ -50,3 +55,12 @@ class Holds(Rows):
     def end_pause(self) -> None:
         """End a pause."""
         self.table.delete_item(Key={"pk": f"now#{self.platform}", "sk": "pause"})
+
+
+def _pause(item: dict[str, Any]) -> Pause:
+    return Pause(
+        reason=str(item.get("reason") or "no reason given"),
+        by=str(item.get("by", "")),
+        since=moment(item.get("since")),
+        holding=Pausing(item.get("holding", Pausing.EVERYTHING)),
+    )

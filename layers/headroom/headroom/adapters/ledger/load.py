@@ -7,7 +7,7 @@ from typing import Any
 
 from boto3.dynamodb.conditions import Key
 
-from headroom.adapters.ledger.codec import decimal, moment, pack, stamp, unpack
+from headroom.adapters.ledger.codec import FORMAT, decimal, moment, pack, readable, stamp, unpack
 from headroom.adapters.ledger.table import Rows
 from headroom.domain.demand.bookings import Series
 from headroom.domain.demand.forecasting import Booking, Outlook, Profile
@@ -26,7 +26,12 @@ class Load(Rows):
         """Keep load samples."""
         with self.table.batch_writer() as batch:
             for sample in samples:
-                facts = {"used": decimal(sample.used), "booked": decimal(sample.booked), "hd": sample.hd}
+                facts: dict[str, Any] = {
+                    "v": FORMAT,
+                    "used": decimal(sample.used),
+                    "booked": decimal(sample.booked),
+                    "hd": sample.hd,
+                }
                 facts |= {"full": True} if sample.full else {}
                 expires = self._expiry(sample.at, kept.HISTORY)
                 key = {"pk": f"samples#{self.platform}#{sample.location}", "sk": stamp(sample.at)}
@@ -36,14 +41,7 @@ class Load(Rows):
         """Yield the load samples of a principal location over a stretch of time, the oldest first."""
         key = Key("pk").eq(f"samples#{self.platform}#{location}") & Key("sk").between(stamp(since), stamp(until))
         for item in self._pages(key, ScanIndexForward=True):
-            yield Sample(
-                at=datetime.fromisoformat(item["sk"]),
-                location=location,
-                used=float(item["used"]),
-                booked=float(item.get("booked", 0)),
-                hd=int(item.get("hd", 0)),
-                full=bool(item.get("full")),
-            )
+            yield from readable([item], lambda item: _sample(location, item))[0]
 
     def keep_turned_away(self, counted: TurnedAway) -> None:
         """Keep how many calls Pexip recorded as turned away."""
@@ -74,11 +72,12 @@ class Load(Rows):
     def profile(self, location: str) -> Profile | None:
         """Return what was learned of a location."""
         item = self._get(f"profiles#{self.platform}", location)
-        return unpack(item["body"], Profile) if item else None
+        found = readable([item] if item else [], lambda item: unpack(item["body"], Profile))[0]
+        return found[0] if found else None  # learned anew from the samples of the past days
 
     def profiles(self) -> list[Profile]:
         """Return what was learned of every location."""
-        return [unpack(item["body"], Profile) for item in self._query(f"profiles#{self.platform}")]
+        return readable(self._query(f"profiles#{self.platform}"), lambda item: unpack(item["body"], Profile))[0]
 
     def outlooks(self, quarter: datetime) -> list[Outlook]:
         """Return the outlooks that were made for a quarter of an hour; empty until all of them are there."""
@@ -88,7 +87,8 @@ class Load(Rows):
         items = list(self._pages(key, ScanIndexForward=True))
         if not any(item.get("complete") for item in items):
             return []
-        self._known_outlooks = (quarter, [unpack(item["body"], Outlook) for item in items if "body" in item])
+        cut = [item for item in items if "body" in item]
+        self._known_outlooks = (quarter, readable(cut, lambda item: unpack(item["body"], Outlook))[0])
         return self._known_outlooks[1]
 
     def keep_outlooks(self, quarter: datetime, cut: Iterable[Outlook]) -> list[Outlook]:
@@ -112,13 +112,14 @@ class Load(Rows):
     def bookings(self) -> tuple[tuple[Booking, ...], datetime | None]:
         """Return the booked meetings, and when they were read."""
         item = self._get(f"now#{self.platform}", "bookings")
-        return (unpack(item["body"], tuple[Booking, ...]), moment(item["at"])) if item else ((), None)
+        found = readable([item] if item else [], _bookings)[0]
+        return found[0] if found else ((), None)  # the next reading of the bookings writes them
 
     def keep_series(self, changed: Iterable[Series], now: datetime) -> None:
         """Keep how large meetings were; a room made for one meeting is forgotten sooner than a recurrence."""
         with self.table.batch_writer() as batch:
             for series in changed:
-                facts = {"body": pack(series), "expires_at": self._expiry(now, kept.sizes_of(series.id))}
+                facts = {"v": FORMAT, "body": pack(series), "expires_at": self._expiry(now, kept.sizes_of(series.id))}
                 batch.put_item(Item={"pk": f"series#{self.platform}", "sk": series.id, **facts})
 
     def series(self, ids: Iterable[str]) -> dict[str, Series]:
@@ -129,8 +130,23 @@ class Load(Rows):
             wanted: Any = {self.table_name: keys}
             while wanted:
                 answer = self.table.meta.client.batch_get_item(RequestItems=wanted)
-                for item in answer["Responses"].get(self.table_name, ()):
-                    series = unpack(item["body"], Series)
+                items = answer["Responses"].get(self.table_name, ())
+                for series in readable(items, lambda item: unpack(item["body"], Series))[0]:
                     found[series.id] = series
                 wanted = answer.get("UnprocessedKeys")
         return found
+
+
+def _bookings(item: dict[str, Any]) -> tuple[tuple[Booking, ...], datetime | None]:
+    return unpack(item["body"], tuple[Booking, ...]), moment(item["at"])
+
+
+def _sample(location: str, item: dict[str, Any]) -> Sample:
+    return Sample(
+        at=datetime.fromisoformat(item["sk"]),
+        location=location,
+        used=float(item["used"]),
+        booked=float(item.get("booked", 0)),
+        hd=int(item.get("hd", 0)),
+        full=bool(item.get("full")),
+    )

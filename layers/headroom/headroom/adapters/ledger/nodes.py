@@ -1,16 +1,20 @@
 """What is remembered of each node, and the claims on it."""
 
-from collections.abc import Iterator
 from contextlib import suppress
 from datetime import datetime
 from typing import Any
 
 from botocore.exceptions import ClientError
 
-from headroom.adapters.ledger.codec import as_condition, moment, stamp
-from headroom.adapters.ledger.errors import ClaimLostError, PlanChangedError, is_condition_failed
+from headroom.adapters.ledger.codec import FORMAT, as_condition, moment, read, readable, stamp
+from headroom.adapters.ledger.errors import (
+    ClaimLostError,
+    PlanChangedError,
+    UnreadableRecordError,
+    is_condition_failed,
+)
 from headroom.adapters.ledger.table import Rows
-from headroom.domain.fleet.lifecycle import Action, Claim, Memory, Wanted
+from headroom.domain.fleet.lifecycle import Action, Claim, Memory, Record, Unread, Wanted
 from headroom.domain.safety.claims import (
     LEASE,
     Condition,
@@ -30,11 +34,12 @@ class Nodes(Rows):
     def memory(self, node: str) -> Memory:
         """Return what is remembered of a node."""
         item = self._get(f"nodes#{self.platform}", node)
-        return _memory(item) if item else Memory(node=node)
+        return read(item, _memory) if item else Memory(node=node)
 
-    def memories(self) -> Iterator[Memory]:
-        """Yield what is remembered of every node."""
-        return map(_memory, self._query(f"nodes#{self.platform}"))
+    def memories_and_unread(self) -> tuple[list[Memory], list[Unread]]:
+        """Return what is remembered of every node, and of which it cannot be read."""
+        found, unread = readable(self._query(f"nodes#{self.platform}"), _memory)
+        return found, [Unread(what=Record.NODE, name=each.name, why=each.why) for each in unread]
 
     def claim(self, node: str, token: str, action: Action, reason: str, now: datetime) -> Memory:
         """Take the claim that a plan wrote for this token, or a free one; raise ClaimLostError if another has it."""
@@ -60,16 +65,26 @@ class Nodes(Rows):
         )
         return self.memory(node)
 
+    def memory_or_anew(self, node: str, action: Action, now: datetime) -> Memory:
+        """Return what is remembered of a node; a record that cannot be read is written anew where a person gives capacity."""
+        try:
+            return self.memory(node)
+        except UnreadableRecordError:
+            item = self._get(f"nodes#{self.platform}", node) or {}
+            if action.takes_away or str(item.get("claim_until", "")) > stamp(now):
+                raise
+        self._put(f"nodes#{self.platform}", node, {"node": node})
+        return Memory(node=node)
+
     def renew(self, node: str, token: str, now: datetime) -> Memory:
         """Renew the claim's lease, and return what is remembered; raise ClaimLostError if another workflow has the claim."""
         at_work = {"claim_until": stamp(now + LEASE), "rests_until": None}
-        item = self._update(node, at_work, is_claimed_by(token))
-        return _memory(item)
+        return read(self._update(node, at_work, is_claimed_by(token)), _memory)
 
     def remember(self, node: str, token: str, **facts: datetime | int | str | list[int | None] | None) -> Memory:
         """Note facts of a node while this workflow has the claim; a fact that is None is removed."""
         values = {name: stamp(fact) if isinstance(fact, datetime) else fact for name, fact in facts.items()}
-        return _memory(self._update(node, values, is_claimed_by(token)))
+        return read(self._update(node, values, is_claimed_by(token)), _memory)
 
     def rest(self, node: str, token: str, until: datetime) -> None:
         """Say that the workflow only waits until then, so that another may relieve it; its next step ends that."""
@@ -124,6 +139,7 @@ class Nodes(Rows):
             raise
 
     def _update(self, node: str, values: dict[str, Any], condition: Condition | None) -> dict[str, Any]:
+        values = {"v": FORMAT, **values}
         sets = {name: value for name, value in values.items() if value is not None}
         removes = [name for name, value in values.items() if value is None]
         expression = ("SET " + ", ".join(f"#{name} = :{name}" for name in sets) if sets else "") + (

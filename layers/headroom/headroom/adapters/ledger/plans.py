@@ -2,15 +2,17 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from datetime import date, datetime
+from datetime import UTC, date, datetime
+from decimal import Decimal
 from typing import Any
 
 import msgspec
 from boto3.dynamodb.conditions import ConditionExpressionBuilder, Key
 from botocore.exceptions import ClientError
 
-from headroom.adapters.ledger.codec import as_condition, moment, pack, stamp, unpack
-from headroom.adapters.ledger.errors import SupersededError
+from headroom.adapters.ledger.codec import FORMAT, as_condition, moment, pack, read, readable, stamp, unpack
+from headroom.adapters.ledger.conflicts import refused_at
+from headroom.adapters.ledger.errors import SupersededError, UnreadableRecordError
 from headroom.adapters.ledger.load import Load
 from headroom.domain.demand.forecasting import quarter_of
 from headroom.domain.fleet.fleet import Source
@@ -18,9 +20,11 @@ from headroom.domain.history import kept
 from headroom.domain.history.chain import Head, Kept, Link, after, digest_of
 from headroom.domain.history.record import Decision, Planned
 from headroom.domain.planning.plans import Change, Plan
+from headroom.domain.policy import Mode
 from headroom.domain.safety.claims import FIRST_LEASE, taking
 from headroom.domain.safety.permission import NOT_PLANNED_YET, NotNowError
 
+BEFORE = datetime.min.replace(tzinfo=UTC)
 EC2_BEFORE = "EC2 cannot be read"  # version 0.1 marked a decision this way when EC2 could not be read
 TRANSACTION = 100  # items that one DynamoDB transaction holds
 
@@ -35,11 +39,14 @@ class Plans(Load):
     """Plans in their chain, each with what it was made from, and what it wants of the nodes."""
 
     def last_plan(self) -> Planned | None:
-        """Return the newest plan."""
+        """Return the newest plan; of one that cannot be read, a plan that knows nothing, so that the chain goes on."""
         item = self._get(f"now#{self.platform}", "plan")
         if item is None:
             return None
-        return Planned(number=int(item["number"]), plan=unpack(item["body"], Plan), digest=str(item.get("digest", "")))
+        try:
+            return read(item, _planned)
+        except UnreadableRecordError as error:
+            return _stands_in(item, error)
 
     def plan(self) -> Plan:
         """Return the newest plan; raise NotNowError while there is none."""
@@ -71,7 +78,7 @@ class Plans(Load):
                 f"now#{self.platform}",
                 "plan",
                 {"body": pack(decision.plan), "at": stamp(at), "number": link.number, "digest": link.digest},
-                Condition="attribute_not_exists(pk) OR #n = :after",
+                Condition="attribute_not_exists(#n) OR #n = :after",
                 Names={"#n": "number"},
                 Values={":after": last.number if last else 0},
             ),
@@ -92,7 +99,7 @@ class Plans(Load):
     def _transact(
         self, planned: list[Any], chunk: list[tuple[Change, str]], decision: Decision
     ) -> list[tuple[Change, str]]:
-        """Write one chunk of changes; leave out those whose claim is refused, and return them."""
+        """Write one chunk of changes; leave out those whose claim is refused, or in another's hands, and return them."""
         lost: list[tuple[Change, str]] = []
         while True:
             left = [pair for pair in chunk if pair not in lost]
@@ -102,10 +109,7 @@ class Plans(Load):
             try:
                 self.table.meta.client.transact_write_items(TransactItems=requests)
             except ClientError as error:
-                reasons = error.response.get("CancellationReasons", [])
-                refused = [
-                    index for index, reason in enumerate(reasons) if reason.get("Code") == "ConditionalCheckFailed"
-                ]
+                refused = refused_at(error)
                 if not refused:
                     raise
                 if refused[0] < len(planned):
@@ -119,7 +123,8 @@ class Plans(Load):
         memory = decision.commitments.memory(change.node)
         now = decision.plan.at
         taken = taking(memory, change.action, now)
-        sets = {
+        sets: dict[str, Any] = {
+            "v": FORMAT,
             "node": change.node,
             "wanted": str(change.action.wanted),
             "version": memory.version + 1,
@@ -156,7 +161,8 @@ class Plans(Load):
         """Yield what every plan of a stretch of time was made from, the oldest first."""
         between = Key("sk").between(stamp(since), stamp(until))
         for item in self._pages(Key("pk").eq(f"plan#{self.platform}") & between, ScanIndexForward=True):
-            yield self._complete(unpack(item["body"], Decision))
+            for decision in readable([item], lambda item: unpack(item["body"], Decision))[0]:
+                yield self._complete(decision)
 
     def _complete(self, decision: Decision) -> Decision:
         """Put the outlooks back that are kept beside the plans."""
@@ -169,7 +175,7 @@ class Plans(Load):
         """Return the decision in force at a time; None if it has expired, or was never made."""
         until = Key("pk").eq(f"plan#{self.platform}") & Key("sk").lte(stamp(time))
         for item in self._pages(until, ScanIndexForward=False, Limit=1):
-            return self._complete(unpack(item["body"], Decision))
+            return self._complete(read(item, lambda item: unpack(item["body"], Decision)))
         return None
 
     def chain(self) -> Iterator[Kept]:
@@ -189,11 +195,12 @@ class Plans(Load):
         digests: dict[datetime, str] = {}
         between = Key("pk").eq(f"plan#{self.platform}") & Key("sk").between(stamp(since), stamp(until))
         for item in self._pages(between, ScanIndexForward=True):
-            decision = unpack(item["body"], Decision)
-            quarter = quarter_of(decision.plan.at)
-            if decision.foreseen and quarter not in digests:
-                digests[quarter] = digest_of(msgspec.json.encode(tuple(self.outlooks(quarter))))
-            if decision.foreseen:
+            for decision in readable([item], lambda item: unpack(item["body"], Decision))[0]:
+                if not decision.foreseen:
+                    continue
+                quarter = quarter_of(decision.plan.at)
+                if quarter not in digests:
+                    digests[quarter] = digest_of(msgspec.json.encode(tuple(self.outlooks(quarter))))
                 yield decision.plan.at, digests[quarter] == decision.foreseen
 
     def heads(self) -> dict[date, Head]:
@@ -204,3 +211,31 @@ class Plans(Load):
             )
             for item in self._query(f"heads#{self.platform}")
         }
+
+
+def _planned(item: dict[str, Any]) -> Planned:
+    return Planned(number=int(item["number"]), plan=unpack(item["body"], Plan), digest=str(item.get("digest", "")))
+
+
+def _stands_in(item: dict[str, Any], error: UnreadableRecordError) -> Planned:
+    """Return what stands in for a newest plan that cannot be read: it has its place in the chain, and knows nothing."""
+    number, at = item.get("number"), item.get("at")
+    nothing = Plan(
+        at=moment(at) or BEFORE if isinstance(at, str) else BEFORE,
+        read_at=BEFORE,
+        mode=Mode.OBSERVE,
+        changes=(),
+        needs=(),
+        issues=(),
+        frozen="",
+        reason=f"It cannot be read: {error.why}",
+        nodes=(),
+        principals=(),
+        overflows=(),
+    )
+    return Planned(
+        number=int(number) if isinstance(number, int | Decimal) else 0,
+        plan=nothing,
+        digest=str(item.get("digest", "")),
+        unread=error.why,
+    )

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from boto3.dynamodb.conditions import Attr, Key
 from botocore.exceptions import BotoCoreError, ClientError
 
-from headroom.adapters.ledger.codec import pack, stamp, unpack
+from headroom.adapters.ledger.codec import pack, readable, stamp, unpack
 from headroom.adapters.ledger.table import Rows
 from headroom.domain.fleet.fleet import Reading
 from headroom.domain.history import kept
@@ -39,9 +39,10 @@ class Readings(Rows):
         )
 
     def last_reading(self) -> Reading | None:
-        """Return the newest good reading."""
+        """Return the newest good reading, None if there is none that can be read."""
         item = self._get(f"now#{self.platform}", "reading")
-        return unpack(item["body"], Reading) if item else None
+        found = readable([item] if item else [], lambda item: unpack(item["body"], Reading))[0]
+        return found[0] if found else None  # the next minute writes another
 
     def reading(self) -> Reading:
         """Return the newest good reading; raise NotNowError while there is none."""

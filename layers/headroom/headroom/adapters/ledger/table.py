@@ -11,6 +11,8 @@ from boto3.dynamodb.conditions import Attr, ConditionBase, Key
 from botocore.config import Config
 from botocore.exceptions import ClientError
 
+from headroom.adapters.ledger.codec import FORMAT
+from headroom.adapters.ledger.conflicts import ask_again
 from headroom.adapters.ledger.errors import is_condition_failed
 
 if TYPE_CHECKING:
@@ -30,20 +32,23 @@ class Rows:
     def table(self) -> "Table":
         """Made when first needed."""
         config = Config(retries={"mode": "standard", "total_max_attempts": 5}, connect_timeout=2, read_timeout=5)
-        return boto3.resource("dynamodb", config=config).Table(self.table_name)
+        made = boto3.resource("dynamodb", config=config)
+        made.meta.client.meta.events.register("needs-retry.dynamodb", ask_again)  # type: ignore[arg-type]  # the stubs know no answer
+        return made.Table(self.table_name)
 
     def _expiry(self, begin: datetime, kept: timedelta) -> int:
         return int((begin + kept).timestamp())
 
     def _put(self, pk: str, sk: str, attributes: dict[str, Any]) -> None:
-        self.table.put_item(Item={"pk": pk, "sk": sk, **attributes})
+        self.table.put_item(Item={"pk": pk, "sk": sk, "v": FORMAT, **attributes})
 
     def _put_new(self, pk: str, sk: str, attributes: dict[str, Any], or_if: Any = None) -> bool:
         """Put an item unless it is there already (or `or_if` holds for it); say whether it was put."""
         absent = Attr("pk").not_exists()
         try:
             self.table.put_item(
-                Item={"pk": pk, "sk": sk, **attributes}, ConditionExpression=absent | or_if if or_if else absent
+                Item={"pk": pk, "sk": sk, "v": FORMAT, **attributes},
+                ConditionExpression=absent | or_if if or_if else absent,
             )
         except ClientError as error:
             if is_condition_failed(error):
@@ -60,7 +65,10 @@ class Rows:
                 raise
 
     def _put_request(self, pk: str, sk: str, attributes: dict[str, Any], **guard: Any) -> Any:
-        request: dict[str, Any] = {"TableName": self.table_name, "Item": {"pk": pk, "sk": sk, **attributes}}
+        request: dict[str, Any] = {
+            "TableName": self.table_name,
+            "Item": {"pk": pk, "sk": sk, "v": FORMAT, **attributes},
+        }
         if guard:
             request |= {
                 "ConditionExpression": guard["Condition"],

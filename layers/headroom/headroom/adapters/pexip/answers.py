@@ -2,7 +2,9 @@
 
 import re
 from datetime import UTC, datetime
-from typing import Any
+from math import isfinite
+from types import NoneType
+from typing import Any, get_args
 
 import msgspec
 
@@ -10,6 +12,8 @@ from headroom.domain.fleet.fleet import Worker
 from headroom.domain.safety.safety import EmptyCheck
 
 # Alarm names are not documented; this is what a lost node's alarm is taken to look like.
+TOLD = 60  # characters of a value that cannot be read
+TRUE, FALSE = {"true", "1", "1.0"}, {"false", "0", "0.0"}
 CONNECTIVITY = re.compile(r"connectivity|unreachable", re.IGNORECASE)
 
 
@@ -24,7 +28,7 @@ class WorkerStatus(msgspec.Struct):
     boot_time: str | None = None
     sync_status: str | None = None
     upgrade_status: str | None = None
-    maintenance_mode: bool = False
+    maintenance_mode: bool | None = None
     maintenance_mode_reason: str | None = ""
     max_hd_calls: int | None = None
     media_load: float | None = None
@@ -44,10 +48,10 @@ class WorkerConfiguration(msgspec.Struct):
     address: str
     system_location: str = ""  # its address, where the status has its name
     node_type: str = "CONFERENCING"
-    maintenance_mode: bool = False
+    maintenance_mode: bool | None = False
     maintenance_mode_reason: str | None = ""
     static_nat_address: str | None = None
-    enable_distributed_database: bool = False
+    enable_distributed_database: bool | None = False
 
 
 class SystemLocation(msgspec.Struct):
@@ -82,9 +86,9 @@ class ManagementVm(msgspec.Struct):
 class GlobalSettings(msgspec.Struct):
     """configuration/v1/global, as far as it concerns bursting."""
 
-    bursting_enabled: bool = False
-    bursting_threshold: int = 5
-    bursting_min_lifetime: int = 50
+    bursting_enabled: bool | None = None
+    bursting_threshold: int | None = 5
+    bursting_min_lifetime: int | None = 50
     cloud_provider: str | None = "AWS"
 
 
@@ -132,6 +136,48 @@ class Page(msgspec.Struct):
     objects: list[Any]
 
 
+def leniently[T: msgspec.Struct](thing: object, kind: type[T]) -> tuple[T | None, str]:
+    """Read an object as far as it can be read, and say what could not be; None where what is required is missing.
+
+    A number may be a text, and a text a number. What cannot be read has the field's default.
+    """
+    if not isinstance(thing, dict):
+        return None, f"it is {type(thing).__name__}, where an object was expected"
+    values, odd = {}, []
+    for each in msgspec.structs.fields(kind):
+        if each.encode_name not in thing:
+            if each.required:
+                return None, f"it has no {each.encode_name}"
+            continue
+        try:
+            values[each.name] = _value(thing[each.encode_name], get_args(each.type) or (each.type,))
+        except (ValueError, OverflowError):
+            told = f"its {each.encode_name} is {str(thing[each.encode_name])[:TOLD]!r}"
+            if each.required:
+                return None, told
+            odd.append(told)
+    return kind(**values), ", ".join(odd)
+
+
+def _value(told: object, kinds: tuple[type, ...]) -> object:
+    """Return what was told as one of these types; raise ValueError if it is none of them."""
+    if told is None:
+        if NoneType in kinds:
+            return None
+    elif bool in kinds:
+        for value, words in {True: TRUE, False: FALSE}.items():
+            if str(told).lower() in words:
+                return value
+    elif str in kinds:
+        if isinstance(told, str | int | float) and not isinstance(told, bool):
+            return told if type(told) in kinds else str(told)
+    elif isinstance(told, str | int | float) and not isinstance(told, bool):
+        number = float(told)
+        if isfinite(number):
+            return int(number) if int in kinds else number
+    raise ValueError
+
+
 def utc(text: str | None) -> datetime | None:
     """Read one of Pexip's times, which are UTC and carry no zone."""
     if not text:
@@ -161,7 +207,11 @@ def without_status(id_: int, name: str, location: str, node_type: str) -> Worker
 
 
 def worker_of(status: WorkerStatus, configuration: WorkerConfiguration, shards: int, alarms: list[Alarm]) -> Worker:
-    """Join the two rows of a node; `shards` are the conferences on it."""
+    """Join the two rows of a node; `shards` are the conferences on it.
+
+    Where one does not say whether the node is closed, the other does.
+    """
+    is_closed = status.maintenance_mode
     return Worker(
         id=configuration.id,
         status_id=status.id,
@@ -172,11 +222,13 @@ def worker_of(status: WorkerStatus, configuration: WorkerConfiguration, shards: 
         boot_time=utc(status.boot_time),
         sync_status=status.sync_status,
         upgrade_status=status.upgrade_status,
-        maintenance_mode=status.maintenance_mode,
-        maintenance_mode_configured=configuration.maintenance_mode,
+        maintenance_mode=bool(configuration.maintenance_mode if is_closed is None else is_closed),
+        maintenance_mode_configured=bool(
+            is_closed if configuration.maintenance_mode is None else configuration.maintenance_mode
+        ),
         maintenance_mode_reason=configuration.maintenance_mode_reason or status.maintenance_mode_reason or "",
         static_nat_address=configuration.static_nat_address or None,
-        enable_distributed_database=configuration.enable_distributed_database,
+        enable_distributed_database=bool(configuration.enable_distributed_database),
         max_hd_calls=status.max_hd_calls,
         media_load=status.media_load,
         max_media_tokens=status.max_media_tokens,

@@ -41,23 +41,27 @@ from headroom.domain.demand.turned_away import TurnedAway
 from headroom.domain.fleet.fleet import Location, PexipSettings, Reading, Worker, is_in_step, is_upgrading
 from headroom.domain.safety.safety import Asked, EmptyCheck
 
+BURSTING = ("bursting_enabled", "bursting_threshold", "bursting_min_lifetime")
 NAMED_AT_ONCE = 100  # conferences in one address
 
 
 class ManagementNode(Client):
     """Asks what Headroom needs to know; one method a question."""
 
-    def read(self, platform: str, stack: str, now: datetime) -> Reading:
-        """Return what the platform looks like now, to this stack: seven requests, however many nodes there are."""
+    def read(self, platform: str, now: datetime, *, stack: str = "") -> Reading:
+        """Return what the platform looks like now, to this stack: seven requests, however many nodes there are.
+
+        One odd row, or one odd setting, is a problem of the reading and spoils nothing else.
+        """
         problems: list[str] = []
         self._begin()
         statuses = self._all("status/v1/worker_vm", WorkerStatus, problems)
         configurations = self._all("configuration/v1/worker_vm", WorkerConfiguration, problems)
         locations = self._all("configuration/v1/system_location", SystemLocation, problems)
-        shards = Counter(shard.node for shard in self._every("status/v1/conference_shard", Shard))
-        alarms = self._every("status/v1/alarm", Alarm)
-        managers = self._every("status/v1/management_vm", ManagementVm)
-        shown = self._every("configuration/v1/global", GlobalSettings)
+        shards = Counter(shard.node for shard in self._all("status/v1/conference_shard", Shard, problems))
+        alarms = self._all("status/v1/alarm", Alarm, problems)
+        managers = self._all("status/v1/management_vm", ManagementVm, problems)
+        shown = self._all("configuration/v1/global", GlobalSettings, problems)
         if len(shown) != 1:
             raise PexipAnswerError(f"Pexip returned {len(shown)} global settings objects instead of one")
         [settings] = shown
@@ -86,12 +90,7 @@ class ManagementNode(Client):
                 Location(name=location.name, overflow_location=names.get(location.overflow_location1 or ""))
                 for location in sorted(locations, key=lambda location: location.name)
             ),
-            settings=PexipSettings(
-                bursting_enabled=settings.bursting_enabled,
-                bursting_threshold=settings.bursting_threshold,
-                bursting_min_lifetime=settings.bursting_min_lifetime,
-                cloud_provider=settings.cloud_provider or "AWS",
-            ),
+            settings=_settings_of(settings),
             upgrading=any(is_upgrading(manager.upgrade_status) for manager in managers),
             problems=tuple(problems),
             clock_off=self.clock_off,
@@ -104,6 +103,7 @@ class ManagementNode(Client):
         lists, or the account may not read it, the other list is used; a list that Pexip does not filter is read whole.
         Raise if the account may read neither list, and any other error: the bookings known before are then kept.
         """
+        self._begin()
         problems: list[str] = []
         errors: list[PexipDeniedError] = []
         booked = self._between(
@@ -183,6 +183,7 @@ class ManagementNode(Client):
 
         Pexip may keep no record of such a call at all: a count of 0 does not prove that no call was turned away.
         """
+        self._begin()
         when = {"end_time__gte": naive(since), "end_time__lt": naive(until)}
         for_capacity, for_licences = (
             self._count("participant", kind="history", **when, disconnect_reason__iregex=words)
@@ -208,7 +209,7 @@ class ManagementNode(Client):
             }
             alarm = any_alarm_about({worker.address, worker.name}, self._every("status/v1/alarm", Alarm))
             registered = self._count("registration_alias", node=worker.address) if registrations else None
-            configured = self.configuration(worker)
+            configured = self._configuration(worker)
         except PexipError as error:
             return blind_look(now, str(error))
         return EmptyCheck(
@@ -218,9 +219,9 @@ class ManagementNode(Client):
             listed=True,
             synced=is_in_step(status.sync_status),
             boot_time=utc(status.boot_time),
-            closed=status.maintenance_mode,
+            closed=bool(status.maintenance_mode),
             closed_reason=status.maintenance_mode_reason or "",
-            configured_closed=configured.maintenance_mode,
+            configured_closed=bool(configured.maintenance_mode),
             configured_reason=configured.maintenance_mode_reason or "",
             signaling_count=status.signaling_count or 0,
             registrations=registered,
@@ -239,17 +240,21 @@ class ManagementNode(Client):
     def ask_whether_closed(self, worker: Worker, now: datetime) -> Asked:
         """Ask once more what a node's configuration says, before its instance is stopped."""
         self._begin()
-        there = self.configuration(worker)
+        there = self._configuration(worker)
         return Asked(
             at=now,
             address=worker.address,
-            closed=there.maintenance_mode,
+            closed=bool(there.maintenance_mode),
             reason=there.maintenance_mode_reason or "",
             clock_off=self.clock_off,
         )
 
     def configuration(self, worker: Worker) -> WorkerConfiguration:
         """Return a node's configuration as it is now; raise PexipOtherNodeError if its id belongs to another node."""
+        self._begin()
+        return self._configuration(worker)
+
+    def _configuration(self, worker: Worker) -> WorkerConfiguration:
         there = self._one(f"configuration/v1/worker_vm/{worker.id}", WorkerConfiguration)
         if (there.name, there.address) != (worker.name, worker.address):
             raise PexipOtherNodeError(
@@ -264,13 +269,30 @@ class ManagementNode(Client):
         `fence` is called last before the change, and raises where that may no longer be made: this function may have hung since
         it began, and another workflow may have the node by now.
         """
-        self.configuration(worker)
+        self._begin()
+        self._configuration(worker)
         fence()
         self._request("PATCH", f"configuration/v1/worker_vm/{worker.id}", json=changes)
 
     def start_cloudnode(self, instance_id: str) -> None:
         """Have Pexip start a node itself, as its Start button does."""
+        self._begin()
         self._request("POST", "command/v1/platform/start_cloudnode", json={"instance_id": instance_id})
+
+
+def _settings_of(told: GlobalSettings) -> PexipSettings:
+    """Return Pexip's settings; those that it does not tell are its own defaults, and are named."""
+    usual = PexipSettings()
+    untold = [name for name in BURSTING if getattr(told, name) is None]
+    return PexipSettings(
+        bursting_enabled=bool(told.bursting_enabled),
+        bursting_threshold=usual.bursting_threshold if told.bursting_threshold is None else told.bursting_threshold,
+        bursting_min_lifetime=(
+            usual.bursting_min_lifetime if told.bursting_min_lifetime is None else told.bursting_min_lifetime
+        ),
+        cloud_provider=told.cloud_provider or usual.cloud_provider,
+        untold=tuple(untold),
+    )
 
 
 def _in_progress(

@@ -8,8 +8,8 @@ from aws_lambda_powertools.utilities.parameters import GetParameterError, Secret
 from botocore.config import Config
 
 from headroom.adapters.pexip.asking import ManagementNode
+from headroom.adapters.pexip.credentials import Credentials
 from headroom.adapters.pexip.errors import PexipDeniedError, PexipUnreachableError
-from headroom.adapters.pexip.fetching import Credentials
 from headroom.settings import Settings
 
 MAX_AGE = 300  # seconds a secret is kept before it is read again

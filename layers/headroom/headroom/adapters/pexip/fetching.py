@@ -1,8 +1,11 @@
-"""How the Management API is asked: one session, checked certificates, Basic or OAuth2, and errors that say what to do."""
+"""How the Management API is asked: one session, checked certificates, Basic or OAuth2, and errors that say what to do.
+
+Whatever answers may be somebody else, or sick: no address is followed that leaves the Management Node, no redirect, and a
+question takes no longer and brings no more than `WITHIN` and `MOST_BYTES`, however it is packed.
+"""
 
 import re
 import tempfile
-import uuid
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -12,6 +15,7 @@ from functools import cached_property
 from http import HTTPStatus
 from pathlib import Path
 from typing import Any
+from urllib.parse import urljoin, urlsplit
 
 import msgspec
 import requests
@@ -19,7 +23,8 @@ from requests.adapters import HTTPAdapter
 from urllib3.util.retry import Retry
 
 from headroom import clock
-from headroom.adapters.pexip.answers import Page
+from headroom.adapters.pexip.answers import Page, leniently
+from headroom.adapters.pexip.credentials import Credentials
 from headroom.adapters.pexip.errors import (
     PexipAnswerError,
     PexipBusyError,
@@ -27,95 +32,40 @@ from headroom.adapters.pexip.errors import (
     PexipUnknownError,
     PexipUnreachableError,
 )
+from headroom.adapters.pexip.token import BearerToken
 
-TIMEOUT = (3.05, 10)  # seconds to connect, seconds between two bytes of the answer
-PAGE = 1000
+CONNECTS, ANSWERS = 3.05, 10.0  # seconds to connect, seconds between two bytes of the answer
+WITHIN = timedelta(seconds=25)  # of one question with all its requests: a function has a minute
+MOST_BYTES = 20_000_000  # of all answers to one question, unpacked
+PAGE, MOST_PAGES = 1000, 500
+CHUNK = 65_536
+QUOTED = 120  # characters of an error's text
 
 
-class Credentials(msgspec.Struct, forbid_unknown_fields=True, rename="lower"):
-    """What the secret holds: a username and password, or an OAuth2 client and its private key; a CA if it is private.
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """An answer that was read to its end."""
 
-    `audience` is the token URL as the Management Node calls itself, where that differs from the address we use.
-    """
+    method: str
+    url: str
+    status: int
+    words: str  # of its status
+    body: bytes
 
-    username: str = ""
-    password: str = ""
-    client_id: str = ""
-    private_key: str = ""
-    audience: str = ""
-    ca: str = ""
+    @property
+    def path(self) -> str:
+        """What was asked for, without the host."""
+        parts = urlsplit(self.url)
+        return parts.path + (f"?{parts.query}" if parts.query else "")
 
-    @classmethod
-    def parse(cls, secret: str) -> "Credentials":
-        """Read the secret's JSON; raise PexipDeniedError if it holds no credentials."""
+    def brief(self) -> str:
+        """Return what an answer says went wrong: only Pexip's own error text, as a proxy's page may quote our credentials."""
         try:
-            found = msgspec.json.decode(secret, type=cls)
-        except msgspec.MsgspecError as error:
-            raise PexipDeniedError(f"The Pexip secret cannot be used ({error}): {cls.advice()}") from error
-        if not (found.username and found.password) and not (found.client_id and found.private_key):
-            raise PexipDeniedError(f"The Pexip secret holds no credentials: {cls.advice()}")
-        return found
-
-    @staticmethod
-    def advice() -> str:
-        """Return the sentence that says what to put into the secret."""
-        return 'put {"username": …, "password": …} or {"client_id": …, "private_key": …} into it, and "ca" if needed.'
-
-
-class BearerToken(requests.auth.AuthBase):
-    """OAuth2 client credentials with a signed assertion (ES256); one token for an hour, fetched when needed."""
-
-    def __init__(self, url: str, credentials: Credentials, session: requests.Session) -> None:
-        self.url = f"{url}/oauth/token/"
-        self.credentials = credentials
-        self.session = session
-        self.token = ""
-        self.until = datetime.min.replace(tzinfo=UTC)
-
-    def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
-        """Put the token on a request."""
-        if clock.now() >= self.until:
-            self.fetch()
-        request.headers["Authorization"] = f"Bearer {self.token}"
-        return request
-
-    def forget(self) -> None:
-        """Fetch a new token next time."""
-        self.until = datetime.min.replace(tzinfo=UTC)
-
-    def fetch(self) -> None:
-        """Ask for a new token; raise PexipDeniedError if the client is not known any more."""
-        import jwt  # noqa: PLC0415 - half of a cold start, and only OAuth2 needs it
-
-        now = clock.now()
-        audience = self.credentials.audience or self.url
-        claims = {
-            "iss": self.credentials.client_id,
-            "sub": self.credentials.client_id,
-            "aud": audience,
-            "iat": now,
-            "exp": now + timedelta(minutes=5),
-            "jti": uuid.uuid4().hex,
-        }
-        try:
-            assertion = jwt.encode(claims, self.credentials.private_key, algorithm="ES256")
-        except (ValueError, jwt.PyJWTError) as error:
-            raise PexipDeniedError(f"The OAuth2 private key in the Pexip secret cannot be used: {error}") from error
-        form = {
-            "grant_type": "client_credentials",
-            "client_assertion_type": "urn:ietf:params:oauth:client-assertion-type:jwt-bearer",
-            "client_assertion": assertion,
-            "scope": "is_admin use_api",
-        }
-        response = self.session.post(self.url, data=form, timeout=TIMEOUT)
-        if not response.ok:
-            raise PexipDeniedError(
-                f"Pexip refuses OAuth2 client {self.credentials.client_id} a token ({response.status_code} "
-                f"{_brief(response)}): check the client under Users & Devices > OAuth2 clients, and the audience {audience}."
-            )
-        body = response.json()
-        self.token = body["access_token"]
-        self.until = now + timedelta(seconds=body.get("expires_in", 3600)) - timedelta(minutes=5)
+            found = msgspec.json.decode(self.body)
+        except (msgspec.MsgspecError, RecursionError, UnicodeError):
+            return self.words
+        told = found.get("error_message") or found.get("error") if isinstance(found, Mapping) else None
+        return " ".join(told.split())[:QUOTED] if isinstance(told, str) else self.words
 
 
 @dataclass
@@ -131,10 +81,13 @@ class Client:
     calls: Counter[str] = field(default_factory=Counter)
     # By answer since `_begin`: how far its clock is from ours
     _clocks: list[float | None] = field(default_factory=list)
+    _until: datetime | None = None
+    _bytes: int = 0
 
     def _begin(self) -> None:
-        """Begin a question of several requests, over which `clock_off` is taken."""
+        """Begin a question of several requests, over which `clock_off`, time and bytes are taken."""
         self._clocks.clear()
+        self._until, self._bytes = clock.now() + WITHIN, 0
 
     @property
     def clock_off(self) -> float | None:
@@ -169,7 +122,7 @@ class Client:
     def auth(self) -> requests.auth.AuthBase:
         """OAuth2 if the secret holds a client, else Basic."""
         if self.credentials.client_id:
-            return BearerToken(self.url, self.credentials, self.session)
+            return BearerToken(self.url, self.credentials, self._post_form)
         return requests.auth.HTTPBasicAuth(self.credentials.username, self.credentials.password)
 
     def close(self) -> None:
@@ -178,57 +131,95 @@ class Client:
             Path(self.session.verify).unlink(missing_ok=True)
         self.session.close()
 
-    def _all[T](self, path: str, kind: type[T], problems: list[str], where: str = "", *, named: bool = True) -> list[T]:
-        """Return a list. Each unreadable object adds a problem with its name; without `named`, one problem counts all."""
+    def _all[T: msgspec.Struct](
+        self, path: str, kind: type[T], problems: list[str], where: str = "", *, named: bool = True
+    ) -> list[T]:
+        """Return a list. What cannot be read of an object adds a problem that names it; without `named`, one counts all."""
         found: list[T] = []
         unreadable = 0
-        address: str | None = f"{self.url}/api/admin/{path}/?limit={PAGE}{where}"
-        while address:
-            page = self._decode(self._request("GET", path, address=address), Page)
-            for thing in page.objects:
-                try:
-                    found.append(msgspec.convert(thing, kind))
-                except msgspec.ValidationError as error:
-                    unreadable += 1
-                    if not named:
-                        continue
-                    which = thing.get("name") or thing.get("id") if isinstance(thing, Mapping) else thing
-                    problems.append(f"Pexip's {path.rpartition('/')[2]} {which!r} cannot be read: {error}")
-            address = f"{self.url}{page.meta.next}" if page.meta.next else None
+        what = path.rpartition("/")[2]
+        rows, missing = self._rows(path, where)
+        problems += [f"Pexip's list of {what} {missing}"] if missing else []
+        for thing in rows:
+            one, odd = leniently(thing, kind)
+            unreadable += bool(odd)
+            if one is not None:
+                found.append(one)
+            if odd and named:
+                problems.append(
+                    f"Pexip's {what} {_name_of(thing)} cannot be read{'' if one is None else ' in full'}: {odd}"
+                )
         if unreadable and not named:
-            problems.append(f"{unreadable} of Pexip's {path.rpartition('/')[2]} objects cannot be read")
+            problems.append(f"{unreadable} of Pexip's {what} objects cannot be read in full")
         return found
 
     def _every[T](self, path: str, kind: type[T]) -> list[T]:
-        """Return a complete list, or raise PexipAnswerError: a missing entry could make a node look empty."""
-        problems: list[str] = []
-        found = self._all(path, kind, problems)
-        if problems:
-            raise PexipAnswerError(problems[0])
-        return found
+        """Return a complete list of rows as they should be, or raise PexipAnswerError: one that is missing hides a call."""
+        rows, missing = self._rows(path)
+        if missing:
+            raise PexipAnswerError(f"Pexip's list of {path.rpartition('/')[2]} {missing}")
+        try:
+            return [msgspec.convert(thing, kind) for thing in rows]
+        except (msgspec.ValidationError, RecursionError) as error:
+            raise PexipAnswerError(f"An object of Pexip's {path.rpartition('/')[2]} cannot be read: {error}") from error
+
+    def _rows(self, path: str, where: str = "") -> tuple[list[Any], str]:
+        """Return all objects of a list, and what is missing; a list that changes while it is read is read once more."""
+        for _ in range(2):
+            rows: list[Any] = []
+            told = 0
+            address: str | None = f"{self.url}/api/admin/{path}/?limit={PAGE}{where}"
+            for _ in range(MOST_PAGES):
+                page = self._decode(answer := self._request("GET", path, address=address or ""), Page)
+                rows += page.objects
+                told = max(told, page.meta.total_count or 0)
+                address = self._next(page.meta.next, answer, path)
+                if address is None:
+                    break
+            else:
+                raise PexipAnswerError(f"Pexip's list of {path.rpartition('/')[2]} has more than {MOST_PAGES} pages.")
+            ids = [each["id"] for each in rows if isinstance(each, dict) and isinstance(each.get("id"), int | str)]
+            whole = dict(zip(ids, rows, strict=True)) if len(ids) == len(rows) else None
+            if len(rows) >= told and (whole is None or len(whole) == len(rows)):
+                return rows, ""
+        kept = list(whole.values()) if whole is not None else rows
+        return kept, f"changes while it is read, or is cut short: {len(kept)} of {told} objects"
+
+    def _next(self, told: str | None, answer: Answer, path: str) -> str | None:
+        """Return the address of a list's next page; raise PexipAnswerError for one that is not of this list."""
+        if not told:
+            return None
+        address = urljoin(answer.url, told)
+        here, there = urlsplit(self.url), urlsplit(address)
+        if (there.scheme, there.netloc) != (here.scheme, here.netloc) or there.path != f"/api/admin/{path}/":
+            raise PexipAnswerError(
+                f"Pexip's list of {path.rpartition('/')[2]} continues at another address than its own: nothing was sent there. "
+                f"Check that {self.url} is the Management Node, and what stands between."
+            )
+        return address
 
     def _one[T](self, path: str, kind: type[T]) -> T:
         return self._decode(self._request("GET", path), kind)
 
     def _count(self, resource: str, *, kind: str = "status", **where: str) -> int:
-        response = self._request("GET", f"{kind}/v1/{resource}", params={"limit": "1", **where})
-        page = self._decode(response, Page)
+        answer = self._request("GET", f"{kind}/v1/{resource}", params={"limit": "1", **where})
+        page = self._decode(answer, Page)
         counted = page.meta.total_count
         if counted is None or counted < len(page.objects):
-            raise PexipAnswerError(f"{response.url} does not say how many {resource} objects there are")
+            raise PexipAnswerError(f"{answer.url} does not say how many {resource} objects there are")
         return counted
 
-    def _decode[T](self, response: requests.Response, kind: type[T]) -> T:
+    def _decode[T](self, answer: Answer, kind: type[T]) -> T:
         try:
-            return msgspec.json.decode(response.content, type=kind)
-        except msgspec.MsgspecError as error:
-            what = "a web page" if response.content.lstrip()[:1] == b"<" else "something else"
+            return msgspec.json.decode(answer.body, type=kind)
+        except (msgspec.MsgspecError, RecursionError, UnicodeError) as error:
+            what = "a web page" if answer.body.lstrip()[:1] == b"<" else "something else"
             raise PexipAnswerError(
-                f"{response.url} answered with {what} instead of the Management API's JSON ({error}): check that "
+                f"{answer.url} answered with {what} instead of the Management API's JSON ({error}): check that "
                 f"{self.url} is the Management Node, and not a proxy or a Conferencing Node."
             ) from error
 
-    def _request(self, method: str, path: str, *, address: str = "", **more: Any) -> requests.Response:
+    def _request(self, method: str, path: str, *, address: str = "", **more: Any) -> Answer:
         """Ask; once more if the secret has other credentials, or another CA, by now than those that failed.
 
         A request that was refused, or that was not sent over a connection without trust, did nothing.
@@ -253,43 +244,80 @@ class Client:
         self.credentials = fresh
         return True
 
-    def _asked(self, method: str, path: str, *, address: str = "", **more: Any) -> requests.Response:
+    def _asked(self, method: str, path: str, *, address: str = "", **more: Any) -> Answer:
         address = address or f"{self.url}/api/admin/{path}/"
         self.calls[f"{method} {path}"] += 1
+        answer = self._sent(method, address, auth=self.auth, **more)
+        if answer.status == HTTPStatus.UNAUTHORIZED and isinstance(self.auth, BearerToken):
+            self.auth.forget()  # a token can expire between two requests
+            answer = self._sent(method, address, auth=self.auth, **more)
+        return self._checked(answer)
+
+    def _post_form(self, address: str, form: Mapping[str, str]) -> bytes:
+        """Send a form without credentials of its own, as for a token; return the answer's body. Raise as a request does."""
+        answer = self._sent("POST", address, data=form, is_timed=False)
+        if HTTPStatus.BAD_REQUEST <= answer.status < HTTPStatus.TOO_MANY_REQUESTS:
+            raise PexipDeniedError(f"{answer.status}, {answer.brief()}")
+        return self._checked(answer).body
+
+    def _sent(self, method: str, address: str, *, is_timed: bool = True, **more: Any) -> Answer:
+        """Send one request, and read its answer to the end; the only place at which anything is sent to Pexip."""
+        left = (self._until - clock.now()).total_seconds() if self._until else ANSWERS
+        if left <= 0:
+            raise PexipUnreachableError(self._too_slow())
         sent_at = clock.now()
         try:
             response = self.session.request(
-                method, address, auth=self.auth, timeout=TIMEOUT, allow_redirects=False, **more
+                method,
+                address,
+                timeout=(CONNECTS, min(ANSWERS, max(1.0, left))),
+                allow_redirects=False,
+                stream=True,
+                **more,
             )
-            if response.status_code == HTTPStatus.UNAUTHORIZED and isinstance(self.auth, BearerToken):
-                self.auth.forget()  # a token can expire between two requests
-                sent_at = clock.now()
-                response = self.session.request(
-                    method, address, auth=self.auth, timeout=TIMEOUT, allow_redirects=False, **more
-                )
-            self._clocks.append(clock_off(response.headers.get("Date", ""), sent_at, clock.now()))
+            heard_at = clock.now()
+            answer = self._read(response)
         except requests.exceptions.SSLError as error:
             raise PexipUnreachableError(
                 f"No trusted connection to {self.url} ({_cause(error)}): renew the Management Node's certificate, or put "
                 'the CA that signed it into the Pexip secret as "ca".'
             ) from error
         except requests.Timeout as error:
-            raise PexipUnreachableError(
-                f"{self.url} does not answer in time: look at the Management Node's load and at the network between."
-            ) from error
+            raise PexipUnreachableError(self._too_slow()) from error
         except requests.RequestException as error:
             raise PexipUnreachableError(
                 f"{self.url} cannot be reached ({_cause(error)}): check PexipUrl, the subnets and their security group."
             ) from error
-        return self._checked(response)
+        if is_timed:
+            self._clocks.append(clock_off(response.headers.get("Date", ""), sent_at, heard_at))
+        return answer
 
-    def _checked(self, response: requests.Response) -> requests.Response:
-        status = response.status_code
-        if response.ok and status < HTTPStatus.MULTIPLE_CHOICES:
-            return response
+    def _read(self, response: requests.Response) -> Answer:
+        """Read an answer to its end, as far as the question has time and bytes left."""
+        body = bytearray()
+        try:
+            for chunk in response.iter_content(CHUNK):
+                body += chunk
+                if self._bytes + len(body) > MOST_BYTES:
+                    raise PexipAnswerError(f"{self.url} sends more than {MOST_BYTES // 10**6} MB for one question.")
+                if self._until and clock.now() > self._until:
+                    raise PexipUnreachableError(self._too_slow())
+        finally:
+            response.close()
+        self._bytes += len(body)
+        method = response.request.method or ""
+        return Answer(method, response.url, response.status_code, response.reason or "no reason", bytes(body))
+
+    def _too_slow(self) -> str:
+        return f"{self.url} does not answer in time: look at the Management Node's load and at the network between."
+
+    def _checked(self, answer: Answer) -> Answer:
+        status = answer.status
+        if HTTPStatus.OK <= status < HTTPStatus.MULTIPLE_CHOICES:
+            return answer
         if status in {HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN}:
             raise PexipDeniedError(
-                f"Pexip refuses the credentials ({status}) for {response.request.method} {response.request.path_url}: check "
+                f"Pexip refuses the credentials ({status}) for {answer.method} {answer.path}: check "
                 "the Pexip secret and the role of that account."
             )
         if status == HTTPStatus.TOO_MANY_REQUESTS:
@@ -298,11 +326,11 @@ class Client:
             )
         if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
             raise PexipBusyError(
-                f"Pexip answers {status} ({_brief(response)}): look at the Management Node's support log."
+                f"Pexip answers {status} ({answer.brief()}): look at the Management Node's support log."
             )
         unknown = status in {HTTPStatus.BAD_REQUEST, HTTPStatus.NOT_FOUND}
         raise (PexipUnknownError if unknown else PexipAnswerError)(
-            f"Pexip answers {status} to {response.request.method} {response.request.path_url} ({_brief(response)}): "
+            f"Pexip answers {status} to {answer.method} {answer.path} ({answer.brief()}): "
             f"check that {self.url} is the Management Node, and that its version has this resource."
         )
 
@@ -322,8 +350,9 @@ def clock_off(date: str, sent_at: datetime, heard_at: datetime) -> float | None:
     return max(0.0, ahead) + min(0.0, behind)
 
 
-def _brief(response: requests.Response) -> str:
-    return " ".join(response.text.split())[:120] or response.reason
+def _name_of(thing: object) -> str:
+    name = thing.get("name") or thing.get("id") if isinstance(thing, Mapping) else thing
+    return repr(name)[:QUOTED]
 
 
 def _cause(error: BaseException) -> str:

@@ -192,6 +192,7 @@ class PexipSettings:
     bursting_threshold: int = 5
     bursting_min_lifetime: int = 50
     cloud_provider: str = "AWS"
+    untold: tuple[str, ...] = ()  # settings that Pexip does not tell: the values here are its defaults
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

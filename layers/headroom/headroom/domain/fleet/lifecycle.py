@@ -205,14 +205,38 @@ class Pause:
         return action is not Action.OPEN and not (action is Action.START and self.still_starts)
 
 
+class Record(StrEnum):
+    """What kind of record it is that cannot be read."""
+
+    NODE = "node"
+    PROMISE = "promise"
+    LIFETIME = "lifetime"
+    PLAN = "newest plan"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Unread:
+    """A record that this version of Headroom cannot read: a newer one wrote it, or it was restored or written by hand."""
+
+    what: Record
+    name: str
+    why: str
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Commitments:
-    """What Headroom has promised and begun."""
+    """What Headroom has promised and begun, as far as its records can be read."""
 
     holds: tuple[Hold, ...] = ()
     memories: tuple[Memory, ...] = ()
     pause: Pause | None = None
     lives: tuple[Life, ...] = ()
+    unread: tuple[Unread, ...] = ()
+
+    @property
+    def unread_nodes(self) -> frozenset[str]:
+        """The nodes whose memory cannot be read: each is left as it is until its record is written anew."""
+        return frozenset(each.name for each in self.unread if each.what is Record.NODE)
 
     @property
     def all_lives(self) -> tuple[Life, ...]:

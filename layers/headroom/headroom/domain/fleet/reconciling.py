@@ -48,7 +48,18 @@ def reconcile(
     instances: Sequence[Instance] = (),
     is_read: bool = True,
 ) -> Iterator[Finding]:
-    """Compare the nodes, and the tagged `instances`, with what the ledger remembers; `is_read` says that EC2 could be read."""
+    """Compare the nodes, and the tagged `instances`, with what the ledger remembers; `is_read` says that EC2 could be read.
+
+    Nothing is found of a node whose memory cannot be read.
+    """
+    for finding in _compared(nodes, commitments, now, instances, is_read=is_read):
+        if finding.node not in commitments.unread_nodes:
+            yield finding
+
+
+def _compared(
+    nodes: Sequence[Node], commitments: Commitments, now: datetime, instances: Sequence[Instance], *, is_read: bool
+) -> Iterator[Finding]:
     memories = {memory.node: memory for memory in commitments.memories}
     if is_read:
         lives = commitments.all_lives

@@ -31,6 +31,7 @@ class Planned:
     number: int
     plan: Plan
     digest: str = ""
+    unread: str = ""  # why the plan cannot be read: then `plan` only stands in for it
 
     @property
     def head(self) -> Head:

@@ -98,6 +98,7 @@ TITLES: dict[str, str] = {  # of every kind of event that is told, and of every 
     Trouble.MOVED: "public address has changed",
     Trouble.STUCK: "cannot be stopped, or is stuck",
     Trouble.DATABASE: "takes part in the distributed database",
+    Trouble.UNREADABLE: "a record that cannot be read",
     Trouble.OTHER: "another problem",
 }
 DOES: dict[str, str] = {

@@ -8,15 +8,25 @@ from math import ceil
 
 from headroom.domain.demand.forecasting import turned_away
 from headroom.domain.fleet.fleet import ON, Node, NodeState, Source, needs_its_address
-from headroom.domain.fleet.lifecycle import MOST_HUNG, Wanted
+from headroom.domain.fleet.lifecycle import MOST_HUNG, Record, Wanted
+from headroom.domain.fleet.limits import unknown
 from headroom.domain.fleet.reconciling import reconcile
 from headroom.domain.planning.situation import Situation
 from headroom.domain.policy import Mode
-from headroom.domain.safety.permission import others_close, others_switch
+from headroom.domain.safety.permission import others_close, others_switch, unsure
 from headroom.domain.safety.safety import why_clocks_differ
 
 MINUTE = timedelta(minutes=1)
 TOO_LONG = timedelta(minutes=30)
+OWN = {"bursting_threshold": "Threshold", "bursting_min_lifetime": "MinimumLifetimeMinutes"}  # parameters
+IF_UNREAD = {
+    Record.NODE: "Headroom leaves {name} as it is until its record is written anew, with `headroom start {name}` or "
+    "`headroom open {name}`. All other nodes are planned as usual.",
+    Record.PROMISE: "It is not kept. Make it anew with `headroom hold`; the record is gone once it expires.",
+    Record.LIFETIME: "The history may lack the end of that lifetime. Everything else goes on.",
+    Record.PLAN: "Headroom plans on as if it had just been installed: what it knew of the last minutes' load is missing. "
+    "`headroom verify` shows where the chain of plans continues.",
+}
 
 
 class Trouble(StrEnum):
@@ -45,6 +55,7 @@ class Trouble(StrEnum):
     UPGRADED = "being upgraded"
     MOVED = "public address changed"
     CLOCKS = "clocks differ"
+    UNREADABLE = "record unreadable"
     OTHER = "other"
 
 
@@ -80,17 +91,7 @@ def issues_of(situation: Situation) -> Iterator[Issue]:
             ),
         )
     yield from _issues_of_ourselves(situation)
-    for problem in situation.reading.problems:
-        yield Issue(
-            kind=Trouble.INCOMPLETE, what=problem, advice="That part of Pexip's answer is left out of this plan."
-        )
-    if (off := situation.reading.clock_off) and (differ := why_clocks_differ(off)):
-        yield Issue(
-            kind=Trouble.CLOCKS,
-            what=differ,
-            advice="Headroom stops no node meanwhile, as it cannot tell how long a node has been empty. Check the NTP servers "
-            "of the Management Node (System > NTP servers).",
-        )
+    yield from _issues_of_the_reading(situation)
     for misfit in situation.fleet.misfits:
         yield Issue(kind=Trouble.MISFIT, what=misfit.what, advice=misfit.advice)
     if not situation.fleet.nodes and not situation.observation.unreachable:
@@ -121,6 +122,42 @@ def issues_of(situation: Situation) -> Iterator[Issue]:
                 what=f"{node.name} was closed by Headroom, which opens no node by itself in {situation.policy.mode} mode",
                 advice=f"Open it with `headroom open {node.name}`, or take it out of maintenance mode in Pexip.",
             )
+
+
+def _issues_of_the_reading(situation: Situation) -> Iterator[Issue]:
+    """Yield issues about what Pexip did not tell, and about what cannot be read of the ledger."""
+    for unread in situation.commitments.unread:
+        yield Issue(
+            kind=Trouble.UNREADABLE,
+            about=f"{unread.what} {unread.name}",
+            what=f"The record of the {unread.what} {unread.name} cannot be read: {unread.why}",
+            advice=IF_UNREAD[unread.what].format(name=unread.name),
+        )
+    for problem in situation.reading.problems:
+        yield Issue(
+            kind=Trouble.INCOMPLETE, what=problem, advice="That part of Pexip's answer is left out of this plan."
+        )
+    if why := unsure(situation.reading.settings):
+        yield Issue(
+            kind=Trouble.INCOMPLETE,
+            what=why,
+            advice="Headroom closes and stops nothing meanwhile, as another controller may be at work; it starts nodes as ever.",
+        )
+    for name in unknown(situation.policy, situation.reading):
+        value = getattr(situation.reading.settings, name)
+        yield Issue(
+            kind=Trouble.INCOMPLETE,
+            what=f"Pexip does not tell its {name}",
+            advice=f"Headroom takes Pexip's default, {value}. Set it in Pexip (Platform > Global settings), or deploy with "
+            f"{OWN[name]}.",
+        )
+    if (off := situation.reading.clock_off) and (differ := why_clocks_differ(off)):
+        yield Issue(
+            kind=Trouble.CLOCKS,
+            what=differ,
+            advice="Headroom stops no node meanwhile, as it cannot tell how long a node has been empty. Check the NTP servers "
+            "of the Management Node (System > NTP servers).",
+        )
 
 
 def _issues_of_ourselves(situation: Situation) -> Iterator[Issue]:

@@ -102,6 +102,8 @@ def _why_not_stopped(situation: Situation, need: Need, node: Node, without: int)
 def _why_kept(situation: Situation, need: Need, node: Node) -> str:
     if node.name in need.names:
         return f"It is held: {situation.held.reason(node.name)}"
+    if situation.is_unread(node):
+        return "What is remembered of it cannot be read, so it is left as it is: see `headroom issues`"
     claim = situation.claims.get(node.name)
     return f"The workflow {claim.token} is at work on it" if claim else ""
 

@@ -152,7 +152,7 @@ def _reason(need: Need, load: Load) -> str:
 def can_start(situation: Situation, node: Node) -> bool:
     """Say whether a node is off and may be started: not while a workflow has it, nor too soon after a start that failed."""
     claimed = node.name in situation.claims
-    if node.state is not NodeState.STOPPED or claimed or node.closed_by_others:
+    if node.state is not NodeState.STOPPED or claimed or node.closed_by_others or situation.is_unread(node):
         return False
     memory = situation.memory(node)
     if memory.hung >= MOST_HUNG:
@@ -163,7 +163,7 @@ def can_start(situation: Situation, node: Node) -> bool:
 
 def _can_open(situation: Situation, node: Node) -> bool:
     """Say whether a node can be opened: it is closed, or it is being closed or stopped and can turn round."""
-    if not situation.may.open:
+    if not situation.may.open or situation.is_unread(node):
         return False
     is_closed = node.state is NodeState.CLOSED and not situation.is_coming(node)
     return is_closed or situation.is_leaving(node)

@@ -84,7 +84,8 @@ def _short(situation: Situation, nodes: Sequence[NodeSummary]) -> Iterator[Issue
     if situation.policy.mode is Mode.OBSERVE or situation.may.stale or not nodes:
         return
     commitments, policy = situation.commitments, situation.policy
-    supply = Supply(nodes=nodes, memories=commitments.memories, holds=commitments.holds, max_nodes=policy.max_nodes)
+    known = [node for node in nodes if node.name not in commitments.unread_nodes]
+    supply = Supply(nodes=known, memories=commitments.memories, holds=commitments.holds, max_nodes=policy.max_nodes)
     yield from short_promises(supply, commitments, policy.on_the_clock, situation.may.frozen, situation.now)
 
 
@@ -125,6 +126,8 @@ def reopened(situation: Situation, already: set[str]) -> Iterator[Change]:
 
 
 def _is_to_reopen(situation: Situation, node: Node, holding: Pausing) -> bool:
+    if situation.is_unread(node):
+        return False
     claim, wanted = situation.claims.get(node.name), situation.memory(node).wanted
     if claim is not None and wanted is Wanted.OPEN:
         return False  # it is being opened
@@ -183,6 +186,7 @@ def _given_up(situation: Situation, need: Need) -> Iterator[Change]:
             and (is_given_up or situation.hung_since(node))
             and not node.worker.closed
             and node.name not in situation.claims
+            and not situation.is_unread(node)
         ):
             yield Change(node=node.name, action=Action.CLOSE, reason="Its start was given up; it must not come up open")
 
@@ -205,6 +209,7 @@ def _forgotten(situation: Situation, need: Need, already: set[str]) -> Iterator[
     """Open nodes that are off but still in maintenance mode, so that they take calls after their next start."""
     for node in situation.nodes[need.location]:
         is_idle = node.state is NodeState.STOPPED and node.name not in {*situation.claims, *already}
+        is_idle = is_idle and not situation.is_unread(node)
         if is_idle and node.closed_by_us and not boots_closed(node.worker, node.instance):
             reason = "It is stopped but still in maintenance mode; opened, so that it takes calls after its next start"
             yield Change(node=node.name, action=Action.OPEN, reason=reason)

@@ -44,6 +44,7 @@ class Situation:
         self.policy = policy
         self.fleet = fleet
         self.now = now
+        self._unread = commitments.unread_nodes
         self.memories = {memory.node: memory for memory in commitments.memories}
         self.claims = {
             memory.node: memory.claim
@@ -124,13 +125,19 @@ class Situation:
         """Return what is remembered of a node, which may be nothing."""
         return self.memories.get(node.name) or Memory(node=node.name)
 
+    def is_unread(self, node: Node) -> bool:
+        """Say whether the node's memory cannot be read, so that it is left as it is."""
+        return node.name in self._unread
+
     @cached_property
     def out_of_sight(self) -> tuple[Worker, ...]:
         """Nodes in maintenance mode in Headroom's name that are not, or no longer, overflow nodes with a tagged instance."""
         if self.observation.unreachable:
             return ()
         ours = {node.name for node in self.fleet.nodes}
-        return tuple(worker for worker in self.reading.workers if worker.closed_by_us and worker.name not in ours)
+        return tuple(
+            worker for worker in self.reading.workers if worker.closed_by_us and worker.name not in ours | self._unread
+        )
 
     def is_coming(self, node: Node) -> bool:
         """Say whether a node counts as capacity already although it cannot take a call yet."""

@@ -41,6 +41,13 @@ def conflict(mode: Mode, settings: PexipSettings) -> str:
     return ""
 
 
+def unsure(settings: PexipSettings) -> str:
+    """Say that there may be another controller, beside which nothing is stopped; empty if Pexip says that there is none."""
+    if "bursting_enabled" in settings.untold:
+        return "Pexip does not tell whether its own bursting is enabled: look at Platform > Global settings > Cloud bursting"
+    return ""
+
+
 def check(action: Action, mode: Mode, settings: PexipSettings, pause: Pause | None) -> None:
     """Raise NotNowError if mode, settings or a pause forbid an action; opening a node is always allowed."""
     if action is Action.OPEN:

@@ -1,0 +1,111 @@
+"""What cannot be read of the ledger, and what Pexip does not tell: it neither stops a node nor keeps one from starting."""
+
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from headroom.domain.fleet.fleet import Observation, PexipSettings, Power
+from headroom.domain.fleet.lifecycle import Action, Commitments, Life, Pause, Record, Unread
+from headroom.domain.fleet.reconciling import reconcile
+from headroom.domain.planning.issues import Issue, Trouble
+from headroom.domain.planning.planning import plan
+from headroom.domain.planning.plans import Plan
+from headroom.domain.safety.permission import unsure
+from tests.support.builders import CONTROL, NOW, closed, node, observe, promised
+
+UNREAD = Unread(what=Record.NODE, name="burst-1", why="'parked' is not a valid Wanted")
+IDLE = 70  # HD connections free in the principal location
+
+
+def planned(seen: Observation, **more: Any) -> Plan:
+    return plan(seen, replace(promised(), unread=(UNREAD,), **more), CONTROL, NOW)
+
+
+def actions(made: Plan) -> dict[str, Action]:
+    return {change.node: change.action for change in made.changes}
+
+
+def test_another_node_starts_in_its_place() -> None:
+    assert actions(planned(observe(node(1), node(2), free=2))) == {"burst-2": Action.START}
+
+
+@pytest.mark.parametrize("number", [1, 2])
+def test_a_closed_node_is_opened_for_a_need_unless_its_memory_cannot_be_read(number: int) -> None:
+    made = planned(observe(closed(number), free=2))
+    assert actions(made) == ({} if number == 1 else {"burst-2": Action.OPEN})
+
+
+@pytest.mark.parametrize("used", [0, 3])
+def test_it_is_neither_closed_nor_stopped_and_says_why(used: int) -> None:
+    for seen in (observe(node(1, Power.RUNNING, used=used), free=IDLE), observe(closed(1), free=IDLE)):
+        made = planned(seen)
+        assert actions(made) == {}
+        [left] = made.left
+        assert left.reason == "What is remembered of it cannot be read, so it is left as it is: see `headroom issues`"
+
+
+def test_not_even_a_pause_or_a_stop_in_maintenance_mode_opens_it() -> None:
+    assert actions(planned(observe(closed(1), free=IDLE), pause=Pause(reason="x"))) == {}
+    off = observe(node(1, maintenance_mode_configured=True, maintenance_mode_reason="Headroom: idle"), free=IDLE)
+    assert actions(planned(off)) == {}
+    assert actions(plan(off, promised(), CONTROL, NOW)) == {"burst-1": Action.OPEN}
+
+
+def test_one_that_is_no_overflow_node_any_more_is_left_too() -> None:
+    worker, _ = closed(1)
+    seen = observe(node(2), free=IDLE)
+    seen = replace(
+        seen, reading=replace(seen.reading, workers=(*seen.reading.workers, replace(worker, location="Attic")))
+    )
+    assert actions(planned(seen)) == {}
+    assert actions(plan(seen, promised(), CONTROL, NOW)) == {"burst-1": Action.OPEN}
+
+
+def test_the_issue_names_the_record_and_says_what_to_do() -> None:
+    [issue] = [each for each in planned(observe(node(1), free=IDLE)).issues if each.kind is Trouble.UNREADABLE]
+    assert issue.what == "The record of the node burst-1 cannot be read: 'parked' is not a valid Wanted"
+    assert "`headroom start burst-1` or `headroom open burst-1`" in issue.advice
+
+
+def test_nothing_is_made_good_of_a_node_whose_memory_cannot_be_read() -> None:
+    _, instance = node(1)
+    life = Life(instance=instance.id, node="burst-1", launched_at=NOW - timedelta(hours=1))
+    lives = Commitments(lives=(life,))
+    assert len(list(reconcile((), lives, NOW, instances=[instance]))) == 1
+    assert list(reconcile((), replace(lives, unread=(UNREAD,)), NOW, instances=[instance])) == []
+
+
+def incomplete(made: Plan) -> list[Issue]:
+    return [issue for issue in made.issues if issue.kind is Trouble.INCOMPLETE]
+
+
+def untold(*names: str, free: int = IDLE) -> Observation:
+    seen = observe(closed(1), node(2), free=free)
+    return replace(seen, reading=replace(seen.reading, settings=PexipSettings(untold=names)))
+
+
+def test_while_pexip_does_not_say_whether_it_bursts_itself_nothing_is_stopped_and_nodes_start() -> None:
+    assert actions(plan(untold(), promised(), CONTROL, NOW)) == {"burst-1": Action.STOP}
+    made = plan(untold("bursting_enabled"), promised(), CONTROL, NOW)
+    assert actions(made) == {}
+    assert made.left[0].reason == unsure(PexipSettings(untold=("bursting_enabled",)))
+    assert [issue.what for issue in incomplete(made)] == [made.left[0].reason]
+    assert actions(plan(untold("bursting_enabled", free=2), promised(), CONTROL, NOW)) == {"burst-1": Action.OPEN}
+
+
+@pytest.mark.parametrize(
+    ("name", "parameter", "policy"),
+    [
+        ("bursting_threshold", "Threshold", replace(CONTROL, threshold=None)),
+        ("bursting_min_lifetime", "MinimumLifetimeMinutes", replace(CONTROL, minimum_lifetime=None)),
+    ],
+)
+def test_a_setting_that_pexip_does_not_tell_is_an_issue_unless_the_operator_has_set_one(
+    name: str, parameter: str, policy: Any
+) -> None:
+    assert incomplete(plan(untold(name), promised(), CONTROL, NOW)) == []
+    [issue] = incomplete(plan(untold(name), promised(), policy, NOW))
+    assert issue.what == f"Pexip does not tell its {name}"
+    assert issue.advice.endswith(f"or deploy with {parameter}.")
