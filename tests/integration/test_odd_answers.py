@@ -7,8 +7,9 @@ import ssl
 import threading
 import time
 from collections.abc import Callable, Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
@@ -312,7 +313,7 @@ def test_an_answer_is_bounded_after_unpacking(odd: Callable[[Answers], Odd]) -> 
 def test_an_answer_that_drips_is_bounded_in_time(
     odd: Callable[[Answers], Odd], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(fetching, "WITHIN", timedelta(seconds=1))
+    monkeypatch.setattr(fetching, "WITHIN", 1.0)
     monkeypatch.setattr(fetching, "CHUNK", 1)
 
     def drips(handler: Any) -> None:
@@ -328,6 +329,15 @@ def test_an_answer_that_drips_is_bounded_in_time(
     with pytest.raises(PexipUnreachableError, match="does not answer in time"):
         odd(USUAL | {ALARMS: drips}).read()
     assert time.monotonic() - began < 10
+
+
+def test_in_a_lab_that_runs_fast_a_question_has_its_real_time(
+    odd: Callable[[Answers], Odd], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    pace = tmp_path / "clock.json"
+    pace.write_text(json.dumps({"real": time.time(), "virtual": time.time(), "speed": 4000}))
+    monkeypatch.setenv("HEADROOM_CLOCK", str(pace))
+    assert len(odd(USUAL).read().workers) == 2
 
 
 @pytest.mark.parametrize("body", [b"[" * 100_000, b'{"meta":' * 50_000, b"\xff\xfe", b"", b"<html>", b"null", b"[]"])
