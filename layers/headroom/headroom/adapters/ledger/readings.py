@@ -71,7 +71,7 @@ class Lease(Rows):
 
     def __init__(self, table_name: str, platform: str, table: "Table", *, name: str) -> None:
         super().__init__(table_name, platform, table)
-        self.key = (f"now#{platform}", f"lease#{name}")
+        self.key = (f"now#{self.platform}", f"lease#{name}")
         self.until = ""
 
     def take(self, lasts: timedelta, now: datetime) -> bool:
