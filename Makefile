@@ -24,12 +24,12 @@ setup: .venv/.ready  ## Make .venv from the locks (every other target does it by
 demo: .venv/.ready  ## A weekday morning, end to end (SPEED=40, UNTIL=09:15, STAY=1, TRACE=file DAY=2003-10-20)
 	@$(RUN) headroom demo $(if $(SPEED),--speed $(SPEED)) $(if $(TRACE),--trace '$(TRACE)') $(if $(DAY),--day '$(DAY)') $(if $(UNTIL),--until '$(UNTIL)') $(if $(STAY),--stay)
 
-test: .venv/.ready  ## All tests: the deployed stack (DEMO=1: and before it test-demo), which lives by the clock, and beside it the others
+test: .venv/.ready  ## All tests: the deployed stack, which lives by the clock, and beside it, as far as it leaves time, the others
 	@echo "All tests, about ten minutes on two processors; what they say comes as each half ends"
 	@$(MAKE) --no-print-directory --jobs 2 --output-sync=target deployed-stack all-the-others
 
 .PHONY: deployed-stack all-the-others
-deployed-stack: $(if $(DEMO),test-demo)
+deployed-stack:
 	@$(RUN) pytest tests/e2e
 
 all-the-others:

@@ -23,7 +23,7 @@ from headroom_lab.pexip.resources import Platform
 from headroom_lab.pexip.server import ManagementNode, Serving, serve
 from headroom_replay.bursting import Bursting
 from headroom_replay.switches import Switches
-from headroom_replay.world import Location, Node, World
+from headroom_replay.world import Call, Location, Node, World
 
 CONTEXT: Any = SimpleNamespace(
     function_name="function",
@@ -154,3 +154,12 @@ def desk() -> Iterator[Desk]:
             made_desk.point_at(serving.url, username=node.access.username, password=node.access.password, ca=serving.ca)
             yield made_desk
             made_desk.disconnect()
+
+
+@pytest.fixture
+def rush(desk: Desk) -> Desk:
+    """The principal location is nearly full."""
+    now = desk.world.now
+    desk.world.expect(Call(now + 1 + n / 100, f"c{n}", "Oslo", 5000) for n in range(17))
+    desk.world.advance(now + 10)
+    return desk

@@ -31,15 +31,6 @@ def executions() -> list[str]:
     ]
 
 
-@pytest.fixture
-def rush(desk: Desk) -> Desk:
-    """The principal location is nearly full."""
-    now = desk.world.now
-    desk.world.expect(Call(now + 1 + n / 100, f"c{n}", "Oslo", 5000) for n in range(17))
-    desk.world.advance(now + 10)
-    return desk
-
-
 def deployed_as(desk: Desk, mode: Mode) -> None:
     desk.deploy(mode=str(mode))
     desk.world.settings["bursting_enabled"] = mode is Mode.ASSIST

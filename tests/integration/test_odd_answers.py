@@ -1,5 +1,6 @@
 """Somebody answers oddly in the Management Node's place: what can be read is read, and nothing is lost, leaked or endless."""
 
+import base64
 import copy
 import gzip
 import json
@@ -214,18 +215,50 @@ def test_an_odd_capacity_costs_that_figure_alone(odd: Callable[[Answers], Odd]) 
     assert any("'burst-1' cannot be read in full: its max_hd_calls is 'many'" in each for each in found.problems)
 
 
-@pytest.mark.parametrize("name", ["bursting_enabled", "bursting_threshold", "bursting_min_lifetime"])
+SETTINGS_NAMES = ["bursting_enabled", "bursting_threshold", "bursting_min_lifetime"]
+
+
+@pytest.mark.parametrize("name", SETTINGS_NAMES)
 @pytest.mark.parametrize("value", [None, "a lot", [], "gone"])
 def test_a_setting_that_pexip_does_not_tell_is_named(odd: Callable[[Answers], Odd], name: str, value: object) -> None:
     answers = changed(SETTINGS, 0, **{name: value})
     if value == "gone":
         del answers[SETTINGS][0][name]
     found = odd(answers).read()
-    untold = () if value == "gone" and name != "bursting_enabled" else (name,)
-    if value in ("a lot", []) and name != "bursting_enabled":
-        untold = ()  # its default, and a problem
-        assert any(name in problem for problem in found.problems)
-    assert found.settings.untold == untold
+    assert (found.untold, found.problems) == ((name,), ())
+
+
+@pytest.mark.parametrize("rows", [[], ["what?"], [{}, {}], [{"bursting_enabled": []}]])
+def test_settings_that_cannot_be_read_at_all_cost_no_reading(odd: Callable[[Answers], Odd], rows: list[Any]) -> None:
+    found = odd(USUAL | {SETTINGS: rows}).read()
+    assert len(found.workers) == 2
+    assert found.untold == tuple(SETTINGS_NAMES)
+
+
+def test_an_upgrade_that_cannot_be_read_is_named(odd: Callable[[Answers], Odd]) -> None:
+    assert odd(USUAL | {"status/v1/management_vm": [{"upgrade_status": [1]}]}).read().untold == ("upgrade_status",)
+
+
+@pytest.mark.parametrize("value", [None, "perhaps", [], 7])
+def test_a_node_of_which_nobody_says_whether_it_is_closed_is_not_counted_on(
+    odd: Callable[[Answers], Odd], value: object
+) -> None:
+    answers = changed(STATUS, 1, maintenance_mode=value)
+    answers[CONFIGURATION][1]["maintenance_mode"] = value
+    [burst, home] = odd(answers).read().workers
+    assert burst.closed
+    assert not burst.closed_by_us
+    assert not home.closed
+
+
+def test_no_change_is_made_to_a_node_that_does_not_say_whether_it_is_closed(odd: Callable[[Answers], Odd]) -> None:
+    server = odd(USUAL)
+    node = server.node()
+    [burst, _] = node.read("manager.example.com", NOW).workers
+    server.answers = USUAL | {f"{CONFIGURATION}/2": configuration(2, "burst-1") | {"maintenance_mode": None}}
+    with pytest.raises(PexipAnswerError, match="does not say whether burst-1 is in maintenance mode"):
+        node.configure(burst, lambda: None, maintenance_mode=True)
+    node.close()
 
 
 ELSEWHERE = [
@@ -346,13 +379,25 @@ def test_whatever_is_no_page_is_one_error(odd: Callable[[Answers], Odd], body: b
         odd(USUAL | {ALARMS: lambda handler: handler.send(body)}).read()
 
 
-def test_an_error_never_quotes_what_a_proxy_echoes(odd: Callable[[Answers], Odd]) -> None:
+@pytest.mark.parametrize(
+    "form", ["<html>{}</html>", '{{"error": "no entry for {}"}}', '{{"error_message": "Authorization: {}"}}']
+)
+@pytest.mark.parametrize("code", [400, 418, 500])
+def test_an_error_never_quotes_what_a_proxy_echoes(odd: Callable[[Answers], Odd], form: str, code: int) -> None:
     def echoes(handler: Any) -> None:
-        handler.send(f"<html>{handler.headers['Authorization']}</html>".encode(), 418)
+        handler.send(form.format(handler.headers["Authorization"]).encode(), code)
 
     with pytest.raises(PexipError) as caught:
         odd(USUAL | {ALARMS: echoes}).read()
-    assert "Basic" not in str(caught.value)
+    assert base64.b64encode(b"a:s3cret").decode() not in str(caught.value)
+
+
+def test_an_error_quotes_what_pexip_says_is_wrong(odd: Callable[[Answers], Odd]) -> None:
+    server = odd(
+        USUAL | {ALARMS: lambda handler: handler.send({"error": "Invalid resource lookup data provided"}, 400)}
+    )
+    with pytest.raises(PexipError, match="Invalid resource lookup data provided"):
+        server.read()
 
 
 # OAuth2

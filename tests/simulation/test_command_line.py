@@ -12,6 +12,7 @@ from jsonschema import Draft202012Validator
 
 from headroom.domain.policy import Mode
 from headroom_cli.main import main
+from headroom_lab.proof.cloud import aws_error
 from headroom_lab.schemas import SCHEMAS
 from tests.simulation.conftest import Deployed
 
@@ -222,3 +223,45 @@ def test_a_shell_completes_commands_and_options() -> None:
     asks = {"_HEADROOM_COMPLETE": "bash_complete", "COMP_WORDS": "headroom re", "COMP_CWORD": "1"}
     said = CliRunner(env=asks).invoke(main, prog_name="headroom")
     assert {line.partition(",")[2] for line in said.stdout.splitlines()} >= {"release", "replay", "report", "resume"}
+
+
+@pytest.mark.parametrize("command", ["start", "open"])
+def test_what_the_issue_of_an_unreadable_record_advises_mends_it(deployed: Deployed, command: str) -> None:
+    stage = deployed.stage
+    stage.minutes(2)
+    if command == "open":  # the first node is on, and Headroom has closed it
+        stage.world.set_closed(stage.overflow[0], closed=True, reason="Headroom: idle")
+        stage.minutes(1.5)
+    name = "burst-1" if command == "open" else "burst-2"
+    stage.ledger.table.put_item(Item={"pk": "nodes#manager.example.com", "sk": name, "wanted": "parked"})
+    stage.minutes(1.5)
+    said = run("issues")
+    assert f"The record of the node {name} cannot be read: 'parked' is not a valid Wanted" in said.stdout
+    assert f"`headroom {command} {name}`" in " ".join(said.stdout.split())
+    more = ["--until", "01:30", "--reason", "mended"] if command == "start" else []
+    assert run(command, name, *more).exit_code == 0
+    stage.minutes(8 if command == "start" else 1.2)
+    assert "cannot be read" not in run("issues").stdout
+    assert stage.world.nodes[name].ready(stage.now)
+    assert not stage.world.nodes[name].closed.now
+
+
+def test_a_promise_gets_its_verdict_though_no_plan_can_be_asked_for(
+    deployed: Deployed, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stage = deployed.stage
+    stage.minutes(2)
+    plans = stage.apps["decide"].handler
+
+    def only_by_a_reading(event: Any, context: Any) -> Any:
+        if not event:  # as the pre-warm asks
+            raise aws_error("AccessDenied")
+        return plans(event, context)
+
+    monkeypatch.setattr(stage.apps["decide"], "handler", only_by_a_reading)
+    execution = stage.begin(
+        "prewarm", "by-hand-1", {"nodes": ["burst-2"], "until": "2026-03-29T02:00:00Z", "reason": "x"}
+    )
+    stage.minutes(15)
+    assert execution.ended == "SUCCEEDED"
+    assert "promise kept" in run("history").stdout

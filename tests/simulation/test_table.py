@@ -97,6 +97,38 @@ def as_text(condition: claims.Condition) -> claims.Condition:
     )
 
 
+IS_TEXT, IS_NUMBER = Attr("x").attribute_type("S"), Attr("x").attribute_type("N")
+
+
+@pytest.mark.parametrize("there", ["2000", "soon", 7, 10**15, [1], None])
+@pytest.mark.parametrize(
+    "condition",
+    [
+        ~IS_TEXT | Attr("x").gt("2026"),
+        ~IS_NUMBER | Attr("x").lt(9),
+        IS_NUMBER & Attr("x").between(5, 10),
+        IS_TEXT,
+        ~IS_NUMBER,
+    ],
+)
+def test_the_type_of_a_value_is_asked_for_in_the_same_way(real: Any, condition: Any, there: Any) -> None:
+    memory, key = MemoryTable(), {"pk": "now#m", "sk": "odd"}
+    answers = []
+    for table in (real, memory):
+        table.put_item(Item=key | ({} if there is None else {"x": there}))
+        answers.append(outcome(table, lambda t: t.put_item(Item=key, ConditionExpression=condition) and None))
+    assert bool(answers[0]) == bool(answers[1])
+
+
+@pytest.mark.parametrize("condition", [Attr("x").lt(9), Attr("x").between(1, 9), Attr("x").gt(9), Attr("x").eq(7)])
+def test_a_text_meets_no_comparison_with_a_number(condition: Any) -> None:
+    """As in DynamoDB, and not in moto: «Comparison operator and function reference», where both operands have one type."""
+    table = MemoryTable()
+    table.put_item(Item={"pk": "now#m", "sk": "odd", "x": "7"})
+    with pytest.raises(ClientError, match="ConditionalCheckFailedException"):
+        table.put_item(Item={"pk": "now#m", "sk": "odd"}, ConditionExpression=condition)
+
+
 def test_pages_limits_and_order_mean_the_same(real: Any) -> None:
     memory = MemoryTable()
     for table in (real, memory):

@@ -52,6 +52,7 @@ def test_a_lease_ends_with_its_work(ticking: Stage, *, full: bool) -> None:
         for function, name in {"observe": "observe", "notify": "tell"}.items():
             until = lease(ticking, name)
             assert function in at_work or until is None or until <= ticking.moment()
+    assert (len(readings(ticking)) > 60) is full, "near the threshold it reads several times a minute"
 
 
 @pytest.mark.parametrize("second", range(0, 60, 6))

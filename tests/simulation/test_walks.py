@@ -6,6 +6,7 @@ import pytest
 
 from headroom.domain.safety import safety
 from headroom_lab.proof.chaos import kernel
+from headroom_lab.proof.shipped import Shipped
 from headroom_lab.proof.walk import Walker
 from tests.support.processes import printed
 
@@ -75,3 +76,16 @@ def test_what_goes_wrong_is_found_by_chance_and_shrunk(monkeypatch: pytest.Monke
     assert shrunk[-1] == "a call was cut"
     assert len(shrunk) <= len(found.trace)
     assert any(move.endswith("lies") for move in shrunk)
+
+
+def test_a_plan_that_the_model_remembers_is_what_the_planner_says() -> None:
+    """Two states that look alike to it must be alike to the planner."""
+    walker, fresh = Walker(), 0
+    for seed in range(60):
+        for _, state in walker.walk(seed, moves=40):
+            known = len(walker.model.shipped._plans)
+            remembered = walker.model.shipped.planned(state)
+            if len(walker.model.shipped._plans) == known and (seed + known) % 3 == 0:
+                assert Shipped(walker.model.shipped.policy).planned(state) == remembered
+                fresh += 1
+    assert fresh > 200

@@ -18,7 +18,8 @@ MINUTE = 60.0
 HALF, A_QUARTER = 0.5, 0.25
 SELDOM = {
     "the Management Node's clock jumps": 5,
-    "Pexip's own bursting is enabled": 3,
+    "Pexip's own bursting is enabled": 4,
+    "a hold needs it": 3,
     "another stack closes a node": 2,
     "two nodes exchange their names": 6,
     "a pause": 3,
@@ -27,14 +28,21 @@ SELDOM = {
     "the minimum lifetime becomes longer": 2,
 }
 
+STRIDE = 7  # from card to card, so that alike ones do not follow one another; no pack's size is a multiple of it
+
 type Acts = dict[str, Callable[[Node], None]]
 
 
 class Danger:
-    """Threatens the retirements of one stage: `chance` is how likely each of them is."""
+    """Threatens the retirements of one stage: `chance` is how likely each of them is.
 
-    def __init__(self, stage: Stage, chance: float) -> None:
+    What happens is dealt as from a pack of cards, of which schedule `seed` begins at that card: a hundred schedules one after the
+    other then meet every danger, and not only most of them.
+    """
+
+    def __init__(self, stage: Stage, chance: float, seed: int) -> None:
         self.stage, self.chance, self.dice = stage, chance, stage.dice
+        self.card = seed
         self.ends = False
         stage.watchers.append(self.watch)
 
@@ -64,10 +72,10 @@ class Danger:
         acts[what](node)
 
     def _one_of(self, acts: Acts) -> str:
-        """Choose what happens; what seldom reaches the rules happens more often."""
-        names = sorted(acts)
-        [what] = self.dice.choices(names, [SELDOM.get(name, 1) for name in names])
-        return what
+        """Deal what happens next; what seldom reaches the rules is in the pack more often."""
+        pack = [name for name in sorted(acts) for _ in range(SELDOM.get(name, 1))]
+        self.card += 1
+        return pack[self.card * STRIDE % len(pack)]
 
     def _between_looks(self, node: Node) -> None:
         if self.dice.random() < HALF:

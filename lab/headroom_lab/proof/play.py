@@ -81,7 +81,7 @@ class Play:
         self.stage.spread = dice.choice((1.0, 58.0))
         self.waiting = Waiting(self.stage)
         self.stage.plan_watchers.append(self.waiting.planned)
-        self.danger = Danger(self.stage, dice.choice((0.0, 0.3, 0.8)))
+        self.danger = Danger(self.stage, dice.choice((0.0, 0.3, 0.8)), seed)
         self.stage.skew = dice.choice((0, 0, -40, 40))
         count = dice.randint(1, INCIDENTS)
         kinds = dice.sample(sorted(self.incidents()), count)

@@ -126,7 +126,7 @@ class Shipped:
             s.held,
             s.read_bursting,
             s.read_upgrading,
-            s.read_age > 0,
+            s.read_age,
             *[self._nodes.setdefault(_as_read(node), len(self._nodes)) for node in s.nodes],
         )
         if key not in self._plans:

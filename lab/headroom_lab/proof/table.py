@@ -4,9 +4,10 @@ Tests do the same to it and to a real table, and compare the results.
 """
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from decimal import Decimal
 from types import SimpleNamespace
 from typing import Any, Self
 
@@ -16,6 +17,7 @@ from botocore.exceptions import ClientError
 type Item = dict[str, Any]
 
 TOKEN = re.compile(r"\s*(attribute_not_exists|attribute_exists|AND|OR|<=|>=|<>|=|<|>|\(|\)|[#:]?\w+)")
+TYPES: dict[str, tuple[type, ...]] = {"S": (str,), "N": (int, float, Decimal)}
 COMPARE: dict[str, Callable[[Any, Any], bool]] = {
     "=": lambda a, b: a == b,
     "<": lambda a, b: a < b,
@@ -37,17 +39,28 @@ def holds(condition: ConditionBase | None, item: Item) -> bool:
         return True
     built = condition.get_expression()
     operator, values = built["operator"], built["values"]
-    if operator in {"AND", "OR"}:
-        both = (holds(value, item) for value in values)
-        return all(both) if operator == "AND" else any(both)
+    match operator:
+        case "AND":
+            return all(holds(value, item) for value in values)
+        case "OR":
+            return any(holds(value, item) for value in values)
+        case "NOT":
+            return not holds(values[0], item)
     name = values[0].name
-    if operator.startswith("attribute_"):
+    if operator in {"attribute_exists", "attribute_not_exists"}:
         return (name in item) == (operator == "attribute_exists")
+    return name in item and _meets(operator, item[name], values[1:])
+
+
+def _meets(operator: str, there: Any, values: Sequence[Any]) -> bool:
+    """Say whether a value that is there meets a comparison; DynamoDB orders no text beside a number."""
+    if operator == "attribute_type":
+        return isinstance(there, TYPES[values[0]])
+    if isinstance(there, str) is not isinstance(values[0], str) or isinstance(there, list):
+        return False
     if operator == "begins_with":
-        return str(item.get(name, "")).startswith(values[1])
-    if operator == "BETWEEN":
-        return name in item and bool(values[1] <= item[name] <= values[2])
-    return name in item and COMPARE[operator](item[name], values[1])
+        return bool(there.startswith(values[0]))
+    return bool(values[0] <= there <= values[1]) if operator == "BETWEEN" else COMPARE[operator](there, values[0])
 
 
 @dataclass(slots=True)

@@ -11,6 +11,11 @@ from botocore.exceptions import ClientError
 
 from headroom.adapters.ledger import Ledger
 from headroom.adapters.ledger.conflicts import MOST_TRIES, refused_at
+from headroom.adapters.ledger.errors import SupersededError
+from headroom.domain.history.record import Decision
+from headroom.domain.planning.planning import plan
+from headroom_lab.proof.table import MemoryTable, refused
+from tests.support.builders import CONTROL, NOW, node, observe, promised
 
 TYPE = "com.amazonaws.dynamodb.v20120810#"
 WRITES: Any = [{"Delete": {"TableName": "ledger", "Key": {"pk": {"S": "x"}, "sk": {"S": str(n)}}}} for n in range(2)]
@@ -75,6 +80,20 @@ def test_one_that_never_succeeds_is_given_up(dynamodb: DynamoDb) -> None:
     with pytest.raises(ClientError, match="TransactionConflictException"):
         Ledger("ledger", "manager").end_pause()
     assert dynamodb.asked == MOST_TRIES
+
+
+@pytest.mark.parametrize("error", ["ConditionalCheckFailed", "TransactionConflict"])
+def test_a_plan_that_meets_another_is_superseded(error: str) -> None:
+    def touched(request: str) -> None:
+        if request == "TransactWriteItems":
+            raise refused("TransactionCanceledException", "cancelled", CancellationReasons=[{"Code": error}])
+
+    seen, promises = observe(node(1)), promised()
+    made = plan(seen, promises, CONTROL, NOW)
+    decision = Decision(version="x", observation=seen, commitments=promises, policy=CONTROL, plan=made)
+    table: Any = MemoryTable(touched=touched)
+    with pytest.raises(SupersededError):
+        Ledger("ledger", "manager", table).keep_plan(decision, None, [])
 
 
 def test_a_condition_that_does_not_hold_is_not_asked_again(dynamodb: DynamoDb) -> None:

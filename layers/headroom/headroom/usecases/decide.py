@@ -83,7 +83,7 @@ class Decider:
         _try(lambda: self._write_news(before, made, now), "IssuesLost", "issues not written down")
         for change, token in begun:
             self._begin(change, token, commitments, now)
-        if last and last.plan.at.date() != now.date():
+        if last and last.digest and last.plan.at.date() != now.date():
             self._publish(last)
         # Last of all: samples only serve later learning, and must not delay a start
         _try(lambda: self.ledger.keep_samples(made.samples()), "SamplesLost", "samples not kept")

@@ -16,11 +16,12 @@ from headroom.domain.fleet.fleet import Reading
 from headroom.domain.fleet.lifecycle import BY_HAND, Action, Pause, Pausing
 from headroom.domain.history.events import Event, Kind
 from headroom.domain.people.orders import FITS, Do
+from headroom.domain.planning.giving import Supply
 from headroom.domain.planning.plans import NodeSummary, Plan
 from headroom.domain.planning.promises import BadRequestError, Request, promise
 from headroom.domain.policy import Policy
 from headroom.domain.safety.permission import NotNowError, check
-from headroom.usecases.prewarm import supply_of, terms_of
+from headroom.usecases.prewarm import terms_of
 
 if TYPE_CHECKING:
     from mypy_boto3_stepfunctions import SFNClient
@@ -116,7 +117,7 @@ class Operator:
         name = f"by-hand-{now:%Y%m%dT%H%M%S}-{uuid.uuid4().hex[:8]}"
         plan, commitments = self._plan(), self.ledger.commitments(now)
         terms = terms_of(self.policy, reading, plan, commitments)
-        supply = supply_of(self.policy, plan, commitments)
+        supply = Supply.of(plan.nodes, commitments, self.policy)
         made = promise(request, supply, terms, name=name, now=now)  # refuses what cannot be promised
         hold = made.hold
         given = {field: value for field, value in msgspec.to_builtins(request).items() if value not in (None, "", ())}

@@ -11,7 +11,7 @@ from headroom.adapters.ledger import Ledger
 from headroom.adapters.ledger.codec import stamp, wait_until
 from headroom.adapters.parts import Parts
 from headroom.domain.fleet.fleet import Reading
-from headroom.domain.fleet.lifecycle import Commitments
+from headroom.domain.fleet.lifecycle import Action, Commitments
 from headroom.domain.fleet.limits import minimum_lifetime
 from headroom.domain.history.events import HEADROOM, Event, Kind
 from headroom.domain.planning.chances import ENOUGH_STARTS, Chance, chance
@@ -87,11 +87,6 @@ def terms_of(policy: Policy, reading: Reading, plan: Plan, commitments: Commitme
     )
 
 
-def supply_of(policy: Policy, plan: Plan, commitments: Commitments) -> Supply:
-    """Return what there is to promise."""
-    return Supply(nodes=plan.nodes, memories=commitments.memories, holds=commitments.holds, max_nodes=policy.max_nodes)
-
-
 @dataclass
 class Promiser:
     """Makes promises of capacity, and checks them."""
@@ -129,9 +124,11 @@ class Promiser:
             raise NotReadyError(f"The last plan saw no instances ({plan.reason}); try again in a minute.")
         commitments = self.ledger.commitments(now)
         terms = terms_of(self.policy, reading, plan, commitments)
-        supply = supply_of(self.policy, plan, commitments)
+        supply = Supply.of(plan.nodes, commitments, self.policy)
         made = promise(request, supply, terms, name=execution, now=now)
         hold, sure = made.hold, chance(made.hold, commitments.memories, doubtful(made.hold, supply))
+        for name in commitments.unread_nodes.intersection(hold.nodes):  # whom a person names
+            self.ledger.memory_or_anew(name, Action.START, now)
         is_new = self.ledger.promise(hold)
         there = hold if is_new else self.ledger.hold(hold.id)
         mine = there is not None and there.execution == execution  # also when an earlier answer to it got lost

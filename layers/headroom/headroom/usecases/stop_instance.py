@@ -88,7 +88,7 @@ class Stopper:
             other_stacks=other_stacks(reading),
             paused=commitments.pause.reason if commitments.pause else "",
             upgrading=reading.upgrading or worker.upgrading,
-            conflict=conflict(self.policy.mode, reading.settings) or unsure(reading.settings),
+            conflict=conflict(self.policy.mode, reading.settings) or unsure(reading),
             switched_by_others=commitments.switched_by_others(now),
             tagged=instance.tag == self.ec2.tag_value,
             addresses=instance.addresses,

@@ -6,14 +6,16 @@ from typing import Any
 
 import pytest
 
-from headroom.domain.fleet.fleet import Observation, PexipSettings, Power
-from headroom.domain.fleet.lifecycle import Action, Commitments, Life, Pause, Record, Unread
+from headroom.domain.fleet.fleet import Observation, Power
+from headroom.domain.fleet.lifecycle import SCHEDULE, Action, Commitments, Life, Pause, Record, Unread
 from headroom.domain.fleet.reconciling import reconcile
+from headroom.domain.planning.giving import Supply, given
 from headroom.domain.planning.issues import Issue, Trouble
 from headroom.domain.planning.planning import plan
 from headroom.domain.planning.plans import Plan
+from headroom.domain.policy import Mode
 from headroom.domain.safety.permission import unsure
-from tests.support.builders import CONTROL, NOW, closed, node, observe, promised
+from tests.support.builders import CONTROL, NOW, closed, hold, node, observe, promised
 
 UNREAD = Unread(what=Record.NODE, name="burst-1", why="'parked' is not a valid Wanted")
 IDLE = 70  # HD connections free in the principal location
@@ -83,16 +85,37 @@ def incomplete(made: Plan) -> list[Issue]:
 
 def untold(*names: str, free: int = IDLE) -> Observation:
     seen = observe(closed(1), node(2), free=free)
-    return replace(seen, reading=replace(seen.reading, settings=PexipSettings(untold=names)))
+    return replace(seen, reading=replace(seen.reading, untold=names))
 
 
-def test_while_pexip_does_not_say_whether_it_bursts_itself_nothing_is_stopped_and_nodes_start() -> None:
+@pytest.mark.parametrize("name", ["bursting_enabled", "upgrade_status"])
+def test_while_pexip_does_not_tell_who_else_is_at_work_nothing_is_stopped_and_nodes_start(name: str) -> None:
     assert actions(plan(untold(), promised(), CONTROL, NOW)) == {"burst-1": Action.STOP}
-    made = plan(untold("bursting_enabled"), promised(), CONTROL, NOW)
+    seen = untold(name)
+    made = plan(seen, promised(), CONTROL, NOW)
     assert actions(made) == {}
-    assert made.left[0].reason == unsure(PexipSettings(untold=("bursting_enabled",)))
-    assert [issue.what for issue in incomplete(made)] == [made.left[0].reason]
-    assert actions(plan(untold("bursting_enabled", free=2), promised(), CONTROL, NOW)) == {"burst-1": Action.OPEN}
+    assert made.left[0].reason == unsure(seen.reading)
+    assert [issue.what for issue in incomplete(made)] == [unsure(seen.reading)]
+    assert actions(plan(untold(name, free=2), promised(), CONTROL, NOW)) == {"burst-1": Action.OPEN}
+
+
+def test_in_assist_mode_a_node_starts_though_pexip_does_not_tell_whether_it_bursts() -> None:
+    policy = replace(CONTROL, mode=Mode.ASSIST)
+    seen = observe(node(1), free=2)
+    assert actions(plan(seen, promised(), policy, NOW)) == {}, "Pexip tells that it does not"
+    seen = replace(seen, reading=replace(seen.reading, untold=("bursting_enabled",)))
+    assert actions(plan(seen, promised(), policy, NOW)) == {"burst-1": Action.START}
+
+
+@pytest.mark.parametrize(("by", "nodes"), [("anna", ("burst-1",)), (SCHEDULE, ())])
+def test_a_promise_counts_on_such_a_node_only_where_a_person_names_it(by: str, nodes: tuple[str, ...]) -> None:
+    summary = planned(observe(node(1), node(2), free=IDLE)).nodes
+    supply = Supply.of(summary, replace(promised(), unread=(UNREAD,)), CONTROL)
+    wanted = hold(nodes=("burst-1",), by=by)
+    assert given(wanted, supply, NOW).hold.nodes == nodes
+    counted = given(replace(wanted, nodes=(), counts={"AWS burst": 2}), supply, NOW)
+    assert counted.hold.counts == {"AWS burst": 1}
+    assert "burst-1 is left as it is, as its record cannot be read" in counted.why
 
 
 @pytest.mark.parametrize(

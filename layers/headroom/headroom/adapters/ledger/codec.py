@@ -68,6 +68,14 @@ def read[T](item: dict[str, Any], how: Callable[[dict[str, Any]], T]) -> T:
         raise UnreadableRecordError(str(item.get("pk")), str(item.get("sk")), why) from error
 
 
+def or_none[T](item: dict[str, Any] | None, how: Callable[[dict[str, Any]], T | None]) -> T | None:
+    """Read a record; return None where there is none, and for one that cannot be read and is written anew by itself."""
+    try:
+        return read(item, how) if item else None
+    except UnreadableRecordError:
+        return None
+
+
 def readable[T](
     items: Iterable[dict[str, Any]], how: Callable[[dict[str, Any]], T]
 ) -> tuple[list[T], list[UnreadableRecordError]]:

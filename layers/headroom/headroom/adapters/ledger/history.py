@@ -8,7 +8,7 @@ from typing import Any
 from boto3.dynamodb.conditions import Attr, Key
 from botocore.exceptions import ClientError
 
-from headroom.adapters.ledger.codec import moment, pack, readable, stamp, unpack
+from headroom.adapters.ledger.codec import moment, or_none, pack, readable, stamp, unpack
 from headroom.adapters.ledger.errors import is_condition_failed
 from headroom.adapters.ledger.table import Rows
 from headroom.domain.fleet.lifecycle import Life, Record, Unread
@@ -65,8 +65,7 @@ class History(Rows):
     def memo(self) -> Memo:
         """Return what people were told of, and what they are still to be told."""
         item = self._get(f"now#{self.platform}", "told")
-        found = readable([item] if item else [], lambda item: unpack(item["body"], Memo))[0]
-        return found[0] if found else Memo()
+        return or_none(item, lambda item: unpack(item["body"], Memo)) or Memo()
 
     def keep_memo(self, memo: Memo) -> None:
         """Keep the memo for the next run of `notify`."""
@@ -116,8 +115,7 @@ class History(Rows):
 
     def life(self, instance: str) -> Life | None:
         """Return the open lifetime of an instance."""
-        item = self._get(f"on#{self.platform}", instance)
-        return next(iter(readable([item], _life)[0]), None) if item else None
+        return or_none(self._get(f"on#{self.platform}", instance), _life)
 
     def lives(self) -> list[Life]:
         """Return all open lifetimes that can be read."""

@@ -7,7 +7,7 @@ from typing import Any
 
 from boto3.dynamodb.conditions import Key
 
-from headroom.adapters.ledger.codec import FORMAT, decimal, moment, pack, readable, stamp, unpack
+from headroom.adapters.ledger.codec import FORMAT, decimal, moment, or_none, pack, readable, stamp, unpack
 from headroom.adapters.ledger.table import Rows
 from headroom.domain.demand.bookings import Series
 from headroom.domain.demand.forecasting import Booking, Outlook, Profile
@@ -41,7 +41,8 @@ class Load(Rows):
         """Yield the load samples of a principal location over a stretch of time, the oldest first."""
         key = Key("pk").eq(f"samples#{self.platform}#{location}") & Key("sk").between(stamp(since), stamp(until))
         for item in self._pages(key, ScanIndexForward=True):
-            yield from readable([item], lambda item: _sample(location, item))[0]
+            if sample := or_none(item, lambda item: _sample(location, item)):
+                yield sample
 
     def keep_turned_away(self, counted: TurnedAway) -> None:
         """Keep how many calls Pexip recorded as turned away."""
@@ -53,17 +54,13 @@ class Load(Rows):
         """Yield how many calls Pexip recorded as turned away over a stretch of time, the oldest first."""
         key = Key("pk").eq(f"refused#{self.platform}") & Key("sk").between(stamp(since), stamp(until))
         for item in self._pages(key, ScanIndexForward=True):
-            yield TurnedAway(
-                since=datetime.fromisoformat(item["since"]),
-                until=datetime.fromisoformat(item["sk"]),
-                capacity=int(item["capacity"]),
-                licences=int(item["licences"]),
-            )
+            if counted := or_none(item, _turned_away):
+                yield counted
 
     def turned_away_until(self) -> datetime | None:
         """Return until when calls turned away have been counted."""
         newest = self._query(f"refused#{self.platform}", 1)
-        return moment(newest[0]["sk"]) if newest else None
+        return or_none(newest[0], lambda item: moment(item["sk"])) if newest else None
 
     def keep_profile(self, profile: Profile) -> None:
         """Keep what was learned of a location."""
@@ -72,8 +69,7 @@ class Load(Rows):
     def profile(self, location: str) -> Profile | None:
         """Return what was learned of a location."""
         item = self._get(f"profiles#{self.platform}", location)
-        found = readable([item] if item else [], lambda item: unpack(item["body"], Profile))[0]
-        return found[0] if found else None  # learned anew from the samples of the past days
+        return or_none(item, lambda item: unpack(item["body"], Profile))  # learned anew from the samples of past days
 
     def profiles(self) -> list[Profile]:
         """Return what was learned of every location."""
@@ -112,8 +108,7 @@ class Load(Rows):
     def bookings(self) -> tuple[tuple[Booking, ...], datetime | None]:
         """Return the booked meetings, and when they were read."""
         item = self._get(f"now#{self.platform}", "bookings")
-        found = readable([item] if item else [], _bookings)[0]
-        return found[0] if found else ((), None)  # the next reading of the bookings writes them
+        return or_none(item, _bookings) or ((), None)  # the next reading of the bookings writes them
 
     def keep_series(self, changed: Iterable[Series], now: datetime) -> None:
         """Keep how large meetings were; a room made for one meeting is forgotten sooner than a recurrence."""
@@ -149,4 +144,13 @@ def _sample(location: str, item: dict[str, Any]) -> Sample:
         booked=float(item.get("booked", 0)),
         hd=int(item.get("hd", 0)),
         full=bool(item.get("full")),
+    )
+
+
+def _turned_away(item: dict[str, Any]) -> TurnedAway:
+    return TurnedAway(
+        since=datetime.fromisoformat(item["since"]),
+        until=datetime.fromisoformat(item["sk"]),
+        capacity=int(item["capacity"]),
+        licences=int(item["licences"]),
     )

@@ -3,14 +3,13 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from datetime import UTC, date, datetime
-from decimal import Decimal
 from typing import Any
 
 import msgspec
 from boto3.dynamodb.conditions import ConditionExpressionBuilder, Key
 from botocore.exceptions import ClientError
 
-from headroom.adapters.ledger.codec import FORMAT, as_condition, moment, pack, read, readable, stamp, unpack
+from headroom.adapters.ledger.codec import FORMAT, as_condition, moment, or_none, pack, read, stamp, unpack
 from headroom.adapters.ledger.conflicts import refused_at
 from headroom.adapters.ledger.errors import SupersededError, UnreadableRecordError
 from headroom.adapters.ledger.load import Load
@@ -83,7 +82,7 @@ class Plans(Load):
                 Values={":after": last.number if last else 0},
             ),
         ]
-        if last and last.plan.at.date() != at.date():
+        if last and last.digest and last.plan.at.date() != at.date():
             facts = {"number": last.number, "digest": last.digest, "at": stamp(last.plan.at)}
             planned.append(self._put_request(f"heads#{self.platform}", f"{last.plan.at:%Y-%m-%d}", facts))
         written: list[tuple[Change, str]] = []
@@ -161,7 +160,7 @@ class Plans(Load):
         """Yield what every plan of a stretch of time was made from, the oldest first."""
         between = Key("sk").between(stamp(since), stamp(until))
         for item in self._pages(Key("pk").eq(f"plan#{self.platform}") & between, ScanIndexForward=True):
-            for decision in readable([item], lambda item: unpack(item["body"], Decision))[0]:
+            if decision := or_none(item, _decision):
                 yield self._complete(decision)
 
     def _complete(self, decision: Decision) -> Decision:
@@ -175,7 +174,7 @@ class Plans(Load):
         """Return the decision in force at a time; None if it has expired, or was never made."""
         until = Key("pk").eq(f"plan#{self.platform}") & Key("sk").lte(stamp(time))
         for item in self._pages(until, ScanIndexForward=False, Limit=1):
-            return self._complete(read(item, lambda item: unpack(item["body"], Decision)))
+            return self._complete(read(item, _decision))
         return None
 
     def chain(self) -> Iterator[Kept]:
@@ -195,13 +194,13 @@ class Plans(Load):
         digests: dict[datetime, str] = {}
         between = Key("pk").eq(f"plan#{self.platform}") & Key("sk").between(stamp(since), stamp(until))
         for item in self._pages(between, ScanIndexForward=True):
-            for decision in readable([item], lambda item: unpack(item["body"], Decision))[0]:
-                if not decision.foreseen:
-                    continue
-                quarter = quarter_of(decision.plan.at)
-                if quarter not in digests:
-                    digests[quarter] = digest_of(msgspec.json.encode(tuple(self.outlooks(quarter))))
-                yield decision.plan.at, digests[quarter] == decision.foreseen
+            decision = or_none(item, _decision)
+            if decision is None or not decision.foreseen:
+                continue
+            quarter = quarter_of(decision.plan.at)
+            if quarter not in digests:
+                digests[quarter] = digest_of(msgspec.json.encode(tuple(self.outlooks(quarter))))
+            yield decision.plan.at, digests[quarter] == decision.foreseen
 
     def heads(self) -> dict[date, Head]:
         """Return the last plan of each day, for all days."""
@@ -213,15 +212,18 @@ class Plans(Load):
         }
 
 
+def _decision(item: dict[str, Any]) -> Decision:
+    return unpack(item["body"], Decision)
+
+
 def _planned(item: dict[str, Any]) -> Planned:
     return Planned(number=int(item["number"]), plan=unpack(item["body"], Plan), digest=str(item.get("digest", "")))
 
 
 def _stands_in(item: dict[str, Any], error: UnreadableRecordError) -> Planned:
     """Return what stands in for a newest plan that cannot be read: it has its place in the chain, and knows nothing."""
-    number, at = item.get("number"), item.get("at")
     nothing = Plan(
-        at=moment(at) or BEFORE if isinstance(at, str) else BEFORE,
+        at=or_none(item, lambda item: moment(item["at"])) or BEFORE,
         read_at=BEFORE,
         mode=Mode.OBSERVE,
         changes=(),
@@ -234,7 +236,7 @@ def _stands_in(item: dict[str, Any], error: UnreadableRecordError) -> Planned:
         overflows=(),
     )
     return Planned(
-        number=int(number) if isinstance(number, int | Decimal) else 0,
+        number=or_none(item, lambda item: int(item["number"])) or 0,
         plan=nothing,
         digest=str(item.get("digest", "")),
         unread=error.why,

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from boto3.dynamodb.conditions import Attr, Key
 from botocore.exceptions import BotoCoreError, ClientError
 
-from headroom.adapters.ledger.codec import pack, readable, stamp, unpack
+from headroom.adapters.ledger.codec import or_none, pack, stamp, unpack
 from headroom.adapters.ledger.table import Rows
 from headroom.domain.fleet.fleet import Reading
 from headroom.domain.history import kept
@@ -41,8 +41,7 @@ class Readings(Rows):
     def last_reading(self) -> Reading | None:
         """Return the newest good reading, None if there is none that can be read."""
         item = self._get(f"now#{self.platform}", "reading")
-        found = readable([item] if item else [], lambda item: unpack(item["body"], Reading))[0]
-        return found[0] if found else None  # the next minute writes another
+        return or_none(item, lambda item: unpack(item["body"], Reading))  # the next minute writes another
 
     def reading(self) -> Reading:
         """Return the newest good reading; raise NotNowError while there is none."""
@@ -66,6 +65,9 @@ class Readings(Rows):
         return Lease(self.table_name, self.platform, self.table, name=name)
 
 
+FARTHEST = timedelta(minutes=5)  # ahead, of the end of any lease: a minute at the most, and clocks that differ
+
+
 class Lease(Rows):
     """The right of one caller at a time to do something. It ends with its work; its time is for one that is killed."""
 
@@ -75,9 +77,11 @@ class Lease(Rows):
         self.until = ""
 
     def take(self, lasts: timedelta, now: datetime) -> bool:
-        """Take it, or renew it; say whether it is this caller's."""
-        until, over, mine = stamp(now + lasts), Attr("until").lte(stamp(now)), Attr("until").eq(self.until)
-        is_mine = self._put_new(*self.key, {"until": until}, or_if=over | mine)
+        """Take it, or renew it; say whether it is this caller's. One that lasts longer than any, or has no time, is none."""
+        until, farthest = stamp(now + lasts), stamp(now + FARTHEST)
+        over, mine = Attr("until").lte(stamp(now)), Attr("until").eq(self.until)
+        is_free = ~Attr("until").attribute_type("S") | over | mine | Attr("until").gt(farthest)
+        is_mine = self._put_new(*self.key, {"until": until}, or_if=is_free)
         self.until = until if is_mine else ""
         return is_mine
 

@@ -43,7 +43,7 @@ class Turns(Rows):
                 UpdateExpression="SET #due = #due + :one",
                 ExpressionAttributeNames={"#due": "due"},
                 ExpressionAttributeValues={":one": millis(RATE.interval)},
-                ConditionExpression=Attr("due").between(millis(now), millis(last)),
+                ConditionExpression=Attr("due").attribute_type("N") & Attr("due").between(millis(now), millis(last)),
                 ReturnValues="ALL_NEW",
             )["Attributes"]
         except ClientError as error:
@@ -55,12 +55,18 @@ class Turns(Rows):
     def _first_turn(self, now: datetime) -> bool:
         """Take a turn at once, if nobody waits, or if the turns are further ahead than any could be."""
         due = {"due": millis(due_after(None, now))}
-        if self._put_new(self._turns["pk"], self._turns["sk"], due, or_if=Attr("due").lt(millis(now))):
+        if self._put_new(
+            self._turns["pk"],
+            self._turns["sk"],
+            due,
+            or_if=Attr("due").attribute_type("N") & Attr("due").lt(millis(now)),
+        ):
             return True
-        if self._put_new(self._turns["pk"], self._turns["sk"], due, or_if=Attr("due").gt(millis(now + FARTHEST))):
+        odd = ~Attr("due").attribute_type("N") | Attr("due").gt(millis(now + FARTHEST))
+        if self._put_new(self._turns["pk"], self._turns["sk"], due, or_if=odd):
             from headroom.observability import logger  # noqa: PLC0415 - it reads the environment, and the command does without it
 
-            logger.warning("the turns for EC2 were further ahead than any could be, and begin anew")
+            logger.warning("the turns for EC2 were further ahead than any could be, or no time, and begin anew")
             return True
         return False
 

@@ -48,7 +48,7 @@ class WorkerConfiguration(msgspec.Struct):
     address: str
     system_location: str = ""  # its address, where the status has its name
     node_type: str = "CONFERENCING"
-    maintenance_mode: bool | None = False
+    maintenance_mode: bool | None = None
     maintenance_mode_reason: str | None = ""
     static_nat_address: str | None = None
     enable_distributed_database: bool | None = False
@@ -87,9 +87,9 @@ class GlobalSettings(msgspec.Struct):
     """configuration/v1/global, as far as it concerns bursting."""
 
     bursting_enabled: bool | None = None
-    bursting_threshold: int | None = 5
-    bursting_min_lifetime: int | None = 50
-    cloud_provider: str | None = "AWS"
+    bursting_threshold: int | None = None
+    bursting_min_lifetime: int | None = None
+    cloud_provider: str | None = None
 
 
 class ScheduledConference(msgspec.Struct):
@@ -209,9 +209,10 @@ def without_status(id_: int, name: str, location: str, node_type: str) -> Worker
 def worker_of(status: WorkerStatus, configuration: WorkerConfiguration, shards: int, alarms: list[Alarm]) -> Worker:
     """Join the two rows of a node; `shards` are the conferences on it.
 
-    Where one does not say whether the node is closed, the other does.
+    Where one does not say whether the node is closed, the other does; where neither does, it is not counted on.
     """
-    is_closed = status.maintenance_mode
+    shown, configured = status.maintenance_mode, configuration.maintenance_mode
+    known = configured if shown is None else shown
     return Worker(
         id=configuration.id,
         status_id=status.id,
@@ -222,10 +223,8 @@ def worker_of(status: WorkerStatus, configuration: WorkerConfiguration, shards: 
         boot_time=utc(status.boot_time),
         sync_status=status.sync_status,
         upgrade_status=status.upgrade_status,
-        maintenance_mode=bool(configuration.maintenance_mode if is_closed is None else is_closed),
-        maintenance_mode_configured=bool(
-            is_closed if configuration.maintenance_mode is None else configuration.maintenance_mode
-        ),
+        maintenance_mode=known is not False,
+        maintenance_mode_configured=(known if configured is None else configured) is not False,
         maintenance_mode_reason=configuration.maintenance_mode_reason or status.maintenance_mode_reason or "",
         static_nat_address=configuration.static_nat_address or None,
         enable_distributed_database=bool(configuration.enable_distributed_database),

@@ -21,6 +21,7 @@ from headroom.adapters.pexip.answers import (
     WorkerStatus,
     any_alarm_about,
     blind_look,
+    leniently,
     naive,
     series_of,
     utc,
@@ -41,7 +42,6 @@ from headroom.domain.demand.turned_away import TurnedAway
 from headroom.domain.fleet.fleet import Location, PexipSettings, Reading, Worker, is_in_step, is_upgrading
 from headroom.domain.safety.safety import Asked, EmptyCheck
 
-BURSTING = ("bursting_enabled", "bursting_threshold", "bursting_min_lifetime")
 NAMED_AT_ONCE = 100  # conferences in one address
 
 
@@ -60,11 +60,10 @@ class ManagementNode(Client):
         locations = self._all("configuration/v1/system_location", SystemLocation, problems)
         shards = Counter(shard.node for shard in self._all("status/v1/conference_shard", Shard, problems))
         alarms = self._all("status/v1/alarm", Alarm, problems)
+        before = len(problems)
         managers = self._all("status/v1/management_vm", ManagementVm, problems)
-        shown = self._all("configuration/v1/global", GlobalSettings, problems)
-        if len(shown) != 1:
-            raise PexipAnswerError(f"Pexip returned {len(shown)} global settings objects instead of one")
-        [settings] = shown
+        untold = ["upgrade_status"] if len(problems) > before else []
+        settings, untold_settings = self._settings()
         names = {location.resource_uri: location.name for location in locations}
         shown_of = {status.configuration_id: status for status in statuses}
         workers = []
@@ -90,11 +89,21 @@ class ManagementNode(Client):
                 Location(name=location.name, overflow_location=names.get(location.overflow_location1 or ""))
                 for location in sorted(locations, key=lambda location: location.name)
             ),
-            settings=_settings_of(settings),
+            settings=settings,
             upgrading=any(is_upgrading(manager.upgrade_status) for manager in managers),
             problems=tuple(problems),
             clock_off=self.clock_off,
+            untold=(*untold_settings, *untold),
         )
+
+    def _settings(self) -> tuple[PexipSettings, list[str]]:
+        """Return Pexip's settings, and which of them it does not tell: these have its own defaults."""
+        rows, _ = self._rows("configuration/v1/global")
+        told = leniently(rows[0], GlobalSettings)[0] if len(rows) == 1 else None
+        told, usual = told or GlobalSettings(), PexipSettings()
+        names = ("bursting_enabled", "bursting_threshold", "bursting_min_lifetime")
+        known = {name: value for name in (*names, "cloud_provider") if (value := getattr(told, name)) is not None}
+        return replace(usual, **known), [name for name in names if name not in known]
 
     def meetings(self, now: datetime, ahead: timedelta) -> tuple[list[Meeting], list[str]]:
         """Return the meetings that are booked from now on, those in progress with who is there, and what was missing.
@@ -261,6 +270,8 @@ class ManagementNode(Client):
                 f"Pexip's node {worker.id} is {there.name} ({there.address}), where {worker.name} ({worker.address}) was "
                 "expected. Nothing was changed; the next reading shows which node is which."
             )
+        if there.maintenance_mode is None:
+            raise PexipAnswerError(f"Pexip does not say whether {worker.name} is in maintenance mode.")
         return there
 
     def configure(self, worker: Worker, fence: Callable[[], object], **changes: object) -> None:
@@ -278,21 +289,6 @@ class ManagementNode(Client):
         """Have Pexip start a node itself, as its Start button does."""
         self._begin()
         self._request("POST", "command/v1/platform/start_cloudnode", json={"instance_id": instance_id})
-
-
-def _settings_of(told: GlobalSettings) -> PexipSettings:
-    """Return Pexip's settings; those that it does not tell are its own defaults, and are named."""
-    usual = PexipSettings()
-    untold = [name for name in BURSTING if getattr(told, name) is None]
-    return PexipSettings(
-        bursting_enabled=bool(told.bursting_enabled),
-        bursting_threshold=usual.bursting_threshold if told.bursting_threshold is None else told.bursting_threshold,
-        bursting_min_lifetime=(
-            usual.bursting_min_lifetime if told.bursting_min_lifetime is None else told.bursting_min_lifetime
-        ),
-        cloud_provider=told.cloud_provider or usual.cloud_provider,
-        untold=tuple(untold),
-    )
 
 
 def _in_progress(

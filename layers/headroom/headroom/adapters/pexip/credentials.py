@@ -10,7 +10,7 @@ import msgspec
 from headroom.adapters.pexip.errors import PexipDeniedError
 
 BLOCK = re.compile(r"-----BEGIN (?P<label>[A-Z0-9 ]+)-----(?P<body>.*?)-----END (?P=label)-----", re.DOTALL)
-CERTIFICATES = {"CERTIFICATE", "X509 CERTIFICATE", "TRUSTED CERTIFICATE"}
+CERTIFICATES = {"CERTIFICATE", "X509 CERTIFICATE"}
 LINE = 64  # characters of a PEM block's line
 ADVICE = 'put {"username": …, "password": …} or {"client_id": …, "private_key": …} into it, and "ca" if needed.'
 CLIENTS = "Users & Devices > OAuth2 clients"

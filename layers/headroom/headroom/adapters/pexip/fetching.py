@@ -40,6 +40,9 @@ MOST_BYTES = 20_000_000  # of all answers to one question, unpacked
 PAGE, MOST_PAGES = 1000, 500
 CHUNK = 65_536
 QUOTED = 120  # characters of an error's text
+SECRET = re.compile(
+    r"\b(?:basic|bearer|authorization|password|assertion)\b|\S{40}", re.IGNORECASE
+)  # may be, or precede, one
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,13 +62,15 @@ class Answer:
         return parts.path + (f"?{parts.query}" if parts.query else "")
 
     def brief(self) -> str:
-        """Return what an answer says went wrong: only Pexip's own error text, as a proxy's page may quote our credentials."""
+        """Return what an answer says went wrong: only an error text that cannot quote our credentials, as a proxy may."""
         try:
             found = msgspec.json.decode(self.body)
         except (msgspec.MsgspecError, RecursionError, UnicodeError):
             return self.words
         told = found.get("error_message") or found.get("error") if isinstance(found, Mapping) else None
-        return " ".join(told.split())[:QUOTED] if isinstance(told, str) else self.words
+        if not isinstance(told, str) or SECRET.search(told):
+            return self.words
+        return " ".join(told.split())[:QUOTED]
 
 
 @dataclass

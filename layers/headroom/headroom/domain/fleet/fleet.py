@@ -192,7 +192,6 @@ class PexipSettings:
     bursting_threshold: int = 5
     bursting_min_lifetime: int = 50
     cloud_provider: str = "AWS"
-    untold: tuple[str, ...] = ()  # settings that Pexip does not tell: the values here are its defaults
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -210,6 +209,7 @@ class Reading:
     upgrading: bool = False
     problems: tuple[str, ...] = ()
     clock_off: float | None = None
+    untold: tuple[str, ...] = ()  # what Pexip does not tell of its settings and of an upgrade, by its names
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,7 +9,7 @@ from headroom.domain.policy import Policy
 def unknown(policy: Policy, reading: Reading) -> list[str]:
     """Return the settings that apply and that Pexip does not tell."""
     own = {"bursting_threshold": policy.threshold, "bursting_min_lifetime": policy.minimum_lifetime}
-    return [name for name in reading.settings.untold if name in own and own[name] is None]
+    return [name for name in reading.untold if name in own and own[name] is None]
 
 
 def threshold(policy: Policy, reading: Reading, location: str) -> int:

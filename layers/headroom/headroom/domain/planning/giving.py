@@ -3,11 +3,13 @@
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from typing import Self
 
 from headroom.domain.fleet.fleet import ON, NodeState
-from headroom.domain.fleet.lifecycle import MOST_HUNG, SCHEDULE, Hold, Memory, many
+from headroom.domain.fleet.lifecycle import MOST_HUNG, SCHEDULE, Commitments, Hold, Memory, many
 from headroom.domain.planning.leads import Leads
 from headroom.domain.planning.plans import NodeSummary
+from headroom.domain.policy import Policy
 
 FOR_NOW = {  # states that end, so that they do not matter for a promise that begins later
     NodeState.LATE: "is on but does not serve",
@@ -23,6 +25,18 @@ class Supply:
     memories: Sequence[Memory] = ()
     holds: Sequence[Hold] = ()
     max_nodes: int = 0
+    unread: frozenset[str] = frozenset()  # the nodes whose memory cannot be read
+
+    @classmethod
+    def of(cls, nodes: Sequence[NodeSummary], commitments: Commitments, policy: Policy) -> Self:
+        """Return what there is, of what has been promised and begun."""
+        return cls(
+            nodes=nodes,
+            memories=commitments.memories,
+            holds=commitments.holds,
+            max_nodes=policy.max_nodes,
+            unread=commitments.unread_nodes,
+        )
 
     def hung(self) -> dict[str, str]:
         """Return the nodes that hung at their last starts: only a person who names one has it started."""
@@ -92,6 +106,8 @@ def _unfit(hold: Hold, supply: Supply, now: datetime) -> Iterator[tuple[str, str
         is_tried = node.name in hold.nodes and hold.by != SCHEDULE
         if node.closed_by_others:
             yield node.name, "is in maintenance mode, but not by Headroom"
+        elif node.name in supply.unread and not is_tried:
+            yield node.name, "is left as it is, as its record cannot be read"
         elif node.name in hung and not is_tried:
             yield node.name, hung[node.name]
         elif node.state in FOR_NOW and hold.covers(now):

@@ -137,11 +137,11 @@ def _issues_of_the_reading(situation: Situation) -> Iterator[Issue]:
         yield Issue(
             kind=Trouble.INCOMPLETE, what=problem, advice="That part of Pexip's answer is left out of this plan."
         )
-    if why := unsure(situation.reading.settings):
+    if why := unsure(situation.reading):
         yield Issue(
             kind=Trouble.INCOMPLETE,
             what=why,
-            advice="Headroom closes and stops nothing meanwhile, as another controller may be at work; it starts nodes as ever.",
+            advice="Headroom closes and stops nothing meanwhile, and starts nodes as ever.",
         )
     for name in unknown(situation.policy, situation.reading):
         value = getattr(situation.reading.settings, name)

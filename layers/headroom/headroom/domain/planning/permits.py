@@ -33,7 +33,9 @@ class Permits:
 
     @cached_property
     def conflict(self) -> str:
-        """Why the mode contradicts Pexip's own settings; empty if it does not."""
+        """Why the mode contradicts Pexip's own settings; empty if it does not, or if Pexip does not tell them."""
+        if "bursting_enabled" in self.observation.reading.untold:
+            return ""
         return conflict(self.policy.mode, self.observation.reading.settings)
 
     @cached_property
@@ -76,6 +78,6 @@ class Permits:
             return f"The newest reading of Pexip is too old ({self.observation.unreachable or 'no new reading'})"
         if self.commitments.pause:
             return f"Nothing is closed or stopped while Headroom is paused: {self.commitments.pause.reason}"
-        if why := unsure(self.observation.reading.settings):
+        if why := unsure(self.observation.reading):
             return why
         return others_close(self.other_stacks) or others_switch(self.switched_by_others)

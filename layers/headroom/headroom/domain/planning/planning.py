@@ -84,8 +84,7 @@ def _short(situation: Situation, nodes: Sequence[NodeSummary]) -> Iterator[Issue
     if situation.policy.mode is Mode.OBSERVE or situation.may.stale or not nodes:
         return
     commitments, policy = situation.commitments, situation.policy
-    known = [node for node in nodes if node.name not in commitments.unread_nodes]
-    supply = Supply(nodes=known, memories=commitments.memories, holds=commitments.holds, max_nodes=policy.max_nodes)
+    supply = Supply.of(nodes, commitments, policy)
     yield from short_promises(supply, commitments, policy.on_the_clock, situation.may.frozen, situation.now)
 
 

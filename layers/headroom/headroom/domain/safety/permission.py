@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from headroom.domain.fleet.fleet import PexipSettings
+from headroom.domain.fleet.fleet import PexipSettings, Reading
 from headroom.domain.fleet.lifecycle import Action, Pause
 from headroom.domain.policy import Mode
 
@@ -41,10 +41,12 @@ def conflict(mode: Mode, settings: PexipSettings) -> str:
     return ""
 
 
-def unsure(settings: PexipSettings) -> str:
-    """Say that there may be another controller, beside which nothing is stopped; empty if Pexip says that there is none."""
-    if "bursting_enabled" in settings.untold:
+def unsure(reading: Reading) -> str:
+    """Say what Pexip does not tell, and without which nothing is closed or stopped; empty if it tells that."""
+    if "bursting_enabled" in reading.untold:
         return "Pexip does not tell whether its own bursting is enabled: look at Platform > Global settings > Cloud bursting"
+    if "upgrade_status" in reading.untold:
+        return "Pexip does not tell whether it is being upgraded: look at Utilities > Upgrade"
     return ""
 
 
