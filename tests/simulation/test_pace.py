@@ -17,7 +17,7 @@ def start_all(stage: Stage) -> None:
     stage.minutes(1.5)
     for node in stage.overflow[1:]:
         stage.begin("start_node", f"by-hand-{node.name}", {"node": node.name, "reason": "all of them"})
-    stage.minutes(12)
+    stage.minutes(6)
 
 
 def acts(stage: Stage) -> list[float]:

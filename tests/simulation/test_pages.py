@@ -110,7 +110,7 @@ def test_five_hundred_nodes_fit_into_a_widget(make_stage: Callable[..., Stage]) 
     stage = make_stage(nodes=500)
     stage.after(0, stage.every_minute)
     stage.expect(*[(n / 100, f"meeting {n}", 30.0) for n in range(200)])
-    stage.minutes(12)
+    stage.minutes(5)
     for what in SHOWN:
         assert keeps_cloudwatch_s_rules(Pages(stage.ledger, WIDGETS, price=1.2).show(what, {"days": "31"}))
     names = [node.name for node in stage.overflow[:200]]

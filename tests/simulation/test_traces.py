@@ -8,7 +8,7 @@ import pytest
 from headroom_lab.proof.play import ASSISTED, CLOCK_OFF, EXCHANGED, PRESSED, RENAMED, RESTORED, Play
 from headroom_lab.proof.trace import Follower
 
-PLAYS = 20
+PLAYS = 12
 UNKNOWN = {ASSISTED, PRESSED, CLOCK_OFF, RENAMED, EXCHANGED, RESTORED}  # to the model
 
 
@@ -27,9 +27,9 @@ def followed(seed: int) -> Follower:
     return follower
 
 
-def first_with(words: str) -> str:
-    """What the first schedule did that was not legal in this way."""
-    return next((what for seed in range(60) for what in followed(seed).illegal if words in what), "")
+def first_with(words: str, first: int = 0) -> str:
+    """What the first schedule from this one on did that was not legal in this way."""
+    return next((what for seed in range(first, 60) for what in followed(seed).illegal if words in what), "")
 
 
 def test_every_step_of_the_shipped_workflows_is_legal_in_the_model(figure: Callable[[str], None]) -> None:
@@ -55,4 +55,4 @@ def test_a_stop_that_the_rules_forbid_is_not_legal(monkeypatch: pytest.MonkeyPat
     from headroom.domain.safety.safety import Answer  # noqa: PLC0415
 
     monkeypatch.setattr("headroom.usecases.stop_instance.may_stop", lambda _: Answer(allowed=True, reason="whatever"))
-    assert first_with("is allowed to stop it at «judge», where the model allows ['is refused to stop it']")
+    assert first_with("is allowed to stop it at «judge», where the model allows ['is refused to stop it']", first=7)

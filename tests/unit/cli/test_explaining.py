@@ -1,8 +1,11 @@
 """`headroom why`, `verify` and `replay-decision`, on a ledger that a simulated morning has filled."""
 
 from collections.abc import Iterator
+from copy import deepcopy
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 from click.testing import CliRunner, Result
@@ -19,8 +22,17 @@ from headroom_lab.proof.stage import BEGIN, HOSTNAME, Stage
 PLANS = f"plan#{HOSTNAME}"
 
 
-@pytest.fixture
-def morning(monkeypatch: pytest.MonkeyPatch) -> Iterator[Stage]:
+@dataclass
+class Played:
+    """What a stage left behind."""
+
+    now: float
+    items: dict[str, Any]
+    heads: list[Any]
+
+
+@pytest.fixture(scope="module")
+def played() -> Played:
     """Half an hour before midnight, a rush, and an hour of the next day."""
     with Stage(1) as stage:
         stage.now = BEGIN - 50 * 60
@@ -29,6 +41,17 @@ def morning(monkeypatch: pytest.MonkeyPatch) -> Iterator[Stage]:
         stage.minutes(50)
         stage.expect(*[(2 + n / 3, f"meeting {n % 3}", 12.0) for n in range(22)])
         stage.minutes(30)
+        return Played(stage.now, stage.table.items, stage.heads)
+
+
+@pytest.fixture
+def morning(played: Played, monkeypatch: pytest.MonkeyPatch) -> Iterator[Stage]:
+    """The same morning for each test, which may change its ledger and go on."""
+    with Stage(1) as stage:
+        stage.now = stage.world.now = played.now
+        stage.table.items = deepcopy(played.items)
+        stage.heads += played.heads
+        stage.after(0, stage.every_minute)
         monkeypatch.setattr("headroom_cli.stack.stack_of", lambda _: SimpleNamespace(ledger=stage.ledger))
         yield stage
 

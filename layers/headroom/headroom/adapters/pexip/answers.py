@@ -2,6 +2,7 @@
 
 import re
 from datetime import UTC, datetime
+from functools import cache
 from math import isfinite
 from types import NoneType
 from typing import Any, get_args
@@ -144,7 +145,7 @@ def leniently[T: msgspec.Struct](thing: object, kind: type[T]) -> tuple[T | None
     if not isinstance(thing, dict):
         return None, f"it is {type(thing).__name__}, where an object was expected"
     values, odd = {}, []
-    for each in msgspec.structs.fields(kind):
+    for each in _fields(kind):
         if each.encode_name not in thing:
             if each.required:
                 return None, f"it has no {each.encode_name}"
@@ -157,6 +158,11 @@ def leniently[T: msgspec.Struct](thing: object, kind: type[T]) -> tuple[T | None
                 return None, told
             odd.append(told)
     return kind(**values), ", ".join(odd)
+
+
+@cache  # as msgspec evaluates every annotation anew
+def _fields(kind: type[msgspec.Struct]) -> tuple[msgspec.structs.FieldInfo, ...]:
+    return msgspec.structs.fields(kind)
 
 
 def _value(told: object, kinds: tuple[type, ...]) -> object:
