@@ -16,6 +16,7 @@ from headroom.usecases.order import Done, Order
 from headroom.widgets.words import next_time_of
 from headroom_cli import showing, waiting
 from headroom_cli.looking import as_json, status_in
+from headroom_cli.saying import say
 from headroom_cli.stack import Deployed, identity, spoken
 
 LOOKS_AGAIN = 2.0  # real seconds
@@ -43,7 +44,10 @@ def ordered(deployed: Deployed, order: Order) -> Done:
 
 def told(done: Done, *, wants_json: bool) -> None:
     """Print what was done."""
-    click.echo(as_json(done) if wants_json else f"{done.sentence}.")
+    if wants_json:
+        click.echo(as_json(done))
+    else:
+        say(f"{done.sentence}.")
 
 
 def promised(deployed: Deployed, do: Do, given: dict[str, Any]) -> Done:
@@ -82,7 +86,7 @@ def shown_booting(deployed: Deployed, execution: str, names: set[str]) -> str:
                     waiting.wait(LOOKS_AGAIN)
                 case "SUCCEEDED":
                     ready = msgspec.json.decode(found["output"]).get("ready") or []
-                    console.print(f"Serving: {', '.join(ready)}." if ready else "Promised; not waiting for nodes.")
+                    say(f"Serving: {', '.join(ready)}." if ready else "Promised; not waiting for nodes.")
                     return ""
                 case _:
                     return str(found.get("cause") or found["status"])

@@ -13,6 +13,7 @@ from headroom.domain.planning.issues import Trouble
 from headroom.domain.planning.plans import Plan
 from headroom.domain.policy import OLD, Mode
 from headroom_cli import waiting
+from headroom_cli.saying import say
 from headroom_cli.stack import Deployed, identity, spoken
 
 BURSTING = "Platform > Global settings > Cloud bursting"
@@ -33,7 +34,7 @@ def _wait(what: str, done: Callable[[], bool], minutes: int) -> None:
     """Wait until `done` returns True; raise ClickException after that many real minutes."""
     for _ in range(round(60 * minutes / LOOK_EVERY)):
         if done():
-            click.echo(f"  done: {what}")
+            say(f"  done: {what}")
             return
         waiting.wait(LOOK_EVERY)
     raise click.ClickException(
@@ -63,14 +64,14 @@ def hand_over(deployed: Deployed) -> None:
             Event(at=clock.now(), kind=Kind.ASKED_TO_HAND_OVER, reason="Taken over from Pexip", by=identity())
         )
         if deployed.mode is not Mode.CONTROL:
-            click.echo("Deploying with Mode=control; Headroom changes nothing while Pexip's bursting is enabled.")
+            say("Deploying with Mode=control; Headroom changes nothing while Pexip's bursting is enabled.")
             deployed.set_mode(Mode.CONTROL)
         if _bursts(deployed.ledger) is not False:
-            click.echo(f"Now disable Pexip's own bursting: {BURSTING}. Waiting for it.")
+            say(f"Now disable Pexip's own bursting: {BURSTING}. Waiting for it.")
         _wait("Pexip's own bursting is disabled", lambda: _bursts(deployed.ledger) is False, 60)
         _wait("Headroom's plans may change nodes", lambda: _may_change(deployed.ledger) is not None, 5)
         made = _may_change(deployed.ledger) or _newest(deployed.ledger)[0]
-    click.echo(f"Headroom controls {len(made.nodes)} overflow nodes. {made.reason}")
+    say(f"Headroom controls {len(made.nodes)} overflow nodes. {made.reason}")
 
 
 def _check_before_hand_over(deployed: Deployed) -> None:
@@ -82,7 +83,7 @@ def _check_before_hand_over(deployed: Deployed) -> None:
     against += [f"Nodes and instances do not match: {what}" for what in misfits]
     if against:
         raise click.ClickException("Not handed over, and nothing was changed.\n  " + "\n  ".join(against))
-    click.echo(f"Checked: a fresh plan, {len(made.nodes)} overflow nodes, each matched to its instance.")
+    say(f"Checked: a fresh plan, {len(made.nodes)} overflow nodes, each matched to its instance.")
 
 
 def _bursts(ledger: Ledger) -> bool | None:
@@ -103,9 +104,9 @@ def hand_back(deployed: Deployed, mode: Mode) -> None:
     try:
         _hand_back(deployed, mode)
     except KeyboardInterrupt:
-        click.echo("Headroom stays paused. Run the same command again to continue, or `headroom resume`.", err=True)
+        say("Headroom stays paused. Run the same command again to continue, or `headroom resume`.", err=True)
         raise
-    click.echo("Handed back. Pexip starts and stops the overflow nodes; the stack may be deleted.")
+    say("Handed back. Pexip starts and stops the overflow nodes; the stack may be deleted.")
 
 
 def _hand_back(deployed: Deployed, mode: Mode) -> None:
@@ -116,12 +117,12 @@ def _hand_back(deployed: Deployed, mode: Mode) -> None:
         deployed.ledger.write(
             Event(at=clock.now(), kind=Kind.ASKED_TO_HAND_BACK, reason="Handed back to Pexip", by=identity())
         )
-        click.echo("Headroom opens the nodes that it has closed, ends its workflows, and starts no others.")
+        say("Headroom opens the nodes that it has closed, ends its workflows, and starts no others.")
         _wait("Headroom's closed nodes are open, no workflow runs", lambda: _is_all_open(deployed.ledger, before), 60)
         if _bursts(deployed.ledger) is not True:
-            click.echo(f"Now enable Pexip's own bursting: {BURSTING}. Waiting for it.")
+            say(f"Now enable Pexip's own bursting: {BURSTING}. Waiting for it.")
         _wait("Pexip's own bursting is enabled", lambda: _bursts(deployed.ledger) is True, 60)
         if deployed.mode is not mode:
-            click.echo(f"Deploying with Mode={mode}.")
+            say(f"Deploying with Mode={mode}.")
             deployed.set_mode(mode)
         deployed.ledger.end_pause()

@@ -59,6 +59,16 @@ class Commands(click.Group):
                 return found
         return next((entry.load() for entry in _added() if entry.name == cmd_name), None)
 
+    def invoke(self, ctx: click.Context) -> object:
+        """Run a command; what its error says is printed as any other text is."""
+        from headroom.domain.texts import lines  # noqa: PLC0415 - as commands import what they work with
+
+        try:
+            return super().invoke(ctx)
+        except click.ClickException as error:
+            error.message = lines(error.message)
+            raise
+
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the commands, one section a title."""
         for title, names in _titled():

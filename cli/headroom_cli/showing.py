@@ -13,6 +13,7 @@ from rich.text import Text
 from headroom.domain.fleet.fleet import NodeState
 from headroom.domain.history.events import Event
 from headroom.domain.people.status import Level, Place, Seen, Status
+from headroom.domain.texts import line
 from headroom.widgets.words import ago
 
 COLOURS = {
@@ -25,6 +26,11 @@ COLOURS = {
     NodeState.GONE: "red",
 }
 LEVELS = {Level.FINE: "", Level.APPROACHING: "yellow", Level.REACHED: "red"}
+
+
+def plain(text: str) -> str:
+    """Write a text so that rich takes it as it is, and a terminal as one line."""
+    return escape(line(text))
 
 
 def _table(*titles: str, right: Sequence[str] = (), whole: Sequence[str] = ()) -> Table:
@@ -45,8 +51,8 @@ def head_of(status: Status) -> Text:
     text.append(f"; {counts}\n")
     if status.pause:
         by = f" by {status.pause.by}" if status.pause.by else ""
-        text.append(f"Paused{by}: {status.pause.reason}\n", style="yellow")
-    text.append(status.reason)
+        text.append(line(f"Paused{by}: {status.pause.reason}") + "\n", style="yellow")
+    text.append(line(status.reason))
     return text
 
 
@@ -58,14 +64,14 @@ def places_of(places: Iterable[Place]) -> Table:
     )  # fmt: skip
     for place in places:
         table.add_row(
-            escape(place.location),
+            plain(place.location),
             str(place.free),
             str(place.hd),
             str(place.coming or ""),
             str(place.reserve or ""),
             str(place.threshold),
             Text(place.level, style=LEVELS[place.level]),
-            escape(place.why),
+            plain(place.why),
         )
     return table
 
@@ -77,13 +83,13 @@ def nodes_of(nodes: Iterable[Seen], now: datetime) -> Table:
     )
     for node in nodes:
         table.add_row(
-            escape(node.name),
-            escape(node.location),
+            plain(node.name),
+            plain(node.location),
             Text(node.state, style=COLOURS.get(node.state, "")),
             ago((now - node.since).total_seconds()) if node.since else "",
             str(node.used or ""),
             str(node.hd),
-            escape(
+            plain(
                 "; ".join(part for part in (node.workflow, node.why, *(f"held: {why}" for why in node.holds)) if part)
             ),
         )
@@ -94,7 +100,7 @@ def issues_of(status: Status) -> Table:
     """Return one line an issue, with what to do."""
     table = _table("issue", "what to do")
     for issue in status.issues:
-        table.add_row(escape(issue.what), escape(issue.advice))
+        table.add_row(plain(issue.what), plain(issue.advice))
     return table
 
 
@@ -104,12 +110,12 @@ def holds_of(status: Status) -> Table:
     table = _table("promised", "what", "ready by", "until", "by", "hold", whole=("ready by", "until"))
     for hold in status.holds:
         table.add_row(
-            escape(hold.reason),
-            escape(hold.what),
+            plain(hold.reason),
+            plain(hold.what),
             _when(hold.ready_by, status.at, here),
             _when(hold.until, status.at, here),
-            escape(hold.by),
-            escape(hold.id),
+            plain(hold.by),
+            plain(hold.id),
         )
     return table
 
@@ -121,10 +127,10 @@ def history_of(events: Iterable[Event], zone: str) -> Table:
     for event in events:
         table.add_row(
             f"{event.at.astimezone(here):%Y-%m-%d %H:%M:%S}",
-            escape(event.node),
-            escape(event.kind),
-            escape(event.reason),
-            escape(event.by),
+            plain(event.node),
+            plain(event.kind),
+            plain(event.reason),
+            plain(event.by),
         )
     return table
 

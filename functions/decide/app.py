@@ -9,7 +9,7 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 from headroom import clock
 from headroom.adapters.ledger.codec import moment
 from headroom.adapters.parts import parts
-from headroom.observability import logger, metrics
+from headroom.observability import attempt, logger, metrics
 from headroom.usecases.decide import Decider, meter
 
 
@@ -21,7 +21,7 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     metrics.add_metric("Plans", MetricUnit.Count, 0 if made is None else 1)
     if made is None:
         return {"planned": False}
-    meter(made)
+    attempt(lambda: meter(made), "a plan not measured", lost="PlansNotMeasured")
     logger.info("planned", reason=made.reason, changes=len(made.changes), issues=len(made.issues))
     return {"planned": True, "reason": made.reason, "changes": [f"{c.action} {c.node}" for c in made.changes]}
 

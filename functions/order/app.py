@@ -10,7 +10,7 @@ from headroom.domain.planning.promises import BadRequestError
 from headroom.observability import logger
 from headroom.usecases.order import Operator
 from headroom.widgets import answer
-from headroom.widgets.pressed import order_of, signed
+from headroom.widgets.pressed import fields_of, order_of, signed
 
 ABOUT = "Does what the buttons of Headroom's widgets ask for. It shows nothing by itself."
 
@@ -20,7 +20,7 @@ def handler(event: dict[str, Any], context: LambdaContext) -> str | dict[str, st
     """Carry the order out and say what was begun; a refusal says what to change."""
     if event.get("describe"):
         return {"markdown": ABOUT}
-    fields = event.get("widgetContext", {}).get("forms", {}).get("all", {})
+    fields = fields_of(event)
     try:
         order = order_of(event, fields, parts().settings.time_zone, clock.now())
         done = Operator.of(parts()).carry_out(

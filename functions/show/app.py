@@ -7,6 +7,7 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 from headroom.adapters.parts import parts
 from headroom.observability import logger
 from headroom.widgets import Pages, Widgets
+from headroom.widgets.pressed import fields_of
 from headroom.widgets.words import schedule_of
 
 ABOUT = """## Headroom
@@ -27,4 +28,4 @@ def handler(event: dict[str, Any], context: LambdaContext) -> str | dict[str, st
         schedule=schedule_of(settings.prewarm_state, settings.prewarm_schedule, settings.time_zone),
         price=settings.price,
     )
-    return pages.show(str(event.get("show", "")), event.get("widgetContext", {}).get("forms", {}).get("all", {}))
+    return pages.show(str(event.get("show", "")), fields_of(event))

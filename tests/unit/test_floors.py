@@ -15,7 +15,8 @@ from tests.support.template import ROOT
 
 PACKAGE = ROOT / "layers/headroom/headroom"
 DOMAIN = tuple(
-    (f"headroom.domain.{room}",) for room in ("policy", "demand", "fleet", "safety", "planning", "history", "people")
+    (f"headroom.domain.{room}",)
+    for room in ("texts", "policy", "demand", "fleet", "safety", "planning", "history", "people")
 )
 FLOORS = (
     ("headroom.clock",),

@@ -43,6 +43,7 @@ def start(*, stack: str, wants_json: bool, no_wait: bool, **given: Any) -> None:
     """Start the named nodes, or as many as --count says, and keep them on. Exit code 3: not all served in time."""
     from headroom.domain.people.orders import Do
     from headroom_cli import acting
+    from headroom_cli.saying import say
     from headroom_cli.stack import spoken, stack_of
 
     deployed = stack_of(stack)
@@ -50,11 +51,11 @@ def start(*, stack: str, wants_json: bool, no_wait: bool, **given: Any) -> None:
     if no_wait or wants_json:
         acting.told(done, wants_json=wants_json)
         return
-    click.echo(f"{done.sentence}.")
+    say(f"{done.sentence}.")
     with spoken():
         missed = acting.shown_booting(deployed, done.executions[0], set(given["nodes"]))
     if missed:
-        click.echo(missed, err=True)
+        say(missed, err=True)
         sys.exit(MISSED)
 
 

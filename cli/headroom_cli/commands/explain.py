@@ -10,8 +10,10 @@ from headroom_cli.options import stack_option
 
 
 def _say(lines: Iterable[str]) -> None:
+    from headroom_cli.saying import say
+
     for line in lines:
-        click.echo(line)
+        say(line)
 
 
 @click.command()
@@ -70,8 +72,7 @@ def verify(stack: str, heads: tuple[str, ...]) -> None:
     ledger = ledger_of(stack)
     with spoken():
         found = explaining.verify(ledger, clock.now(), published)
-    click.echo(found.sentence)
-    _say(found.wrong)
+    _say([found.sentence, *found.wrong])
     if found.wrong:
         sys.exit(1)
     click.echo("Nothing was changed or removed.")

@@ -7,6 +7,15 @@ import click
 
 from headroom_cli.options import html_option, json_option, stack_option
 
+FORMULAE = (
+    "=",
+    "+",
+    "-",
+    "@",
+    "\t",
+    "\r",
+)  # a spreadsheet takes a cell that begins so for a formula, unless a quote precedes it
+
 
 @click.command()
 @click.option(
@@ -89,5 +98,7 @@ def export(stack: str, location: str | None, days: int) -> None:
             raise click.UsageError(f"Choose a --location: {', '.join(known)}.")
         writer = csv.writer(sys.stdout)
         writer.writerow(["at", "location", "used", "booked", "hd"])
-        for sample in ledger.samples(location or known[0], clock.now() - timedelta(days=days), clock.now()):
-            writer.writerow([sample.at.isoformat(), sample.location, sample.used, sample.booked, sample.hd])
+        place = location or known[0]
+        shown = f"'{place}" if place.startswith(FORMULAE) else place
+        for sample in ledger.samples(place, clock.now() - timedelta(days=days), clock.now()):
+            writer.writerow([sample.at.isoformat(), shown, sample.used, sample.booked, sample.hd])

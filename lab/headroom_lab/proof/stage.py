@@ -9,6 +9,7 @@ import importlib
 import io
 import json
 import os
+import re
 import sys
 import threading
 import uuid
@@ -65,6 +66,8 @@ LATEST, LATEST_STOP = (
     25.0,
 )  # seconds after which a change without an answer is made: as late as docs/safety.md allows for
 OPENING = 10.0  # seconds until an opening brings calls: the soonest that docs/safety.md allows for
+MOST_OF_A_SUBJECT, MOST_OF_A_MESSAGE = 99, 256 * 1024  # characters, bytes: what SNS takes
+NO_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")  # a message comes by mail or XML
 MACHINES = ("start_node", "set_open", "retire_node", "prewarm")
 CONTEXT: Any = SimpleNamespace(
     function_name="function",
@@ -590,7 +593,13 @@ class Stage:
         self.message(self.dice.uniform(0.5, 3), self._tries("record", event, (60.0, 120.0)), "EC2's message")
 
     def _publish(self, **message: Any) -> None:
+        """Take a message by SNS's rules: https://docs.aws.amazon.com/sns/latest/api/API_Publish.html."""
         self.touch("Publish")
+        subject, told = message["Subject"], message["Message"]
+        if len(subject) > MOST_OF_A_SUBJECT or not (subject.isprintable() and subject.isascii() and subject.strip()):
+            raise aws_error("InvalidParameter")
+        if not told or len(told.encode()) > MOST_OF_A_MESSAGE or NO_XML.search(told):
+            raise aws_error("InvalidParameter")
         self.told.append(f"{message['Subject']}: {message['Message']}")
         self.told_at.append(self.moment())
 

@@ -17,6 +17,7 @@ from botocore.exceptions import ClientError
 type Item = dict[str, Any]
 
 TOKEN = re.compile(r"\s*(attribute_not_exists|attribute_exists|AND|OR|<=|>=|<>|=|<|>|\(|\)|[#:]?\w+)")
+MOST = 400 * 1024  # bytes of an item
 TYPES: dict[str, tuple[type, ...]] = {"S": (str,), "N": (int, float, Decimal)}
 COMPARE: dict[str, Callable[[Any, Any], bool]] = {
     "=": lambda a, b: a == b,
@@ -25,6 +26,21 @@ COMPARE: dict[str, Callable[[Any, Any], bool]] = {
     ">": lambda a, b: a > b,
     ">=": lambda a, b: a >= b,
 }
+
+
+def size(value: object) -> int:
+    """Return about how many bytes DynamoDB counts for a value: https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/CapacityUnitCalculations.html."""
+    match value:
+        case str():
+            return len(value.encode())
+        case bytes():
+            return len(value)
+        case dict():
+            return 3 + sum(size(name) + size(each) for name, each in value.items())
+        case list():
+            return 3 + sum(map(size, value))
+        case _:
+            return 10
 
 
 def refused(code: str, message: str, **more: Any) -> ClientError:
@@ -131,6 +147,8 @@ class MemoryTable:
         return self.items.get(key["pk"], {}).get(key["sk"], {})
 
     def _store(self, item: Item) -> None:
+        if size(item) > MOST:
+            raise refused("ValidationException", "Item size has exceeded the maximum allowed size")
         part = self.items.setdefault(item["pk"], {})
         is_new = item["sk"] not in part
         part[item["sk"]] = dict(item)

@@ -8,6 +8,7 @@ import boto3
 import msgspec
 
 from headroom.domain.people.telling import SUBJECT, Message
+from headroom.domain.texts import BODY, line, lines
 
 if TYPE_CHECKING:
     from mypy_boto3_sns import SNSClient
@@ -29,12 +30,26 @@ class Notify:
         told: dict[str, object] = {
             "version": "1.0",
             "source": "custom",
-            "content": {"textType": "client-markdown", "title": message.subject, "description": message.body},
+            "content": {
+                "textType": "client-markdown",
+                "title": harmless(message.subject),
+                "description": harmless(lines(message.body, BODY)),
+            },
             "metadata": {"threadId": message.topic, "summary": message.subject, "eventType": message.topic},
         }
         self.client.publish(TopicArn=self.topic_arn, Message=msgspec.json.encode(told).decode())
 
     def people(self, subject: str, body: str) -> None:
         """Send one message."""
-        plain = subject.encode("ascii", "replace").decode()[:SUBJECT]
-        self.client.publish(TopicArn=self.topic_arn, Subject=plain, Message=body)
+        plain = subject.encode("ascii", "replace").decode()
+        self.client.publish(TopicArn=self.topic_arn, Subject=line(plain, SUBJECT), Message=lines(body, BODY))
+
+
+def harmless(text: str) -> str:
+    """Write a text for a chat so that nobody is called by it: neither `<!channel>` nor `@here` mean anything then.
+
+    Slack's own escapes (https://api.slack.com/reference/surfaces/formatting, "Escaping text"); Teams takes them as HTML's.
+    """
+    for sign, written in (("&", "&amp;"), ("<", "&lt;"), (">", "&gt;"), ("@", "@\u200b")):
+        text = text.replace(sign, written)
+    return text

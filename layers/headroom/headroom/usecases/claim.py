@@ -17,6 +17,7 @@ from headroom.domain.history.events import Event, Kind
 from headroom.domain.planning.promises import BadRequestError
 from headroom.domain.policy import Mode, Policy
 from headroom.domain.safety import permission
+from headroom.domain.texts import REASON, TOLD, line
 
 DONE = {
     Action.START: "started",
@@ -92,9 +93,9 @@ def read(workflow: str, given: object) -> tuple[str, Action, str]:
         found = msgspec.convert(given, kind)
     except msgspec.ValidationError as error:
         raise BadRequestError(
-            f"{workflow} takes {example}. The input of this execution cannot be used: {error}."
+            f"{workflow} takes {example}. The input of this execution cannot be used: {line(str(error), TOLD)}."
         ) from error
-    return found.node, found.action, found.reason
+    return found.node, found.action, line(found.reason, REASON)
 
 
 @dataclass

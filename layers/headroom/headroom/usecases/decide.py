@@ -9,7 +9,7 @@ from typing import Self
 
 from aws_lambda_powertools.metrics import EphemeralMetrics, MetricUnit
 
-from headroom.adapters.ec2 import Ec2, Ec2Error
+from headroom.adapters.ec2 import Ec2
 from headroom.adapters.ledger import Ledger
 from headroom.adapters.ledger.errors import SupersededError
 from headroom.adapters.notify import Notify
@@ -25,11 +25,13 @@ from headroom.domain.planning.planning import plan
 from headroom.domain.planning.plans import Change, Plan
 from headroom.domain.policy import Mode, Policy
 from headroom.domain.safety.claims import NOT_BEGUN, frees_when_ended, last_sign, token_for
-from headroom.observability import logger, metrics
+from headroom.domain.texts import TOLD, line
+from headroom.observability import attempt, logger, metrics
 from headroom.usecases.learn import outlooks_around
 from headroom.usecases.record import Recorder
 from headroom.version import code_version
 
+DIMENSION = 250  # characters of a metric's dimension
 ASKED_ABOUT = 20  # workflows that one plan asks Step Functions about at the most, the longest silent first
 
 
@@ -68,7 +70,9 @@ class Decider:
             commitments = replace(commitments, unread=(*commitments.unread, gone))
         commitments = self._without_ended(observation, commitments, now)
         recorder = Recorder(self.ledger, self.ec2)
-        _try(lambda: recorder.catch_up(observation, commitments, self.policy, now), "NotMadeGood", "not made good")
+        attempt(
+            lambda: recorder.catch_up(observation, commitments, self.policy, now), "not made good", lost="NotMadeGood"
+        )
         made = plan(observation, commitments, self.policy, now)
         decision = Decision(
             version=code_version(), observation=observation, commitments=commitments, policy=self.policy, plan=made
@@ -80,13 +84,13 @@ class Decider:
             return None
         before = last.plan if last else None
         # Before the workflows begin, as the next plan does not report these issues again
-        _try(lambda: self._write_news(before, made, now), "IssuesLost", "issues not written down")
+        attempt(lambda: self._write_news(before, made, now), "issues not written down", lost="IssuesLost")
         for change, token in begun:
             self._begin(change, token, commitments, now)
         if last and last.digest and last.plan.at.date() != now.date():
             self._publish(last)
         # Last of all: samples only serve later learning, and must not delay a start
-        _try(lambda: self.ledger.keep_samples(made.samples()), "SamplesLost", "samples not kept")
+        attempt(lambda: self.ledger.keep_samples(made.samples()), "samples not kept", lost="SamplesLost")
         return made
 
     # What it is made from
@@ -96,13 +100,14 @@ class Decider:
         reading = self.ledger.last_reading()
         if reading is None:
             return None
-        problem, silent = self.ledger.last_problem(), Source.PEXIP
+        problem, silent = self._problem(), Source.PEXIP
         try:
             instances = self.ec2.instances()
-        except Ec2Error as error:
+        except Exception as error:  # EC2's own, or one that nobody thought of
+            logger.exception("EC2 cannot be read")
             instances = ()
             if not problem:
-                problem, silent = f"EC2 cannot be read: {error}", Source.EC2
+                problem, silent = f"EC2 cannot be read: {line(str(error), TOLD)}", Source.EC2
         return Observation(
             reading=reading,
             instances=instances,
@@ -113,6 +118,14 @@ class Decider:
             outlooks=self._foreseen("outlooks", lambda at: outlooks_around(self.ledger, at), now),
             bookings=self._foreseen("bookings", self._bookings, now),
         )
+
+    def _problem(self) -> str:
+        """Return why the newest reading failed, empty if it did not."""
+        try:
+            return self.ledger.last_problem()
+        except Exception as error:  # absence of news is not calm
+            logger.exception("the newest reading cannot be judged")
+            return f"Headroom cannot tell whether the newest reading failed ({type(error).__name__})"
 
     def _foreseen[T](self, what: str, read: Callable[[datetime], tuple[T, ...]], now: datetime) -> tuple[T, ...]:
         """Read outlooks or bookings; if that fails, only the threshold rule and holds ask for capacity."""
@@ -139,7 +152,7 @@ class Decider:
         ]
         silent.sort(key=lambda memory: last_sign(memory) or now)
         freed: set[str] = set()
-        _try(lambda: self._free_what_ended(silent[:ASKED_ABOUT], freed, now), "NotFreed", "claims not freed")
+        attempt(lambda: self._free_what_ended(silent[:ASKED_ABOUT], freed, now), "claims not freed", lost="NotFreed")
         memories = (
             replace(memory, claim=None, rests_until=None) if memory.node in freed else memory
             for memory in commitments.memories
@@ -170,12 +183,12 @@ class Decider:
     def _begin(self, change: Change, token: str, commitments: Commitments, now: datetime) -> None:
         """Begin a change's workflow, unless a workflow works on the node already: that one will see what is wanted now."""
         wanted = Event(at=now, kind=Kind.wanted(change.action), node=change.node, reason=change.reason, by=HEADROOM)
-        _try(lambda: self.ledger.write(wanted), "EventsLost", "a change not written down")
+        attempt(lambda: self.ledger.write(wanted), "a change not written down", lost="EventsLost")
         memory = commitments.memory(change.node)
         if memory.claim and not memory.is_at_work(now):
             lost = f"The workflow {memory.claim.token} on {change.node} ended without a result; {token} takes its place"
             taken = Event(at=now, kind=Kind.TAKEN_OVER, node=change.node, reason=lost, by=HEADROOM)
-            _try(lambda: self.ledger.write(taken), "EventsLost", "a claim that was taken over not written down")
+            attempt(lambda: self.ledger.write(taken), "a claim that was taken over not written down", lost="EventsLost")
         if memory.is_at_work(now) and not memory.is_relieved_by(change.action, now):
             return
         try:
@@ -184,7 +197,9 @@ class Decider:
             logger.exception("not begun", node=change.node, action=str(change.action))
             metrics.add_metric("NotBegun", MetricUnit.Count, 1)
             until = now + NOT_BEGUN
-            _try(lambda: self.ledger.shorten(change.node, token, until), "NotShortened", "a claim not shortened")
+            attempt(
+                lambda: self.ledger.shorten(change.node, token, until), "a claim not shortened", lost="NotShortened"
+            )
 
     def _write_news(self, before: Plan | None, made: Plan, now: datetime) -> None:
         for event in news_of(before, made, now):
@@ -202,15 +217,6 @@ class Decider:
             )
         except Exception:  # publishing may fail; the plan must not
             logger.exception("head not published", day=day)
-
-
-def _try(does: Callable[[], None], lost: str, what: str) -> None:
-    """Run `does`; log an exception and count it as `lost`, so that no start fails because of it."""
-    try:
-        does()
-    except Exception:  # nodes must start
-        logger.exception(what)
-        metrics.add_metric(lost, MetricUnit.Count, 1)
 
 
 def meter(made: Plan) -> None:
@@ -235,8 +241,8 @@ def meter(made: Plan) -> None:
 
 
 def _send(dimension: str, value: str, numbers: dict[str, float]) -> None:
-    """Send numbers with a dimension's value, which CloudWatch wants in ASCII: Malmö is Malmo there."""
-    plain = unicodedata.normalize("NFKD", value).encode("ascii", "ignore").decode().strip()
+    """Send numbers with a dimension's value, which CloudWatch wants in ASCII, with no colon first: Malmö is Malmo there."""
+    plain = line(unicodedata.normalize("NFKD", value).encode("ascii", "ignore").decode(), DIMENSION).lstrip(":").strip()
     several = EphemeralMetrics(service="headroom")
     several.add_dimension(dimension, plain or "?")
     for name, number in numbers.items():

@@ -14,6 +14,7 @@ from headroom.adapters.ledger.errors import ClaimLostError
 from headroom.adapters.parts import Parts
 from headroom.domain.fleet.lifecycle import BOOTS_KEPT, Life, Memory
 from headroom.domain.history.events import HEADROOM, Event, Kind
+from headroom.domain.texts import line
 from headroom.usecases.record import Recorder
 
 
@@ -46,11 +47,12 @@ class Finished:
 
 
 def in_words(error: dict[str, str]) -> str:
-    """Return the error message of a failed step; `error` is Step Functions' `{"Error": …, "Cause": …}`."""
+    """Return the error message of a failed step; `error` is Step Functions' `{"Error": …, "Cause": …}`, of 32 KB at the most."""
     try:
-        return str(msgspec.json.decode(error.get("Cause", ""))["errorMessage"])
+        told = str(msgspec.json.decode(error.get("Cause", ""))["errorMessage"])
     except (msgspec.DecodeError, KeyError, TypeError):
-        return error.get("Cause") or error.get("Error", "no reason was given")
+        told = error.get("Cause") or error.get("Error", "no reason was given")
+    return line(told)
 
 
 def _with(memory: Memory, seconds: int | None, asked_at: datetime) -> dict[str, Any]:

@@ -4,13 +4,11 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Self
 
-from botocore.exceptions import ClientError
-
 from headroom.adapters.ledger import Ledger
 from headroom.adapters.notify import Notify
 from headroom.adapters.parts import Parts
 from headroom.domain.people.telling import Message, tell
-from headroom.observability import logger
+from headroom.observability import attempt, logger
 from headroom.settings import Settings
 
 KEEP = timedelta(minutes=10)  # how late an event may be written down
@@ -44,7 +42,7 @@ class Notifier:
         try:
             return self._send_what_is_due(now)
         finally:
-            lease.give_back(now)
+            attempt(lambda: lease.give_back(now), "a lease not given back", lost="LeasesLost")
 
     def _send_what_is_due(self, now: datetime) -> int:
         memo = self.ledger.memo()
@@ -63,12 +61,12 @@ class Notifier:
         body = f"{message.body}\n\n{where}"
         try:
             self.people.people(message.subject, body)
-        except ClientError:
+        except Exception:  # AWS's, or one that nobody thought of: the others are sent
             logger.exception("people were not told", subject=message.subject)
             return False
         try:
             self.chats.chat(replace(message, body=body))
-        except ClientError:  # people got it; sending it again for a chat would repeat it for them
+        except Exception:  # people got it; sending it again for a chat would repeat it for them
             logger.exception("chats were not told", subject=message.subject)
         logger.info("told", subject=message.subject, urgent=message.urgent)
         return True

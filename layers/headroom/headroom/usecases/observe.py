@@ -11,10 +11,10 @@ from headroom.adapters.ledger import Ledger
 from headroom.adapters.ledger.readings import Lease
 from headroom.adapters.parts import Parts
 from headroom.adapters.pexip.errors import PexipError
-from headroom.domain.fleet.fleet import is_in_step
+from headroom.domain.fleet.fleet import Reading, is_in_step
 from headroom.domain.fleet.homes import Homes, is_near_threshold, with_since_when_out_of_step
 from headroom.domain.policy import Policy
-from headroom.observability import logger, metrics
+from headroom.observability import attempt, logger, metrics
 
 if TYPE_CHECKING:
     from headroom.adapters.pexip.connection import Connection
@@ -41,7 +41,12 @@ class Observer:
         """Keep one reading, or up to four while a location is near its threshold, and end within the minute."""
         began = clock.now()
         lease = self.ledger.lease("observe")
-        if not self._is_alone(lease, began):
+        try:
+            alone = self._is_alone(lease, began)
+        except Exception:  # two that read at once are better than none
+            logger.exception("no lease")
+            alone = True
+        if not alone:
             metrics.add_metric("Readings", MetricUnit.Count, 0)
             logger.info("left alone", because="another observe has read Pexip meanwhile, or is still at work")
             return
@@ -53,7 +58,7 @@ class Observer:
                 if not lease.take(LEASE, clock.now()):
                     return
         finally:
-            lease.give_back(clock.now())
+            attempt(lambda: lease.give_back(clock.now()), "a lease not given back", lost="LeasesLost")
 
     def _is_alone(self, lease: Lease, began: datetime) -> bool:
         """Take the lease; while another has it, as a tick may come late and the next one early, wait until it has ended.
@@ -75,17 +80,29 @@ class Observer:
     def read_once(self) -> bool:
         """Read Pexip once and keep the reading, or the failure; say whether to read again within the minute."""
         try:
-            with self.connection.node() as pexip:
-                reading = pexip.read(self.ledger.platform, clock.now(), stack=self.stack)
+            reading = self._reading()
+            self.ledger.keep_reading(reading)
         except PexipError as error:
             logger.error("could not read Pexip", reason=str(error))
-            metrics.add_metric("ReadingsFailed", MetricUnit.Count, 1)
-            self.ledger.keep_failure(str(error), clock.now())
-            return False
-        if any(not is_in_step(worker.sync_status) for worker in reading.workers):
-            reading = with_since_when_out_of_step(reading, self.ledger.last_reading())
-        loads = Homes(reading).loads
-        self.ledger.keep_reading(reading)
+            return self._failed(str(error))
+        except Exception as error:  # nobody thought of it: the minute has its plan all the same
+            logger.exception("a reading failed")
+            return self._failed(
+                f"Headroom met an error of its own ({type(error).__name__}); the log of `observe` has it"
+            )
         metrics.add_metric("Readings", MetricUnit.Count, 1)
+        loads = Homes(reading).loads
         logger.info("observed", free={load.location: load.free for load in loads.values()}, problems=reading.problems)
         return is_near_threshold(reading, self.policy)
+
+    def _reading(self) -> Reading:
+        with self.connection.node() as pexip:
+            reading = pexip.read(self.ledger.platform, clock.now(), stack=self.stack)
+        if all(is_in_step(worker.sync_status) for worker in reading.workers):
+            return reading
+        return with_since_when_out_of_step(reading, self.ledger.last_reading())
+
+    def _failed(self, why: str) -> bool:
+        metrics.add_metric("ReadingsFailed", MetricUnit.Count, 1)
+        self.ledger.keep_failure(why, clock.now())
+        return False

@@ -2,7 +2,7 @@
 
 import uuid
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Self
 from zoneinfo import ZoneInfo
@@ -21,12 +21,11 @@ from headroom.domain.planning.plans import NodeSummary, Plan
 from headroom.domain.planning.promises import BadRequestError, Request, promise
 from headroom.domain.policy import Policy
 from headroom.domain.safety.permission import NotNowError, check
+from headroom.domain.texts import NAMES, REASON, line, listed, once
 from headroom.usecases.prewarm import terms_of
 
 if TYPE_CHECKING:
     from mypy_boto3_stepfunctions import SFNClient
-
-LONGEST = 200  # characters of a reason or a name
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,8 +69,12 @@ class Operator:
     def carry_out(self, order: Order, by: str) -> Done:
         """Carry out an order for `by`; raise BadRequestError, which says what to change, before any change."""
         now = clock.now()
-        if len(order.reason) > LONGEST or not by:
-            raise BadRequestError(f"The reason has more than {LONGEST} characters." if by else "Missing: who asks.")
+        if len(order.reason) > REASON or not by:
+            raise BadRequestError(f"The reason has more than {REASON} characters." if by else "Missing: who asks.")
+        if len(order.nodes) > NAMES:
+            raise BadRequestError(f"{len(order.nodes)} nodes are named: name {NAMES} at the most.")
+        order = replace(order, reason=line(order.reason, REASON), nodes=once(order.nodes))
+        by = line(by, REASON)
         match order.do:
             case Do.START | Do.HOLD:
                 done = self._promise(order, by, now)
@@ -137,7 +140,7 @@ class Operator:
         ended = [hold for hold in held if hold.id == order.hold or (order.nodes and set(order.nodes) & set(hold.nodes))]
         if not ended:
             known = "; ".join(f"{hold.id} ({hold.reason})" for hold in held) or "none"
-            what = f"No hold is on {', '.join(order.nodes)} by name" if order.nodes else "There is no such hold"
+            what = f"No hold is on {listed(order.nodes)} by name" if order.nodes else "There is no such hold"
             raise BadRequestError(f"{what}. Current holds: {known}.")
         for hold in ended:
             self.ledger.release_hold(hold.id)
@@ -191,6 +194,6 @@ def _find(plan: Plan, name: str) -> NodeSummary:
     found = next((node for node in plan.nodes if node.name == name), None)
     if found is None:
         raise BadRequestError(
-            f"No overflow node is called {name}; there are {', '.join(node.name for node in plan.nodes) or 'none'}."
+            f"No overflow node is called {listed([name])}; there are {listed([n.name for n in plan.nodes]) or 'none'}."
         )
     return found

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, fields
 from datetime import datetime, timedelta
-from typing import Any, Self
+from typing import Self
 
 import msgspec
 
@@ -21,6 +21,7 @@ from headroom.domain.planning.plans import Plan
 from headroom.domain.planning.promises import BadRequestError, Promise, Request, Terms, kept, promise
 from headroom.domain.policy import OLD, Mode, Policy
 from headroom.domain.safety.permission import NotNowError
+from headroom.domain.texts import TOLD, line, listed
 
 LATE = timedelta(seconds=60)
 
@@ -62,16 +63,18 @@ def overflow_of(reading: Reading) -> set[str]:
     return {place.overflow_location for place in reading.locations if place.overflow_location}
 
 
-def parse(given: dict[str, Any]) -> Request:
+def parse(given: object) -> Request:
     """Read a request as it was typed; raise BadRequestError with a message for the person who typed it."""
-    known = {field.name for field in fields(Request)}
-    unknown = sorted(set(given) - known)
+    known = sorted(field.name for field in fields(Request))
+    if not isinstance(given, dict):
+        raise BadRequestError(f"The input is no JSON object; its fields may be {', '.join(known)}.")
+    unknown = sorted(map(str, given.keys() - known))
     if unknown:
-        raise BadRequestError(f"Unknown field {', '.join(unknown)}; the fields are {', '.join(sorted(known))}.")
+        raise BadRequestError(f"Unknown field {listed(unknown)}; the fields are {', '.join(known)}.")
     try:
         return msgspec.convert(given, Request)
     except msgspec.ValidationError as error:
-        raise BadRequestError(f"The input cannot be read: {error}.") from error
+        raise BadRequestError(f"The input cannot be read: {line(str(error), TOLD)}.") from error
 
 
 def terms_of(policy: Policy, reading: Reading, plan: Plan, commitments: Commitments) -> Terms:
@@ -99,7 +102,7 @@ class Promiser:
         """Build the use case from the shared parts."""
         return cls(parts.ledger, parts.policy)
 
-    def promise(self, given: dict[str, Any], execution: str) -> Promised:
+    def promise(self, given: object, execution: str) -> Promised:
         """Write the hold; the same scheduled time twice is one promise, and says so.
 
         Raise BadRequestError for what cannot be promised, before anything is touched, and NotReadyError where the last plan
@@ -108,12 +111,12 @@ class Promiser:
         try:
             return self._promise(given, execution)
         except BadRequestError as error:
-            if "scheduled_time" in given:  # nobody watches the schedule's own execution
+            if isinstance(given, dict) and "scheduled_time" in given:  # nobody watches the schedule's own execution
                 told = f"The scheduled pre-warm was refused: {error}"
                 self.ledger.write(Event(at=clock.now(), kind=Kind.PROMISE_REFUSED, reason=told, by=HEADROOM))
             raise
 
-    def _promise(self, given: dict[str, Any], execution: str) -> Promised:
+    def _promise(self, given: object, execution: str) -> Promised:
         now = clock.now()
         request = parse(given)
         try:

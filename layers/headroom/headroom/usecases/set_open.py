@@ -15,6 +15,7 @@ from headroom.domain.history.events import HEADROOM, Event, Kind
 from headroom.domain.policy import Policy
 from headroom.domain.safety.claims import LONGEST_STEP
 from headroom.domain.safety.permission import check_pause
+from headroom.domain.texts import line
 
 if TYPE_CHECKING:
     from headroom.adapters.pexip.connection import Connection
@@ -71,7 +72,7 @@ class SetOpen:
                 return self._closed(node, token, memory.closed_at, "It was closed already", changed=False)
             # If this step fails, its retry sets the time
             fence = partial(self.ledger.remember, node, token, closed_at=None)
-            why = signed(reason, worker.read_by)[:REASON]
+            why = line(signed(reason, worker.read_by), REASON)
             pexip.configure(worker, fence, maintenance_mode=True, maintenance_mode_reason=why)
         now = clock.now()
         self.ledger.remember(node, token, closed_at=now)

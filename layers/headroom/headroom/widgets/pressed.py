@@ -8,6 +8,7 @@ import msgspec
 
 from headroom.domain.people.orders import Do
 from headroom.domain.planning.promises import BadRequestError
+from headroom.domain.texts import TOLD, line
 from headroom.usecases.order import Order
 from headroom.widgets.words import next_time_of
 
@@ -15,9 +16,17 @@ DIGITS = 4  # of a number of nodes
 NAME = 60  # characters of a typed name
 
 
+def fields_of(event: Mapping[str, Any]) -> dict[str, str]:
+    """Return what was typed into a widget's fields; CloudWatch sends it with the event, or nothing of it."""
+    found: Any = event
+    for name in ("widgetContext", "forms", "all"):
+        found = found.get(name) if isinstance(found, Mapping) else None
+    return {str(name): str(typed) for name, typed in found.items()} if isinstance(found, Mapping) else {}
+
+
 def signed(who: str, where: str, fields: Mapping[str, str]) -> str:
     """Return who asks, and where; a typed name is marked as typed, as nobody has checked it."""
-    name = fields.get("name", "").strip()[:NAME]
+    name = line(fields.get("name", ""), NAME)
     return f"{who} ({where}{f'; typed name: {name}' if name else ''})"
 
 
@@ -38,9 +47,9 @@ def order_of(pressed: Mapping[str, Any], fields: Mapping[str, str], zone: str, n
     if given.get("do") in {Do.START, Do.HOLD} and typed["until"]:
         until = next_time_of(typed["until"], zone, now)
         if until is None:
-            raise BadRequestError(f"{typed['until']} is not a time: write 14:00, or 2026-03-02T14:00.")
+            raise BadRequestError(f"{line(typed['until'], NAME)} is not a time: write 14:00, or 2026-03-02T14:00.")
         given["until"] = until
     try:
         return msgspec.convert(given, Order)
     except msgspec.ValidationError as error:
-        raise BadRequestError(f"This cannot be read: {error}.") from error
+        raise BadRequestError(f"This cannot be read: {line(str(error), TOLD)}.") from error

@@ -39,6 +39,15 @@ def test_an_empty_request_means_every_overflow_node_until_one_minimum_lifetime_a
     assert made.until == NOW + timedelta(minutes=60)
 
 
+def test_each_name_is_promised_once_and_a_reason_is_one_line_of_bounded_length() -> None:
+    request = Request(nodes=("burst-1", "burst-1"), reason="all-\nhands\x1b" + "x" * 500, by="anna\r\nBcc: all")
+    made = promise(request, SUPPLY, TERMS, name="x", now=NOW).hold
+    assert made.nodes == ("burst-1",)
+    assert made.reason.startswith("all- hands x")
+    assert len(made.reason) == 200
+    assert made.by == "anna Bcc: all"
+
+
 def test_a_later_time_begins_one_lead_before_it() -> None:
     made = promise(Request(ready_by=NOW + timedelta(hours=3), count=2), SUPPLY, TERMS, name="x", now=NOW).hold
     assert made.begins == NOW + timedelta(hours=3) - timedelta(minutes=10)
@@ -56,6 +65,8 @@ def test_the_same_scheduled_time_is_the_same_promise() -> None:
     [
         pytest.param(Request(nodes=("burst-9",)), "No overflow node is called burst-9; there are burst-1", id="node"),
         pytest.param(Request(locations=("Oslo",)), "No overflow location is called Oslo", id="location"),
+        pytest.param(Request(nodes=tuple(f"n{n}" for n in range(501))), "501 nodes are named: name 500", id="many nodes"),
+        pytest.param(Request(until=NOW + timedelta(days=367)), "more than 366 days ahead", id="until too far ahead"),
         pytest.param(Request(count=-1), "count is -1", id="negative count"),
         pytest.param(Request(count=0), "count is 0", id="no count"),
         pytest.param(Request(count=4), "there are only 3", id="more than there are"),

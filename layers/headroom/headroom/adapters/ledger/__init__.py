@@ -18,7 +18,10 @@ One table that is only queried by key (P is the platform, all times are UTC):
     series#P               ID                                       how large past instances of a meeting were
 """
 
+from collections.abc import Callable
 from datetime import datetime
+
+from botocore.exceptions import BotoCoreError, ClientError
 
 from headroom.adapters.ledger.history import History
 from headroom.adapters.ledger.holds import Holds
@@ -26,21 +29,43 @@ from headroom.adapters.ledger.nodes import Nodes
 from headroom.adapters.ledger.plans import Plans
 from headroom.adapters.ledger.readings import Readings
 from headroom.adapters.ledger.turns import Turns
-from headroom.domain.fleet.lifecycle import Commitments
+from headroom.domain.fleet.lifecycle import Commitments, Pause, Record, Unread
+from headroom.domain.texts import TOLD, line
+
+EVERY = "«every one»"  # the name of what cannot be read where no record of its kind can be
 
 
 class Ledger(Plans, Nodes, Holds, History, Readings, Turns):
     """The only access to the table: everything that Headroom remembers."""
 
     def commitments(self, now: datetime) -> Commitments:
-        """Return what has been promised and begun."""
-        holds, unread_holds = self.holds_and_unread(now)
+        """Return what has been promised and begun. There is a plan without promises and lifetimes, but none without claims."""
+        holds, unread_holds = _or_unread(lambda: self.holds_and_unread(now), Record.PROMISE)
         memories, unread_nodes = self.memories_and_unread()
-        lives, unread_lives = self.lives_and_unread()
+        lives, unread_lives = _or_unread(self.lives_and_unread, Record.LIFETIME)
         return Commitments(
             holds=tuple(holds),
             memories=tuple(memories),
-            pause=self.pause(),
+            pause=self._pause(),
             lives=tuple(lives),
             unread=(*unread_nodes, *unread_holds, *unread_lives),
         )
+
+    def _pause(self) -> Pause | None:
+        """Return the pause; for an error that nobody thought of, one of everything."""
+        try:
+            return self.pause()
+        except (ClientError, BotoCoreError):
+            raise
+        except Exception as error:
+            return Pause(reason=f"whether Headroom is paused cannot be read ({type(error).__name__})")
+
+
+def _or_unread[T](read: Callable[[], tuple[list[T], list[Unread]]], what: Record) -> tuple[list[T], list[Unread]]:
+    """Read records of a kind; for an error that nobody thought of, say that none of them can be read."""
+    try:
+        return read()
+    except (ClientError, BotoCoreError):  # of AWS, which is asked again
+        raise
+    except Exception as error:
+        return [], [Unread(what=what, name=EVERY, why=f"{type(error).__name__}: {line(str(error), TOLD)}")]

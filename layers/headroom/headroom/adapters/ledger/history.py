@@ -16,6 +16,7 @@ from headroom.domain.history import kept
 from headroom.domain.history.events import Event, Kind
 from headroom.domain.history.lifetimes import SUPPOSED, Lifetime
 from headroom.domain.people.telling import Memo
+from headroom.domain.texts import REASON, line
 
 
 class History(Rows):
@@ -29,8 +30,8 @@ class History(Rows):
             f"{at}#{uuid.uuid4().hex[:8]}",
             {
                 "kind": event.kind,
-                "reason": event.reason,
-                "by": event.by,
+                "reason": line(event.reason),
+                "by": line(event.by, REASON),
                 "expires_at": self._expiry(event.at, kept.HISTORY),
             }
             | ({"topic": event.topic} if event.topic else {})

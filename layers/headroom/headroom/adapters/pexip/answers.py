@@ -11,9 +11,10 @@ import msgspec
 
 from headroom.domain.fleet.fleet import Worker
 from headroom.domain.safety.safety import EmptyCheck
+from headroom.domain.texts import TOLD, line
 
 # Alarm names are not documented; this is what a lost node's alarm is taken to look like.
-TOLD = 60  # characters of a value that cannot be read
+QUOTED = 60  # characters of a value that cannot be read
 TRUE, FALSE = {"true", "1", "1.0"}, {"false", "0", "0.0"}
 CONNECTIVITY = re.compile(r"connectivity|unreachable", re.IGNORECASE)
 
@@ -153,7 +154,7 @@ def leniently[T: msgspec.Struct](thing: object, kind: type[T]) -> tuple[T | None
         try:
             values[each.name] = _value(thing[each.encode_name], get_args(each.type) or (each.type,))
         except (ValueError, OverflowError):
-            told = f"its {each.encode_name} is {str(thing[each.encode_name])[:TOLD]!r}"
+            told = f"its {each.encode_name} is {str(thing[each.encode_name])[:QUOTED]!r}"
             if each.required:
                 return None, told
             odd.append(told)
@@ -231,7 +232,9 @@ def worker_of(status: WorkerStatus, configuration: WorkerConfiguration, shards: 
         upgrade_status=status.upgrade_status,
         maintenance_mode=known is not False,
         maintenance_mode_configured=(known if configured is None else configured) is not False,
-        maintenance_mode_reason=configuration.maintenance_mode_reason or status.maintenance_mode_reason or "",
+        maintenance_mode_reason=line(
+            configuration.maintenance_mode_reason or status.maintenance_mode_reason or "", TOLD
+        ),
         static_nat_address=configuration.static_nat_address or None,
         enable_distributed_database=bool(configuration.enable_distributed_database),
         max_hd_calls=status.max_hd_calls,
@@ -250,7 +253,7 @@ def _alarm_for(names: set[str], alarms: list[Alarm]) -> str:
     """Return what the connectivity alarm for a node says, empty if there is none."""
     about = (alarm for alarm in alarms if names & {alarm.node, alarm.instance})
     lost = (alarm for alarm in about if CONNECTIVITY.search(f"{alarm.name} {alarm.details}"))
-    return next((alarm.details or alarm.name or "connectivity lost" for alarm in lost), "")
+    return next((line(alarm.details or alarm.name or "connectivity lost", TOLD) for alarm in lost), "")
 
 
 def any_alarm_about(names: set[str], alarms: list[Alarm]) -> str:
@@ -260,7 +263,7 @@ def any_alarm_about(names: set[str], alarms: list[Alarm]) -> str:
     about = (
         alarm for alarm in alarms if mentioned.search(f"{alarm.node} {alarm.instance} {alarm.name} {alarm.details}")
     )
-    return next((alarm.details or alarm.name or "an alarm without text" for alarm in about), "")
+    return next((line(alarm.details or alarm.name or "an alarm without text", TOLD) for alarm in about), "")
 
 
 def blind_look(now: datetime, trouble: str) -> EmptyCheck:

@@ -11,8 +11,9 @@ from headroom.domain.planning.issues import Issue, Trouble
 from headroom.domain.planning.leads import Leads
 from headroom.domain.planning.plans import NodeSummary
 from headroom.domain.policy import Mode
+from headroom.domain.texts import FARTHEST, NAMES, REASON, line, listed, once
 
-FARTHEST = timedelta(hours=23)  # the prewarm workflow watches for a day at the most
+READY_WITHIN = timedelta(hours=23)  # the prewarm workflow watches for a day at the most
 
 
 class BadRequestError(Exception):
@@ -59,6 +60,7 @@ def promise(request: Request, supply: Supply, terms: Terms, *, name: str, now: d
 
     Raise BadRequestError if nothing can be given, or not what was named.
     """
+    request = _tidy(request)
     _check(request, supply.nodes, now)
     counts = {} if request.nodes else _counts(request, supply.nodes)
     places = counts.keys() | {node.location for node in supply.nodes if node.name in request.nodes}
@@ -86,6 +88,17 @@ def promise(request: Request, supply: Supply, terms: Terms, *, name: str, now: d
         raise BadRequestError(f"{asked.what} cannot be promised: {found.why}.")
     less = f"{found.hold.what}, not {asked.what}: {found.why}" if found.why else ""
     return _in_time(Promise(hold=found.hold, short=less), supply, terms)
+
+
+def _tidy(request: Request) -> Request:
+    """Return the request with each name once, and with texts of one line that are not too long."""
+    return replace(
+        request,
+        nodes=once(request.nodes),
+        locations=once(request.locations),
+        reason=line(request.reason, REASON),
+        by=line(request.by, REASON),
+    )
 
 
 def _in_time(made: Promise, supply: Supply, terms: Terms) -> Promise:
@@ -116,11 +129,11 @@ def _why_it_takes(takes: timedelta, leads: Leads) -> str:
 def _check(request: Request, nodes: Sequence[NodeSummary], now: datetime) -> None:
     names, places = {node.name for node in nodes}, {node.location for node in nodes}
     for what, asked, known in (("node", request.nodes, names), ("location", request.locations, places)):
+        if len(asked) > NAMES:
+            raise BadRequestError(f"{len(asked)} {what}s are named: name {NAMES} at the most, or none for all of them.")
         unknown = sorted(set(asked) - known)
         if unknown:
-            raise BadRequestError(
-                f"No overflow {what} is called {', '.join(unknown)}; there are {', '.join(sorted(known))}."
-            )
+            raise BadRequestError(f"No overflow {what} is called {listed(unknown)}; there are {listed(sorted(known))}.")
     if request.count is not None and request.count < 1:
         raise BadRequestError(f"count is {request.count}: leave it out for every node, or ask for at least one.")
     if request.count is not None and request.nodes:
@@ -138,10 +151,12 @@ def _check_times(request: Request, now: datetime) -> None:
             raise BadRequestError(
                 f"{what} is {moment:%Y-%m-%d %H:%M %Z}, which is past; it is {now:%Y-%m-%d %H:%M %Z}."
             )
-    if request.ready_by and request.ready_by - now > FARTHEST:
+    if request.ready_by and request.ready_by - now > READY_WITHIN:
         raise BadRequestError(
-            f"ready_by is more than {FARTHEST.total_seconds() / 3600:.0f} hours ahead: ask again that day."
+            f"ready_by is more than {READY_WITHIN.total_seconds() / 3600:.0f} hours ahead: ask again that day."
         )
+    if request.until and request.until - now > FARTHEST:
+        raise BadRequestError(f"until is more than {FARTHEST.days} days ahead: ask for less, and again later.")
     if request.until and request.until <= (request.ready_by or now):
         raise BadRequestError("until must be later than ready_by.")
 
