@@ -6,12 +6,16 @@ from typing import TYPE_CHECKING
 
 import boto3
 import msgspec
+from botocore.config import Config
 
 from headroom.domain.people.telling import SUBJECT, Message
 from headroom.domain.texts import BODY, line, lines
 
 if TYPE_CHECKING:
     from mypy_boto3_sns import SNSClient
+
+# Less than a lease lasts; what was not sent is tried again in a minute
+QUICKLY = Config(retries={"mode": "standard", "total_max_attempts": 1}, connect_timeout=1, read_timeout=3)
 
 
 @dataclass
@@ -23,7 +27,7 @@ class Notify:
     @cached_property
     def client(self) -> "SNSClient":
         """Made when first needed."""
-        return boto3.client("sns")
+        return boto3.client("sns", config=QUICKLY)
 
     def chat(self, message: Message) -> None:
         """Send one message for Amazon Q Developer in chat applications, in its own format for custom notifications."""

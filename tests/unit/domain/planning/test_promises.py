@@ -65,7 +65,9 @@ def test_the_same_scheduled_time_is_the_same_promise() -> None:
     [
         pytest.param(Request(nodes=("burst-9",)), "No overflow node is called burst-9; there are burst-1", id="node"),
         pytest.param(Request(locations=("Oslo",)), "No overflow location is called Oslo", id="location"),
-        pytest.param(Request(nodes=tuple(f"n{n}" for n in range(501))), "501 nodes are named: name 500", id="many nodes"),
+        pytest.param(
+            Request(nodes=tuple(f"n{n}" for n in range(501))), "501 nodes are named: name 500", id="many nodes"
+        ),
         pytest.param(Request(until=NOW + timedelta(days=367)), "more than 366 days ahead", id="until too far ahead"),
         pytest.param(Request(count=-1), "count is -1", id="negative count"),
         pytest.param(Request(count=0), "count is 0", id="no count"),

@@ -19,7 +19,7 @@ QUIET, LONGEST = timedelta(minutes=3), timedelta(minutes=10)  # news waits for m
 MOST = 3  # messages in a quarter of an hour, not counting urgent ones
 NAMED = 8  # most nodes or reasons that a message names; it counts the others
 KEPT = 200  # most events that are kept one by one until they are sent
-SUBJECT = 100  # ASCII characters: Amazon SNS takes no more
+SUBJECT = 99  # ASCII characters: Amazon SNS takes less than 100
 
 
 class Weight(StrEnum):
