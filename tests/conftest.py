@@ -37,6 +37,7 @@ os.environ["MOTO_EC2_LOAD_DEFAULT_AMIS"] = "false"  # no test asks for one, and 
 
 # How long an example takes says how busy the machine is.
 settings.register_profile("headroom", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile("chaos", settings.get_profile("headroom"), max_examples=12 * 200)  # `make chaos`
 settings.load_profile("headroom")
 
 

@@ -10,6 +10,8 @@ import msgspec
 
 from headroom.domain.policy import Mode, Policy
 
+MOST = 1_000_000  # of any number
+
 
 class SettingsError(Exception):
     """The environment differs from what template.yaml sets: deploy the stack again."""
@@ -71,12 +73,12 @@ class Settings:
     @property
     def expected_meeting(self) -> float:
         """HD connections expected for a booked meeting whose series was not seen before."""
-        return float(self.meeting_size)
+        return self._number("meeting_size")
 
     @property
     def price(self) -> float:
         """The price of an overflow node per hour, 0 if it is not set."""
-        return float(self.node_hour_price)
+        return self._number("node_hour_price")
 
     @property
     def policy(self) -> Policy:
@@ -85,20 +87,37 @@ class Settings:
             thresholds = msgspec.json.decode(self.location_thresholds or "{}", type=dict[str, int])
         except msgspec.MsgspecError as error:
             raise SettingsError(f'LOCATION_THRESHOLDS must look like {{"Stockholm": 12}}: {error}') from error
+        if self.mode not in set(Mode):
+            raise SettingsError(f"MODE is {self.mode!r}, which is none of {', '.join(Mode)}: deploy the stack again.")
         return Policy(
             mode=Mode(self.mode),
             zone=self.time_zone,
-            threshold=int(self.threshold) if self.threshold else None,
+            threshold=self._whole("threshold") if self.threshold else None,
             thresholds=thresholds,
             minimum_lifetime=(
-                timedelta(minutes=int(self.minimum_lifetime_minutes)) if self.minimum_lifetime_minutes else None
+                timedelta(minutes=self._whole("minimum_lifetime_minutes")) if self.minimum_lifetime_minutes else None
             ),
-            max_nodes=int(self.max_nodes),
-            boot_limit=timedelta(minutes=int(self.boot_limit_minutes)),
-            replication=timedelta(seconds=int(self.replication_seconds)),
-            idle_out=1000 * float(self.idle_kilobytes),
+            max_nodes=self._whole("max_nodes"),
+            boot_limit=timedelta(minutes=self._whole("boot_limit_minutes")),
+            replication=timedelta(seconds=self._whole("replication_seconds")),
+            idle_out=1000 * self._number("idle_kilobytes"),
             forecasting=self.forecasting == "true",
-            confidence=float(self.confidence),
-            max_forecast_nodes=int(self.max_forecast_nodes),
-            boot_drill=timedelta(days=int(self.boot_drill_days)),
+            confidence=self._number("confidence"),
+            max_forecast_nodes=self._whole("max_forecast_nodes"),
+            boot_drill=timedelta(days=self._whole("boot_drill_days")),
         )
+
+    def _number(self, name: str) -> float:
+        text = getattr(self, name)
+        try:
+            number = float(text)
+        except ValueError:
+            number = -1
+        if not 0 <= number <= MOST:
+            raise SettingsError(
+                f"{name.upper()} is {text!r}, which is no number from 0 to {MOST:,}: deploy the stack again."
+            )
+        return number
+
+    def _whole(self, name: str) -> int:
+        return int(self._number(name))

@@ -44,7 +44,7 @@ def order_of(pressed: Mapping[str, Any], fields: Mapping[str, str], zone: str, n
         if not typed["count"].isdecimal() or len(typed["count"]) > DIGITS:
             raise BadRequestError("Enter the number of nodes.")
         given["count"] = int(typed["count"])
-    if given.get("do") in {Do.START, Do.HOLD} and typed["until"]:
+    if given.get("do") in (Do.START, Do.HOLD) and typed["until"]:
         until = next_time_of(typed["until"], zone, now)
         if until is None:
             raise BadRequestError(f"{line(typed['until'], NAME)} is not a time: write 14:00, or 2026-03-02T14:00.")

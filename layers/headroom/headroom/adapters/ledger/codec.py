@@ -15,6 +15,7 @@ from headroom.adapters.ledger.errors import UnreadableRecordError
 from headroom.domain.safety.claims import Compare, Comparison, Condition, Fact
 
 FORMAT = 1  # of every record; it grows when an earlier version would misread what is written
+FIRST_YEAR, LAST_YEAR = 2000, 2200
 WHY = 200  # characters of why a record cannot be read
 UNREADABLE = (
     zlib.error,
@@ -39,9 +40,25 @@ def wait_until(moment: datetime) -> str:
     return stamp(moment + timedelta(microseconds=-moment.microsecond % 1_000_000))
 
 
+def time(text: str) -> datetime:
+    """Read a time that `stamp` wrote; raise ValueError for one that no clock shows, on which arithmetic would fail."""
+    found = datetime.fromisoformat(text)
+    if found.tzinfo is None or not FIRST_YEAR <= found.year <= LAST_YEAR:
+        raise ValueError(f"{text} is no time of ours")
+    return found
+
+
 def moment(text: str | None) -> datetime | None:
-    """Read a time that `stamp` wrote."""
-    return datetime.fromisoformat(text) if text else None
+    """Read a time that `stamp` wrote, or that is not there."""
+    return time(text) if text else None
+
+
+def words(item: dict[str, Any], name: str) -> str:
+    """Read a text, empty if it is not there; raise TypeError for anything else."""
+    found = item.get(name)
+    if found is None or isinstance(found, str):
+        return found or ""
+    raise TypeError(f"{name} is no text")
 
 
 def pack(value: object) -> bytes:

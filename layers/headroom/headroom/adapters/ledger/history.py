@@ -8,7 +8,7 @@ from typing import Any
 from boto3.dynamodb.conditions import Attr, Key
 from botocore.exceptions import ClientError
 
-from headroom.adapters.ledger.codec import moment, or_none, pack, readable, stamp, unpack
+from headroom.adapters.ledger.codec import moment, or_none, pack, readable, stamp, time, unpack, words
 from headroom.adapters.ledger.errors import is_condition_failed
 from headroom.adapters.ledger.table import Rows
 from headroom.domain.fleet.lifecycle import Life, Record, Unread
@@ -143,34 +143,34 @@ class History(Rows):
 
 
 def _event(item: dict[str, Any]) -> Event:
-    at = datetime.fromisoformat(item["sk"].partition("#")[0])
+    at = time(item["sk"].partition("#")[0])
     return Event(
         at=at,
-        kind=Kind.read(item["kind"]),
-        reason=item["reason"],
-        by=item["by"],
-        node=item.get("node", ""),
-        topic=item.get("topic", ""),
-        about=item.get("about", ""),
+        kind=Kind.read(words(item, "kind")),
+        reason=words(item, "reason"),
+        by=words(item, "by"),
+        node=words(item, "node"),
+        topic=words(item, "topic"),
+        about=words(item, "about"),
         id=item["sk"],
     )
 
 
 def _life(item: dict[str, Any]) -> Life:
-    return Life(instance=item["sk"], node=item["node"], launched_at=datetime.fromisoformat(item["launched_at"]))
+    return Life(instance=item["sk"], node=words(item, "node"), launched_at=time(item["launched_at"]))
 
 
 def _lifetime(node: str, item: dict[str, Any]) -> Lifetime:
     return Lifetime(
         node=node,
-        instance=item.get("instance", ""),
-        launched_at=datetime.fromisoformat(item["sk"]),
-        started_by=item.get("started_by", ""),
-        start_reason=item.get("start_reason", ""),
+        instance=words(item, "instance"),
+        launched_at=time(item["sk"]),
+        started_by=words(item, "started_by"),
+        start_reason=words(item, "start_reason"),
         serving_at=moment(item.get("serving_at")),
         boot_seconds=int(item["boot_seconds"]) if "boot_seconds" in item else None,
         hd=int(item["hd"]) if item.get("hd") else None,
         stopped_at=moment(item.get("stopped_at")),
-        stopped_by=item.get("stopped_by", ""),
-        stop_reason=item.get("stop_reason", ""),
+        stopped_by=words(item, "stopped_by"),
+        stop_reason=words(item, "stop_reason"),
     )

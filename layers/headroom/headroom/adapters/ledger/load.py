@@ -7,7 +7,7 @@ from typing import Any
 
 from boto3.dynamodb.conditions import Key
 
-from headroom.adapters.ledger.codec import FORMAT, decimal, moment, or_none, pack, readable, stamp, unpack
+from headroom.adapters.ledger.codec import FORMAT, decimal, moment, or_none, pack, readable, stamp, time, unpack
 from headroom.adapters.ledger.table import Rows
 from headroom.domain.demand.bookings import Series
 from headroom.domain.demand.forecasting import Booking, Outlook, Profile
@@ -138,7 +138,7 @@ def _bookings(item: dict[str, Any]) -> tuple[tuple[Booking, ...], datetime | Non
 
 def _sample(location: str, item: dict[str, Any]) -> Sample:
     return Sample(
-        at=datetime.fromisoformat(item["sk"]),
+        at=time(item["sk"]),
         location=location,
         used=float(item["used"]),
         booked=float(item.get("booked", 0)),
@@ -149,8 +149,8 @@ def _sample(location: str, item: dict[str, Any]) -> Sample:
 
 def _turned_away(item: dict[str, Any]) -> TurnedAway:
     return TurnedAway(
-        since=datetime.fromisoformat(item["since"]),
-        until=datetime.fromisoformat(item["sk"]),
+        since=time(item["since"]),
+        until=time(item["sk"]),
         capacity=int(item["capacity"]),
         licences=int(item["licences"]),
     )

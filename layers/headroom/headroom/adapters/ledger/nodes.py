@@ -6,7 +6,7 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
-from headroom.adapters.ledger.codec import FORMAT, as_condition, moment, read, readable, stamp
+from headroom.adapters.ledger.codec import FORMAT, as_condition, moment, read, readable, stamp, time, words
 from headroom.adapters.ledger.errors import (
     ClaimLostError,
     PlanChangedError,
@@ -168,9 +168,9 @@ def _memory(item: dict[str, Any]) -> Memory:
         node=item["sk"],
         wanted=Wanted(item["wanted"]) if item.get("wanted") else None,
         version=int(item.get("version", 0)),
-        reason=item.get("reason", ""),
+        reason=words(item, "reason"),
         claim=(
-            Claim(token=item["claim_token"], action=Action(item["claim_action"]), until=until)
+            Claim(token=words(item, "claim_token"), action=Action(item["claim_action"]), until=until)
             if until and item.get("claim_token")
             else None
         ),
@@ -179,20 +179,20 @@ def _memory(item: dict[str, Any]) -> Memory:
         closed_at=moment(item.get("closed_at")),
         opened_at=moment(item.get("opened_at")),
         failed_at=moment(item.get("failed_at")),
-        failed_why=item.get("failed_why") or "",
+        failed_why=words(item, "failed_why"),
         given_up_at=moment(item.get("given_up_at")),
         start_asked_at=moment(item.get("start_asked_at")),
         start_due_at=moment(item.get("start_due_at")),
         stop_asked_at=moment(item.get("stop_asked_at")),
         stopped_at=moment(item.get("stopped_at")),
         refused_since=moment(item.get("refused_since")),
-        refused_why=item.get("refused_why") or "",
+        refused_why=words(item, "refused_why"),
         lifetime=moment(item.get("lifetime")),
         switched_by_others_at=moment(item.get("switched_by_others_at") or item.get("meddled_at")),
         up_at=moment(item.get("up_at")),
         hung=int(item.get("hung", 0)),
-        hung_why=item.get("hung_why") or "",
+        hung_why=words(item, "hung_why"),
         hd=int(item["hd"]) if item.get("hd") else None,
         boots=tuple(None if boot is None else float(boot) for boot in item.get("boots", ())),
-        started_at=tuple(datetime.fromisoformat(at) for at in item.get("started_at", ())),
+        started_at=tuple(time(at) for at in item.get("started_at", ())),
     )

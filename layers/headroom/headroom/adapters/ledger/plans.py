@@ -9,7 +9,7 @@ import msgspec
 from boto3.dynamodb.conditions import ConditionExpressionBuilder, Key
 from botocore.exceptions import ClientError
 
-from headroom.adapters.ledger.codec import FORMAT, as_condition, moment, or_none, pack, read, stamp, unpack
+from headroom.adapters.ledger.codec import FORMAT, as_condition, moment, or_none, pack, read, stamp, time, unpack
 from headroom.adapters.ledger.conflicts import refused_at
 from headroom.adapters.ledger.errors import SupersededError, UnreadableRecordError
 from headroom.adapters.ledger.load import Load
@@ -79,7 +79,7 @@ class Plans(Load):
                 {"body": pack(decision.plan), "at": stamp(at), "number": link.number, "digest": link.digest},
                 Condition="attribute_not_exists(#n) OR #n = :after",
                 Names={"#n": "number"},
-                Values={":after": last.number if last else 0},
+                Values={":after": self._number_after(last)},
             ),
         ]
         if last and last.digest and last.plan.at.date() != at.date():
@@ -94,6 +94,15 @@ class Plans(Load):
             written += [pair for pair in chunk if pair not in lost]
             planned = []
         return written
+
+    def _number_after(self, last: Planned | None) -> object:
+        """Return the number that the newest plan still has if no other was made since the `last`, as it is written there."""
+        if last is None or not last.unread:
+            return last.number if last else 0
+        item = self._get(f"now#{self.platform}", "plan") or {}
+        if or_none(item, _planned):
+            raise SupersededError("Another plan was made meanwhile")
+        return item.get("number", last.number)
 
     def _transact(
         self, planned: list[Any], chunk: list[tuple[Change, str]], decision: Decision
@@ -182,7 +191,7 @@ class Plans(Load):
         for item in self._pages(Key("pk").eq(f"plan#{self.platform}"), ScanIndexForward=True):
             link = Link(
                 number=int(item.get("number", 0)),
-                at=datetime.fromisoformat(item["sk"]),
+                at=time(item["sk"]),
                 content=digest_of(bytes(item["body"])),
                 previous=str(item.get("previous", "")),
                 previous_at=moment(item.get("previous_at")),
@@ -206,7 +215,7 @@ class Plans(Load):
         """Return the last plan of each day, for all days."""
         return {
             date.fromisoformat(item["sk"]): Head(
-                number=int(item["number"]), digest=str(item["digest"]), at=datetime.fromisoformat(item["at"])
+                number=int(item["number"]), digest=str(item["digest"]), at=time(item["at"])
             )
             for item in self._query(f"heads#{self.platform}")
         }
@@ -217,7 +226,13 @@ def _decision(item: dict[str, Any]) -> Decision:
 
 
 def _planned(item: dict[str, Any]) -> Planned:
-    return Planned(number=int(item["number"]), plan=unpack(item["body"], Plan), digest=str(item.get("digest", "")))
+    return Planned(number=_whole(item["number"]), plan=unpack(item["body"], Plan), digest=str(item.get("digest", "")))
+
+
+def _whole(number: Any) -> int:
+    if int(number) != number:
+        raise ValueError(f"{number} is no whole number")
+    return int(number)
 
 
 def _stands_in(item: dict[str, Any], error: UnreadableRecordError) -> Planned:
@@ -236,7 +251,7 @@ def _stands_in(item: dict[str, Any], error: UnreadableRecordError) -> Planned:
         overflows=(),
     )
     return Planned(
-        number=or_none(item, lambda item: int(item["number"])) or 0,
+        number=or_none(item, lambda item: _whole(item["number"])) or 0,
         plan=nothing,
         digest=str(item.get("digest", "")),
         unread=error.why,
