@@ -8,7 +8,6 @@ import pytest
 from boto3.dynamodb.conditions import Key
 
 from headroom.adapters.ledger.codec import moment
-from headroom.adapters.ledger.readings import LASTS
 from headroom_lab.proof.stage import HOSTNAME, Stage
 
 ANYWHERE = 59.9
@@ -54,26 +53,6 @@ def test_a_lease_ends_with_its_work(ticking: Stage, *, full: bool) -> None:
             until = lease(ticking, name)
             assert function in at_work or until is None or until <= ticking.moment()
     assert (len(readings(ticking)) > 60) is full, "near the threshold it reads several times a minute"
-
-
-@pytest.mark.parametrize("full", [False, True], ids=["calm", "near the threshold"])
-@pytest.mark.parametrize("after", [0.05, 0.3, 4.9, 9.0, 17.0, 31.0, 46.0])
-def test_a_lease_outlives_a_function_that_is_killed_by_ten_seconds_at_the_most(
-    ticking: Stage, *, full: bool, after: float
-) -> None:
-    ticking.hazards.delayed = 1.0 if full else 0.0  # each request takes up to some seconds
-    if full:
-        ticking.expect(*[(0.1, f"meeting {n % 3}", 600.0) for n in range(6)])
-    ticking.spread = 1.0
-    ticking.minutes(3)
-    begins = ticking.now
-    while not any(strand.function == "observe" for strand in ticking.strands) and ticking.now < begins + 120:
-        ticking.run_until(ticking.now + 0.05)
-    ticking.run_until(ticking.now + after)
-    for strand in ticking.strands:
-        strand.dies = True
-    killed, until = ticking.moment(), lease(ticking, "observe")
-    assert until is None or until <= killed + LASTS
 
 
 @pytest.mark.parametrize("second", range(0, 60, 6))

@@ -482,12 +482,11 @@ class Play:
         if len(lifetime) == 1:
             return False
         began, ended = lifetime
-        since = began
-        if self.restored and self.restored[0] <= max(began, self.began):  # what was written of it is gone
-            since = max(began, self.restored[1])
+        gone = self.restored or (math.inf, math.inf)  # what was written meanwhile
         later = min((other[0] for other in machine.lifetimes if other[0] > began), default=math.inf)
-        was_heard = any(since <= at < later for at, instance in self.stage.heard if instance == machine.id)
-        return not was_heard and not any(since <= at <= ended for at in self._ticks())
+        heard = [at for at, instance in self.stage.heard if instance == machine.id and began <= at < later]
+        seen = [at for at in self._ticks() if began <= at <= ended]
+        return all(gone[0] <= at <= gone[1] for at in (*heard, *seen))
 
     def _ticks(self) -> list[float]:
         return [_epoch(sk) for sk in self.stage.table.items.get("plan#manager.example.com", {})]

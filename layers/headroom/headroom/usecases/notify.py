@@ -4,9 +4,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Self
 
-from headroom import clock
 from headroom.adapters.ledger import Ledger
-from headroom.adapters.ledger.readings import Lease
 from headroom.adapters.notify import Notify
 from headroom.adapters.parts import Parts
 from headroom.domain.people.telling import Message, tell
@@ -16,6 +14,7 @@ from headroom.settings import Settings
 KEEP = timedelta(minutes=10)  # how late an event may be written down
 OLDEST = timedelta(days=1)  # after an outage, older events are not sent; they are in the history
 MOST_UNSENT = 20
+KILLED_BY = timedelta(seconds=60)  # the function's timeout
 
 
 @dataclass
@@ -38,30 +37,25 @@ class Notifier:
         What is left out in a flood or after a long outage (`telling.KEPT`, OLDEST, MOST_UNSENT) is in the history.
         """
         lease = self.ledger.lease("tell")
-        if not lease.take(now):
+        if not lease.take(KILLED_BY, now):
             return 0
         try:
-            return self._send_what_is_due(now, lease)
+            return self._send_what_is_due(now)
         finally:
-            attempt(lambda: lease.give_back(clock.now()), "a lease not given back", lost="LeasesLost")
+            attempt(lambda: lease.give_back(now), "a lease not given back", lost="LeasesLost")
 
-    def _send_what_is_due(self, now: datetime, lease: Lease) -> int:
+    def _send_what_is_due(self, now: datetime) -> int:
         memo = self.ledger.memo()
         since = max((memo.looked or now) - KEEP, now - OLDEST)
         clock_of = self.settings.policy.on_the_clock
         messages, memo = tell(self.ledger.happened(since, now), memo, now, KEEP, clock_of)
         waiting = [*memo.unsent, *messages]
-        unsent = []
-        for message in waiting:
-            if not lease.keep(clock.now()):  # this took so long that another tells all of it
-                return 0
-            if not self.send(message):
-                unsent.append(message)
-        self.ledger.keep_memo(replace(memo, unsent=tuple(unsent[-MOST_UNSENT:])))
+        unsent = tuple(message for message in waiting if not self.send(message))
+        self.ledger.keep_memo(replace(memo, unsent=unsent[-MOST_UNSENT:]))
         return len(waiting) - len(unsent)
 
     def send(self, message: Message) -> bool:
-        """Send a message to people, and to chats if possible; say whether people got it. It takes 8 s at the most."""
+        """Send a message to people, and to chats if possible; say whether people got it."""
         stack = self.settings.bus_name  # they share a name
         where = f"This is about {self.settings.platform}. Add the stack to commands: `headroom … --stack {stack}`."
         body = f"{message.body}\n\n{where}"

@@ -21,8 +21,7 @@ if TYPE_CHECKING:
     from headroom.adapters.pexip.connection import Connection
 
 LOOKS, PAUSE = 4, timedelta(seconds=15)
-NAP = timedelta(seconds=5)  # less than a lease lasts
-PATIENCE = timedelta(seconds=30)  # with another that is at work: a reading takes 25 s at the most
+LEASE, WAIT = timedelta(seconds=30), timedelta(seconds=5)  # a reading takes 25 s at the most
 
 
 @dataclass
@@ -54,11 +53,10 @@ class Observer:
             return
         try:
             for _ in range(LOOKS):
-                if not self.read_once(lease) or clock.now() + PAUSE > began + (LOOKS - 1) * PAUSE + timedelta(
-                    seconds=2
-                ):
+                if not self.read_once() or clock.now() + PAUSE > began + (LOOKS - 1) * PAUSE + timedelta(seconds=2):
                     return
-                if not _pauses(lease):
+                clock.sleep(PAUSE.total_seconds())
+                if not lease.take(LEASE, clock.now()):
                     return
         finally:
             attempt(lambda: lease.give_back(clock.now()), "a lease not given back", lost="LeasesLost")
@@ -68,11 +66,11 @@ class Observer:
 
         Return False if that one has read Pexip meanwhile: then the minute has its reading.
         """
-        while not lease.take(clock.now()):
-            if clock.now() - began > PATIENCE:
+        while not lease.take(LEASE, clock.now()):
+            if clock.now() - began > LEASE:
                 return False
-            clock.sleep(NAP.total_seconds())
-        if clock.now() - began < NAP:
+            clock.sleep(WAIT.total_seconds())
+        if clock.now() - began < WAIT:
             return True
         newest = self.ledger.last_reading()
         if newest and newest.read_at > began:
@@ -80,10 +78,10 @@ class Observer:
             return False
         return True
 
-    def read_once(self, lease: Lease) -> bool:
+    def read_once(self) -> bool:
         """Read Pexip once and keep the reading, or the failure; say whether to read again within the minute."""
         try:
-            reading = self._reading(lease)
+            reading = self._reading()
             self.ledger.keep_reading(reading)
         except PexipError as error:
             logger.error("could not read Pexip", reason=str(error))
@@ -100,12 +98,9 @@ class Observer:
         logger.info("observed", free={load.location: load.free for load in loads.values()}, problems=reading.problems)
         return is_near_threshold(reading, self.policy)
 
-    def _reading(self, lease: Lease) -> Reading:
-        def alive() -> None:
-            attempt(lambda: lease.keep(clock.now()), "a lease not renewed", lost="LeasesLost")
-
+    def _reading(self) -> Reading:
         with self.connection.node() as pexip:
-            reading = pexip.read(self.ledger.platform, clock.now(), stack=self.stack, alive=alive)
+            reading = pexip.read(self.ledger.platform, clock.now(), stack=self.stack)
         if all(is_in_step(worker.sync_status) for worker in reading.workers):
             return reading
         return with_since_when_out_of_step(reading, self.ledger.last_reading())
@@ -114,12 +109,3 @@ class Observer:
         metrics.add_metric("ReadingsFailed", MetricUnit.Count, 1)
         self.ledger.keep_failure(why, clock.now())
         return False
-
-
-def _pauses(lease: Lease) -> bool:
-    """Wait between two readings of a minute; say whether the lease is still ours."""
-    for _ in range(int(PAUSE / NAP)):
-        clock.sleep(NAP.total_seconds())
-        if not lease.keep(clock.now()):
-            return False
-    return True

@@ -61,9 +61,12 @@ class Recorder:
         """Write that a lifetime began; end the one `before` it whose end no message told of."""
         if before and before.launched_at == life.launched_at and before.instance:
             return  # whatever its node is called by now
+        self._end_earlier(life, before, memory)
+        self.ledger.lifetime_began(life, by, reason)
+
+    def _end_earlier(self, life: Life, before: Life | None, memory: Memory) -> None:
         if before and before.launched_at < life.launched_at:
             self._end(before, memory, stopped_at=life.launched_at, stopped_by="unknown (seen at its next start)")
-        self.ledger.lifetime_began(life, by, reason)
 
     def _end(self, life: Life, memory: Memory, **facts: str | datetime) -> None:
         self.ledger.lifetime_ended(life, **facts)
@@ -73,9 +76,11 @@ class Recorder:
     def _ended(
         self, life: Life, before: Life | None, memory: Memory, state: str, at: datetime, by: str, reason: str
     ) -> None:
-        self._began(life, before, memory, "unknown", "seen when it stopped")  # if no message reported its start
         if before and before.launched_at == life.launched_at:
-            life = before
+            life = before  # whatever its node is called by now
+        else:  # if no message reported its start
+            self._end_earlier(life, before, memory)
+            self.ledger.lifetime_was(life, "unknown", "seen when it stopped")
         if state in {Power.STOPPED, Power.TERMINATED}:
             self._end(life, memory, stopped_at=at, stopped_by=by, stop_reason=reason)
             self.ledger.note(memory.node, stopped_at=at)

@@ -84,15 +84,24 @@ class History(Rows):
 
     def lifetime_began(self, life: Life, by: str, reason: str) -> None:
         """Open a lifetime; one that is known already keeps what it says, but for an end that was only supposed."""
+        is_new = self._lifetime_is_new(life, by, reason)
+        self._put(f"on#{self.platform}", life.instance, {"node": life.node, "launched_at": stamp(life.launched_at)})
+        if not is_new:  # last, as whoever dies before it leaves a lifetime that a plan ends again
+            self._goes_on(life)
+
+    def lifetime_was(self, life: Life, by: str, reason: str) -> None:
+        """Open a lifetime of which only its end is told; one that is known already stays as it is."""
+        if self._lifetime_is_new(life, by, reason):
+            self._put(f"on#{self.platform}", life.instance, {"node": life.node, "launched_at": stamp(life.launched_at)})
+
+    def _lifetime_is_new(self, life: Life, by: str, reason: str) -> bool:
         begun = {
             "instance": life.instance,
             "started_by": by,
             "start_reason": reason,
             "expires_at": self._expiry(life.launched_at, kept.HISTORY),
         }
-        if not self._put_new(f"lifetimes#{self.platform}#{life.node}", stamp(life.launched_at), begun):
-            self._goes_on(life)
-        self._put(f"on#{self.platform}", life.instance, {"node": life.node, "launched_at": stamp(life.launched_at)})
+        return self._put_new(f"lifetimes#{self.platform}#{life.node}", stamp(life.launched_at), begun)
 
     def _goes_on(self, life: Life) -> None:
         """Take back an end that a plan had supposed: its instance was out of sight, as without its tag, and is on."""
@@ -109,8 +118,21 @@ class History(Rows):
                 raise
 
     def lifetime_ended(self, life: Life, **facts: str | datetime) -> None:
-        """End a lifetime; the first end that is told stays."""
-        self.lifetime_note(life.node, life.launched_at, **facts)
+        """End a lifetime, in one request; the first end that is told stays, in place of one that was only supposed."""
+        values = {name: stamp(fact) if isinstance(fact, datetime) else fact for name, fact in facts.items()}
+        told = facts.get("stopped_by") != SUPPOSED
+        is_open = Attr("stopped_at").not_exists()
+        try:
+            self.table.update_item(
+                Key={"pk": f"lifetimes#{self.platform}#{life.node}", "sk": stamp(life.launched_at)},
+                UpdateExpression="SET " + ", ".join(f"#{name} = :{name}" for name in values),
+                ExpressionAttributeNames={f"#{name}": name for name in values},
+                ExpressionAttributeValues={f":{name}": value for name, value in values.items()},
+                ConditionExpression=is_open | Attr("stopped_by").eq(SUPPOSED) if told else is_open,
+            )
+        except ClientError as error:
+            if not is_condition_failed(error):
+                raise
         if life.instance:
             self._delete(f"on#{self.platform}", life.instance, only_if=Attr("launched_at").eq(stamp(life.launched_at)))
 

@@ -1,7 +1,7 @@
 """What Pexip said, and the leases of those who read it: one at a time."""
 
 from contextlib import suppress
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from boto3.dynamodb.conditions import Attr, Key
@@ -65,32 +65,25 @@ class Readings(Rows):
         return Lease(self.table_name, self.platform, self.table, name=name)
 
 
-LASTS, RENEWED = timedelta(seconds=10), timedelta(seconds=4)  # a lease, and how old it is when its work renews it
-FARTHEST = timedelta(minutes=5)  # ahead, of the end of any lease: ten seconds, and clocks that differ
+FARTHEST = timedelta(minutes=5)  # ahead, of the end of any lease: a minute at the most, and clocks that differ
 
 
 class Lease(Rows):
-    """The right of one caller at a time to do something. It ends with its work, or ten seconds after its caller was killed."""
+    """The right of one caller at a time to do something. It ends with its work; its time is for one that is killed."""
 
     def __init__(self, table_name: str, platform: str, table: "Table", *, name: str) -> None:
         super().__init__(table_name, platform, table)
         self.key = (f"now#{self.platform}", f"lease#{name}")
         self.until = ""
-        self.taken_at = datetime.min.replace(tzinfo=UTC)
 
-    def take(self, now: datetime) -> bool:
+    def take(self, lasts: timedelta, now: datetime) -> bool:
         """Take it, or renew it; say whether it is this caller's. One that lasts longer than any, or has no time, is none."""
-        until, farthest = stamp(now + LASTS), stamp(now + FARTHEST)
+        until, farthest = stamp(now + lasts), stamp(now + FARTHEST)
         over, mine = Attr("until").lte(stamp(now)), Attr("until").eq(self.until)
         is_free = ~Attr("until").attribute_type("S") | over | mine | Attr("until").gt(farthest)
         is_mine = self._put_new(*self.key, {"until": until}, or_if=is_free)
         self.until = until if is_mine else ""
-        self.taken_at = now
         return is_mine
-
-    def keep(self, now: datetime) -> bool:
-        """Renew it when it is time to, as its work does again and again; say whether it is still this caller's."""
-        return self.until != "" and (now - self.taken_at < RENEWED or self.take(now))
 
     def give_back(self, now: datetime) -> None:
         """End it, if it is still this caller's; a failure costs the next caller no more than the rest of its time."""

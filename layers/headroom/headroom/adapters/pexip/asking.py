@@ -48,16 +48,13 @@ NAMED_AT_ONCE = 100  # conferences in one address
 class ManagementNode(Client):
     """Asks what Headroom needs to know; one method a question."""
 
-    def read(
-        self, platform: str, now: datetime, *, stack: str = "", alive: Callable[[], object] | None = None
-    ) -> Reading:
+    def read(self, platform: str, now: datetime, *, stack: str = "") -> Reading:
         """Return what the platform looks like now, to this stack: seven requests, however many nodes there are.
 
-        One odd row, or one odd setting, is a problem of the reading and spoils nothing else. `alive` is called before each
-        request.
+        One odd row, or one odd setting, is a problem of the reading and spoils nothing else.
         """
         problems: list[str] = []
-        self._begin(alive)
+        self._begin()
         statuses = self._all("status/v1/worker_vm", WorkerStatus, problems)
         configurations = self._all("configuration/v1/worker_vm", WorkerConfiguration, problems)
         locations = self._all("configuration/v1/system_location", SystemLocation, problems)

@@ -88,11 +88,9 @@ class Client:
     _clocks: list[float | None] = field(default_factory=list)
     _until: float | None = None  # by the stopwatch: what a network takes is real time
     _bytes: int = 0
-    _alive: Callable[[], object] | None = None  # called before each request
 
-    def _begin(self, alive: Callable[[], object] | None = None) -> None:
+    def _begin(self) -> None:
         """Begin a question of several requests, over which `clock_off`, time and bytes are taken."""
-        self._alive = alive
         self._clocks.clear()
         self._until, self._bytes = clock.stopwatch() + WITHIN, 0
 
@@ -269,8 +267,6 @@ class Client:
 
     def _sent(self, method: str, address: str, *, is_timed: bool = True, **more: Any) -> Answer:
         """Send one request, and read its answer to the end; the only place at which anything is sent to Pexip."""
-        if self._alive:
-            self._alive()
         left = self._until - clock.stopwatch() if self._until else ANSWERS
         if left <= 0:
             raise PexipUnreachableError(self._too_slow())
