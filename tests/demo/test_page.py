@@ -35,7 +35,7 @@ def test_an_operator_starts_a_node_sees_it_serve_and_why_and_the_morning_goes_we
     page.on("pageerror", lambda error: errors.append(str(error)))
     page.on("console", lambda message: errors.append(message.text) if message.type == "error" else None)
     page.goto(demo.address())
-    row = page.locator(f"tr[id='{NODE}']")
+    row = page.locator(f"tr[id='node-{NODE}']")
     expect(row).to_contain_text("○ stopped", timeout=60_000)
     assert "token" not in page.url
     nodes = page.locator("#nodes")
