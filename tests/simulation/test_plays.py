@@ -121,6 +121,7 @@ def test_what_goes_wrong_is_found_and_its_incidents_are_told(monkeypatch: pytest
         return False
 
     monkeypatch.setattr(Ledger, "lifetime_began", forgets)
+    monkeypatch.setattr(Ledger, "lifetime_was", forgets)
     monkeypatch.setattr(Ledger, "lifetime_note", forgets)
     wrong = next(played for played in map(play, range(20)) if played.wrong)
     assert any("is lost" in each for each in wrong.wrong)
