@@ -4,7 +4,8 @@
 """
 
 import json
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import fields
 from random import Random
 from typing import Any
@@ -64,6 +65,16 @@ PRESSED = st.tuples(ORDERS, TYPED | ANYTHING).map(lambda both: both[0] | {"widge
 SOME = settings(max_examples=settings().max_examples // 12)  # as an example takes a third of a second
 
 
+@contextmanager
+def playing(minutes: float) -> Iterator[Stage]:
+    """A morning that has begun: each example has one of its own."""
+    with Stage(1) as stage:
+        stage.after(0, stage.every_minute)
+        stage.expect(*RUSH[:8])
+        stage.minutes(minutes)
+        yield stage
+
+
 def plans(stage: Stage) -> int:
     return len(stage.table.items.get("plan#manager.example.com", {}))
 
@@ -85,10 +96,7 @@ def spoiled(answer: Response, values: list[Any], dice: Random) -> Response:
 @given(st.lists(ANYTHING, min_size=3, max_size=12), st.integers(0, 10**6))
 def test_pexip_may_answer_anything(values: list[Any], seed: int) -> None:
     dice = Random(seed)
-    with Stage(1) as stage:
-        stage.after(0, stage.every_minute)
-        stage.expect(*RUSH[:8])
-        stage.minutes(2)
+    with playing(2) as stage:
         carrier, before = stage.pexip.carrier, plans(stage)
 
         def odd(request: requests.PreparedRequest) -> Response | None:
@@ -110,10 +118,7 @@ def test_pexip_may_answer_anything(values: list[Any], seed: int) -> None:
 )
 def test_a_record_may_hold_anything(values: list[Any], seed: int) -> None:
     dice = Random(seed)
-    with Stage(1) as stage:
-        stage.after(0, stage.every_minute)
-        stage.expect(*RUSH[:8])
-        stage.minutes(4)
+    with playing(4) as stage:
         for _ in range(dice.randint(1, 3)):
             part = stage.table.items[dice.choice(sorted(stage.table.items))]
             item = part[dice.choice(sorted(part))]
@@ -140,9 +145,7 @@ def test_a_workflow_may_be_begun_with_anything(machine: str) -> None:
     @SOME
     @given(INPUTS)
     def begins(given_: Any) -> None:
-        with Stage(1) as stage:
-            stage.after(0, stage.every_minute)
-            stage.minutes(2)
+        with playing(2) as stage:
             execution = stage.begin(machine, "by-hand", given_)
             before = plans(stage)
             stage.minutes(3)
@@ -156,9 +159,7 @@ def test_a_workflow_may_be_begun_with_anything(machine: str) -> None:
 @SOME
 @given(st.lists(PRESSED | st.dictionaries(st.text(max_size=8), ANYTHING), min_size=1, max_size=5))
 def test_a_widget_may_send_anything(events: list[dict[str, Any]]) -> None:
-    with Stage(1) as stage:
-        stage.after(0, stage.every_minute)
-        stage.minutes(2)
+    with playing(2) as stage:
         for event in events:
             for function in ("show", "order"):
                 answer = stage.apps[function].handler(event, CONTEXT)

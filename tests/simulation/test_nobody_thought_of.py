@@ -2,6 +2,7 @@
 
 import inspect
 from collections.abc import Iterator
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -15,6 +16,10 @@ from headroom.adapters.pexip.asking import ManagementNode
 from headroom.adapters.pexip.connection import Connection
 from headroom.adapters.workflows import Workflows
 from headroom.domain.fleet.fleet import NodeState
+from headroom.domain.fleet.lifecycle import Hold
+from headroom.domain.people.orders import Do
+from headroom.domain.planning.issues import Trouble
+from headroom.usecases.order import Operator, Order
 from headroom_lab.proof.stage import Stage
 
 ADAPTERS: tuple[type, ...] = (Ledger, Lease, Ec2, ManagementNode, Connection, Workflows, Notify, Bus)
@@ -67,6 +72,35 @@ def test_whatever_raises_the_rest_goes_on_and_afterwards_all_is_well(
     assert all(load.free >= 0 for load in planned.principals)
     assert sum(node.state is NodeState.SERVING for node in planned.nodes) >= 2, [str(n.state) for n in planned.nodes]
     assert stage.cloud.cut == []
+
+
+@pytest.mark.parametrize("unread", ["its record", "every record"])
+def test_while_a_promise_cannot_be_read_no_node_is_closed_or_stopped_as_it_may_be_the_one(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch, unread: str
+) -> None:
+    now = stage.moment()
+    until = now + timedelta(hours=1)
+    hold = Hold(id="h", begins=now, ready_by=now, until=until, reason="all-hands", by="anna", nodes=("burst-1",))
+    stage.ledger.promise(hold)
+    stage.after(0, stage.every_minute)
+    stage.minutes(3)
+    if unread == "its record":
+        stage.table.items["holds#manager.example.com"]["h"]["body"] = b"x"
+    else:
+        monkeypatch.setattr(Ledger, "holds_and_unread", raises)
+    stage.minutes(25)
+    assert sum(request == "StopInstances" for _, request in stage.cloud.requests) == 0
+    assert not stage.overflow[0].closed.now
+    [issue] = [issue for issue in stage.ledger.plan().issues if issue.kind is Trouble.UNREADABLE]
+    assert "Nothing is closed or stopped meanwhile" in issue.advice
+    if unread == "its record":
+        operator = Operator(stage.ledger, stage.parts.states, {}, stage.settings.policy)
+        assert (
+            operator.carry_out(Order(do=Do.RELEASE, hold="h"), "anna").sentence
+            == "Released: h, which could not be read"
+        )
+        stage.minutes(15)
+        assert sum(request == "StopInstances" for _, request in stage.cloud.requests) == 1
 
 
 def plans(stage: Stage) -> int:

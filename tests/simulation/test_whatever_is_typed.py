@@ -10,12 +10,13 @@ import pytest
 from click.testing import CliRunner
 
 from headroom.adapters.notify import harmless
+from headroom.domain.fleet.lifecycle import Hold
 from headroom.domain.history.events import Event, Kind
 from headroom.domain.people.orders import Do
 from headroom.domain.planning.promises import BadRequestError
 from headroom.usecases.order import Order
 from headroom_cli.main import main
-from headroom_lab.proof.stage import Stage
+from headroom_lab.proof.stage import CONTEXT, Stage
 from headroom_lab.proof.table import size
 from tests.simulation.conftest import Deployed
 
@@ -60,7 +61,7 @@ def test_alarms_reasons_and_names_as_long_as_pexip_has_them_fit_into_every_item(
     make_stage: Callable[..., Stage],
 ) -> None:
     """Random text, which does not compress."""
-    stage = make_stage(nodes=100)
+    stage = make_stage(nodes=500)
     dice = random.Random(1)
     for node in stage.overflow:
         stage.world.rename(node, node.name + "-" + "".join(dice.choices("abcdefghij", k=31 - len(node.name))))
@@ -71,6 +72,7 @@ def test_alarms_reasons_and_names_as_long_as_pexip_has_them_fit_into_every_item(
     stage.minutes(4)
     assert plans(stage) >= 3
     assert largest(stage) < MOST
+    assert any("are cut after" in issue.what for issue in stage.ledger.plan().issues)
 
 
 @pytest.mark.parametrize(
@@ -112,6 +114,29 @@ def test_a_node_that_is_named_500_times_is_opened_by_one_execution(deployed: Dep
     assert len(done.executions) == 1
     with pytest.raises(BadRequestError, match="name 500 at the most"):
         deployed.operator().carry_out(Order(do=Do.CLOSE, nodes=("burst-1",) * 501), "anna")
+
+
+def test_no_name_is_longer_than_a_key_may_be(deployed: Deployed) -> None:
+    """DynamoDB takes 2,048 bytes of one; so what is typed into a field is cut, and an order names none that is longer."""
+    deployed.stage.minutes(3)
+    deployed.ledger.promise(promised(deployed.stage))
+    for do in Do:
+        with pytest.raises(BadRequestError, match="The name of a node has more than 200 characters"):
+            deployed.operator().carry_out(Order(do=do, nodes=("burst-1", "x" * 3000), reason="x"), "anna")
+    show = deployed.stage.apps["show"].handler
+    for field in ("node", "kind", "like", "state", "days"):
+        event = {"show": "history", "widgetContext": {"forms": {"all": {field: "x" * 100_000}}}}
+        assert len(show(event, CONTEXT)) < 100_000
+    begun = deployed.stage.begin("start_node", "by-hand", {"node": "x" * 30_000})
+    deployed.stage.minutes(1)
+    assert begun.error == "UnknownNodeError"
+    assert len(begun.cause) < 600
+
+
+def promised(stage: Stage) -> Hold:
+    now = stage.moment()
+    until = now + timedelta(hours=1)
+    return Hold(id="h", begins=now, ready_by=now, until=until, reason="all-hands", by="anna", nodes=("burst-1",))
 
 
 def test_who_asks_forges_no_line_of_the_history(deployed: Deployed) -> None:

@@ -76,6 +76,7 @@ def hold(*, stack: str, wants_json: bool, **given: Any) -> None:
 @stack_option
 def release(what: str, stack: str, *, wants_json: bool) -> None:
     """End a promise before its time: by its name as `headroom status` shows it, or by a node that it holds."""
+    from headroom import clock
     from headroom.domain.people.orders import Do
     from headroom.usecases.order import Order
     from headroom_cli import acting
@@ -83,7 +84,8 @@ def release(what: str, stack: str, *, wants_json: bool) -> None:
 
     deployed = stack_of(stack)
     with spoken():
-        is_hold = deployed.ledger.hold(what) is not None
+        held, unread = deployed.ledger.holds_and_unread(clock.now())
+        is_hold = what in {hold.id for hold in held} | {each.name for each in unread}
     order = Order(do=Do.RELEASE, hold=what) if is_hold else Order(do=Do.RELEASE, nodes=(what,))
     acting.told(acting.ordered(deployed, order), wants_json=wants_json)
 

@@ -7,14 +7,8 @@ import click
 
 from headroom_cli.options import html_option, json_option, stack_option
 
-FORMULAE = (
-    "=",
-    "+",
-    "-",
-    "@",
-    "\t",
-    "\r",
-)  # a spreadsheet takes a cell that begins so for a formula, unless a quote precedes it
+# A spreadsheet takes a cell that begins so for a formula, unless a quote precedes it
+FORMULAE = ("=", "+", "-", "@", "\t", "\r")
 
 
 @click.command()

@@ -306,6 +306,7 @@ class Shipped:
             claim=memory.claim,
             wanted=node.wanted,
             planned_at=NOW - timedelta(seconds=s.plan_age),
+            promises_unread="",
             holds=self._holds(s) if flow.node == 0 else (),
             closed_at=memory.closed_at,
             checks=tuple(self._as_check(look, node.age) for look in (flow.first, flow.second) if look),

@@ -18,6 +18,7 @@ type Item = dict[str, Any]
 
 TOKEN = re.compile(r"\s*(attribute_not_exists|attribute_exists|AND|OR|<=|>=|<>|=|<|>|\(|\)|[#:]?\w+)")
 MOST = 400 * 1024  # bytes of an item
+KEYS = {"pk": 2048, "sk": 1024, "node_key": 2048}  # the most bytes of each: the table's own, and the index's
 TYPES: dict[str, tuple[type, ...]] = {"S": (str,), "N": (int, float, Decimal)}
 COMPARE: dict[str, Callable[[Any, Any], bool]] = {
     "=": lambda a, b: a == b,
@@ -147,6 +148,8 @@ class MemoryTable:
         return self.items.get(key["pk"], {}).get(key["sk"], {})
 
     def _store(self, item: Item) -> None:
+        if any(not item[name] or len(item[name].encode()) > most for name, most in KEYS.items() if name in item):
+            raise refused("ValidationException", "One or more parameter values are not valid: the size of a key")
         if size(item) > MOST:
             raise refused("ValidationException", "Item size has exceeded the maximum allowed size")
         part = self.items.setdefault(item["pk"], {})

@@ -120,4 +120,9 @@ class Settings:
         return number
 
     def _whole(self, name: str) -> int:
-        return int(self._number(name))
+        number = self._number(name)
+        if not number.is_integer():
+            raise SettingsError(
+                f"{name.upper()} is {getattr(self, name)!r}, which is no whole number: deploy the stack again."
+            )
+        return int(number)

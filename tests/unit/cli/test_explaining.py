@@ -154,6 +154,25 @@ def test_verify_finds_a_plan_that_was_changed_or_taken_out(morning: Stage) -> No
     assert "Missing: a plan between" in run("verify").output
 
 
+@pytest.mark.parametrize(
+    "odd", [{"number": "soon"}, {"number": 1.5}, {"body": "x"}, {"previous_at": "then"}, {"digest": 5}]
+)
+def test_verify_names_a_plan_that_cannot_be_read_and_goes_on(morning: Stage, odd: dict[str, Any]) -> None:
+    plans = morning.table.items[PLANS]
+    sk = sorted(plans)[20]
+    plans[sk] |= odd
+    said = run("verify")
+    assert said.exit_code == 1
+    assert f"Changed: a plan cannot be read: {sk}: " in said.output
+    assert said.output.count("Changed") + said.output.count("Missing") <= 3
+
+
+def test_verify_goes_on_with_a_head_that_cannot_be_read(morning: Stage) -> None:
+    heads = morning.table.items[f"heads#{HOSTNAME}"]
+    next(iter(heads.values()))["number"] = "soon"
+    assert "Missing: the head of 2026-03-28." in run("verify").output
+
+
 def test_verify_tells_expired_from_missing(morning: Stage) -> None:
     plans = morning.table.items[PLANS]
     oldest = sorted(plans)[:5]

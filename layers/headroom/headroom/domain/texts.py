@@ -11,13 +11,8 @@ BODY = 20_000  # characters of a message to people
 NAMES = 500  # nodes or locations that one request may name
 NAMED = 10  # names that a sentence lists
 FARTHEST = timedelta(days=366)  # from now to the end of a promise
-UNSEEN = {
-    "Cc",
-    "Cf",
-    "Cs",
-    "Zl",
-    "Zp",
-}  # Unicode's categories of what controls a terminal, a mail or the reading direction
+# Unicode's categories of what controls a terminal, a mail or the reading direction
+UNSEEN = {"Cc", "Cf", "Cs", "Zl", "Zp"}
 JOINERS = {"\u200c", "\u200d"}  # but these, which scripts and emoji need
 LAST_OF_A_PLANE = 0xFFFE  # it, and the next one, are no characters in XML
 

@@ -14,7 +14,7 @@ from headroom.adapters.ledger.errors import ClaimLostError
 from headroom.adapters.parts import Parts
 from headroom.domain.fleet.lifecycle import BOOTS_KEPT, Life, Memory
 from headroom.domain.history.events import HEADROOM, Event, Kind
-from headroom.domain.texts import line
+from headroom.domain.texts import TOLD, line
 from headroom.usecases.record import Recorder
 
 
@@ -126,7 +126,9 @@ class Finisher:
                     self.ledger.remember(node, token, **_with(memory, took, asked))
                     self.recorder.serves(life, memory.hd or 0, took, now)
             case Outcome.GIVEN_UP:
-                memory = self.ledger.remember(node, token, failed_at=now, failed_why=reason, given_up_at=now)
+                memory = self.ledger.remember(
+                    node, token, failed_at=now, failed_why=line(reason, TOLD), given_up_at=now
+                )
                 self.ledger.remember(node, token, **_with(memory, None, asked))
             case (
                 Outcome.STOPPED
@@ -138,7 +140,7 @@ class Finisher:
             ):
                 memory = self.ledger.remember(node, token, refused_since=None)
             case Outcome.KEPT:
-                memory = self.ledger.remember(node, token, refused_why=reason)
+                memory = self.ledger.remember(node, token, refused_why=line(reason, TOLD))
                 if memory.refused_since is None:
                     memory = self.ledger.remember(node, token, refused_since=now)
             case never:

@@ -73,6 +73,8 @@ class Operator:
             raise BadRequestError(f"The reason has more than {REASON} characters." if by else "Missing: who asks.")
         if len(order.nodes) > NAMES:
             raise BadRequestError(f"{len(order.nodes)} nodes are named: name {NAMES} at the most.")
+        if any(len(name) > REASON for name in order.nodes):
+            raise BadRequestError(f"The name of a node has more than {REASON} characters.")
         order = replace(order, reason=line(order.reason, REASON), nodes=once(order.nodes))
         by = line(by, REASON)
         match order.do:
@@ -136,7 +138,10 @@ class Operator:
         return clock_time if local.date() == now.astimezone(zone).date() else self.policy.on_the_day(moment)
 
     def _release(self, order: Order, now: datetime) -> Done:
-        held = self.ledger.holds(now)
+        held, unread = self.ledger.holds_and_unread(now)
+        if order.hold and order.hold in {each.name for each in unread}:
+            self.ledger.release_hold(order.hold)
+            return Done(sentence=f"Released: {order.hold}, which could not be read")
         ended = [hold for hold in held if hold.id == order.hold or (order.nodes and set(order.nodes) & set(hold.nodes))]
         if not ended:
             known = "; ".join(f"{hold.id} ({hold.reason})" for hold in held) or "none"

@@ -17,7 +17,7 @@ from headroom.domain.fleet.lifecycle import Memory, Wanted, is_heard, is_started
 from headroom.domain.fleet.limits import minimum_lifetime
 from headroom.domain.policy import Policy
 from headroom.domain.safety.pace import A_MOMENT
-from headroom.domain.safety.permission import conflict, unsure
+from headroom.domain.safety.permission import conflict, promises_unread, unsure
 from headroom.domain.safety.safety import (
     ASK_AGE,
     BOOTS_FOR,
@@ -100,6 +100,7 @@ class Stopper:
             wanted=memory.wanted,
             planned_at=planned.plan.at if planned else None,
             holds=commitments.holds_on(node, worker.location, serving),
+            promises_unread=promises_unread(commitments),
             closed_at=memory.closed_at,
             checks=looks,
             asked=question and replace(question, at=now),  # its age is asked for below, where it may be asked again

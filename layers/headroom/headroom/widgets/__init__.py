@@ -22,7 +22,7 @@ from headroom.domain.fleet.fleet import NodeState
 from headroom.domain.people.orders import FITS, Do
 from headroom.domain.people.status import Seen, Status, status_of
 from headroom.domain.safety.permission import NOT_PLANNED_YET
-from headroom.widgets.words import ago
+from headroom.widgets.words import ago, typed
 
 ROWS = 150  # nodes or events; CloudWatch takes 256 KB of a widget
 MOST = 50  # issues, locations, promises
@@ -138,7 +138,7 @@ class Pages:
         return {"counts": counts or "No overflow nodes", "schedule": self.schedule}
 
     def _nodes(self, status: Status, fields: Mapping[str, str]) -> dict[str, Any]:
-        like, state = fields.get("like", "").strip(), fields.get("state", "")
+        like, state = typed(fields, "like"), typed(fields, "state")
         found = [
             node
             for node in status.nodes
@@ -153,7 +153,7 @@ class Pages:
         }
 
     def _history(self, status: Status, fields: Mapping[str, str]) -> dict[str, Any]:
-        node, kind, days = (fields.get(name, "").strip() for name in ("node", "kind", "days"))
+        node, kind, days = (typed(fields, name) for name in ("node", "kind", "days"))
         whole = min(int(days[:3]), 400) if days.isdecimal() and int(days[:3]) else 1
         found = (
             (event for event in self.ledger.events_of(node, MOST_OF_ONE) if event.kind.startswith(kind))

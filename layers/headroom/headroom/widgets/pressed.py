@@ -10,7 +10,7 @@ from headroom.domain.people.orders import Do
 from headroom.domain.planning.promises import BadRequestError
 from headroom.domain.texts import TOLD, line
 from headroom.usecases.order import Order
-from headroom.widgets.words import next_time_of
+from headroom.widgets.words import next_time_of, typed
 
 DIGITS = 4  # of a number of nodes
 NAME = 60  # characters of a typed name
@@ -21,12 +21,12 @@ def fields_of(event: Mapping[str, Any]) -> dict[str, str]:
     found: Any = event
     for name in ("widgetContext", "forms", "all"):
         found = found.get(name) if isinstance(found, Mapping) else None
-    return {str(name): str(typed) for name, typed in found.items()} if isinstance(found, Mapping) else {}
+    return {str(name): str(text) for name, text in found.items()} if isinstance(found, Mapping) else {}
 
 
 def signed(who: str, where: str, fields: Mapping[str, str]) -> str:
     """Return who asks, and where; a typed name is marked as typed, as nobody has checked it."""
-    name = line(fields.get("name", ""), NAME)
+    name = line(typed(fields, "name"), NAME)
     return f"{who} ({where}{f'; typed name: {name}' if name else ''})"
 
 
@@ -35,19 +35,19 @@ def order_of(pressed: Mapping[str, Any], fields: Mapping[str, str], zone: str, n
 
     `pressed` has fields of `Order`; `count`, `until` and `reason` come from what was typed, if anything was.
     """
-    typed = {name: fields.get(name, "").strip() for name in ("count", "until", "reason")}
+    count, until_when = typed(fields, "count"), typed(fields, "until")
     given: dict[str, Any] = {
         name: value for name, value in pressed.items() if name in {"do", "nodes", "hold", "stops_only"}
     }
-    given["reason"] = typed["reason"]
+    given["reason"] = typed(fields, "reason")
     if given.get("do") == Do.START and not given.get("nodes"):
-        if not typed["count"].isdecimal() or len(typed["count"]) > DIGITS:
+        if not count.isdecimal() or len(count) > DIGITS:
             raise BadRequestError("Enter the number of nodes.")
-        given["count"] = int(typed["count"])
-    if given.get("do") in (Do.START, Do.HOLD) and typed["until"]:
-        until = next_time_of(typed["until"], zone, now)
+        given["count"] = int(count)
+    if given.get("do") in (Do.START, Do.HOLD) and until_when:
+        until = next_time_of(until_when, zone, now)
         if until is None:
-            raise BadRequestError(f"{line(typed['until'], NAME)} is not a time: write 14:00, or 2026-03-02T14:00.")
+            raise BadRequestError(f"{line(until_when, NAME)} is not a time: write 14:00, or 2026-03-02T14:00.")
         given["until"] = until
     try:
         return msgspec.convert(given, Order)

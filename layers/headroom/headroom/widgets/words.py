@@ -1,7 +1,10 @@
-"""Reads times as people write them, and writes times and durations for people."""
+"""Reads fields and times as people write them, and writes times and durations for people."""
 
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
+
+from headroom.domain.texts import REASON
 
 MINUTE, HOUR, DAY = 60, 3600, 86400
 
@@ -16,6 +19,11 @@ def ago(seconds: float) -> str:
     if whole < 2 * DAY:
         return f"{whole // HOUR} h {whole % HOUR // MINUTE:02}"
     return f"{whole // DAY} d {whole % DAY // HOUR} h"
+
+
+def typed(fields: Mapping[str, str], name: str) -> str:
+    """Return what was typed into a field, empty if nothing was; of what is too long for any field, so much as shows that."""
+    return fields.get(name, "").strip()[: REASON + 1]
 
 
 def time_of(text: str, zone: str, now: datetime) -> datetime | None:

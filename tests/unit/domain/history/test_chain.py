@@ -1,5 +1,6 @@
 """The chain of plans: nothing can be changed or taken out unseen, and what has expired is no loss."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import date, datetime, timedelta
 
@@ -33,7 +34,7 @@ def chain(count: int = PLANS, since: datetime = NOW - timedelta(days=5)) -> Chai
 
 
 def wrong(
-    kept: list[Kept], heads: dict[date, Head], newest: Head | None, oldest: datetime = NOW - times.PLANS
+    kept: Sequence[Kept | str], heads: dict[date, Head], newest: Head | None, oldest: datetime = NOW - times.PLANS
 ) -> list[str]:
     return list(examine(kept, heads, newest, oldest, Examined()))
 
@@ -63,6 +64,14 @@ def test_a_missing_plan_is_found_wherever_it_is(number: int) -> None:
     kept, heads, newest = chain()
     del kept[number]
     assert any(each.startswith("Missing") for each in wrong(kept, heads, newest))
+
+
+def test_a_plan_that_cannot_be_read_is_named_and_the_others_are_examined() -> None:
+    kept, heads, newest = chain()
+    found = wrong([*kept[:2], "2026-03-02: number is no text", *kept[3:]], heads, newest)
+    assert found[0] == "Changed: a plan cannot be read: 2026-03-02: number is no text."
+    assert found[1].startswith("Missing: a plan between ")
+    assert len(found) == 2
 
 
 def test_the_oldest_may_have_expired_but_not_before_its_time() -> None:

@@ -55,6 +55,7 @@ SOUND = Evidence(
     claim=Claim(token="stop-1", action=Action.STOP, until=NOW + timedelta(minutes=4)),
     wanted=Wanted.OFF,
     planned_at=NOW - timedelta(seconds=40),
+    promises_unread="",
     holds=(),
     closed_at=NOW - timedelta(minutes=10),
     checks=(LOOK, LATER),
@@ -120,6 +121,7 @@ FUTURE = "Clocks of Headroom's functions differ by 4 s or more"
 OBJECTIONS: list[tuple[str, dict[str, Any], str]] = [
     ("observe mode", {"mode": Mode.OBSERVE}, "In observe mode Headroom stops no nodes"),
     ("assist mode", {"mode": Mode.ASSIST}, "In assist mode Headroom stops no nodes"),
+    ("a promise that cannot be read", {"promises_unread": "A promise cannot be read"}, "A promise cannot be read"),
     ("a second controller", {"conflict": "Pexip bursts, too"}, "Pexip bursts, too"),
     (
         "somebody who starts and stops nodes",

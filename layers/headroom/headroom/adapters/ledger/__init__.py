@@ -32,8 +32,6 @@ from headroom.adapters.ledger.turns import Turns
 from headroom.domain.fleet.lifecycle import Commitments, Pause, Record, Unread
 from headroom.domain.texts import TOLD, line
 
-EVERY = "«every one»"  # the name of what cannot be read where no record of its kind can be
-
 
 class Ledger(Plans, Nodes, Holds, History, Readings, Turns):
     """The only access to the table: everything that Headroom remembers."""
@@ -57,7 +55,7 @@ class Ledger(Plans, Nodes, Holds, History, Readings, Turns):
             return self.pause()
         except (ClientError, BotoCoreError):
             raise
-        except Exception as error:
+        except Exception as error:  # it may be a pause of everything
             return Pause(reason=f"whether Headroom is paused cannot be read ({type(error).__name__})")
 
 
@@ -67,5 +65,5 @@ def _or_unread[T](read: Callable[[], tuple[list[T], list[Unread]]], what: Record
         return read()
     except (ClientError, BotoCoreError):  # of AWS, which is asked again
         raise
-    except Exception as error:
-        return [], [Unread(what=what, name=EVERY, why=f"{type(error).__name__}: {line(str(error), TOLD)}")]
+    except Exception as error:  # one kind of record must not cost the plan
+        return [], [Unread(what=what, name="", why=f"{type(error).__name__}: {line(str(error), TOLD)}")]

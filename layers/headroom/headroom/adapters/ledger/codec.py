@@ -13,6 +13,7 @@ from boto3.dynamodb.conditions import Attr, ConditionBase
 
 from headroom.adapters.ledger.errors import UnreadableRecordError
 from headroom.domain.safety.claims import Compare, Comparison, Condition, Fact
+from headroom.domain.texts import line
 
 FORMAT = 1  # of every record; it grows when an earlier version would misread what is written
 FIRST_YEAR, LAST_YEAR = 2000, 2200
@@ -81,7 +82,7 @@ def read[T](item: dict[str, Any], how: Callable[[dict[str, Any]], T]) -> T:
             raise ValueError(f"a newer version of Headroom wrote it (format {item['v']})")
         return how(item)
     except UNREADABLE as error:
-        why = " ".join(str(error).split())[:WHY] or type(error).__name__
+        why = line(str(error), WHY) or type(error).__name__
         raise UnreadableRecordError(str(item.get("pk")), str(item.get("sk")), why) from error
 
 

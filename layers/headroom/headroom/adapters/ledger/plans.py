@@ -9,7 +9,19 @@ import msgspec
 from boto3.dynamodb.conditions import ConditionExpressionBuilder, Key
 from botocore.exceptions import ClientError
 
-from headroom.adapters.ledger.codec import FORMAT, as_condition, moment, or_none, pack, read, stamp, time, unpack
+from headroom.adapters.ledger.codec import (
+    FORMAT,
+    as_condition,
+    moment,
+    or_none,
+    pack,
+    read,
+    readable,
+    stamp,
+    time,
+    unpack,
+    words,
+)
 from headroom.adapters.ledger.conflicts import refused_at
 from headroom.adapters.ledger.errors import SupersededError, UnreadableRecordError
 from headroom.adapters.ledger.load import Load
@@ -186,17 +198,13 @@ class Plans(Load):
             return self._complete(read(item, _decision))
         return None
 
-    def chain(self) -> Iterator[Kept]:
-        """Yield every plan in the chain that is still there, the oldest first."""
+    def chain(self) -> Iterator[Kept | str]:
+        """Yield every plan in the chain that is still there, the oldest first; for one that cannot be read, which and why."""
         for item in self._pages(Key("pk").eq(f"plan#{self.platform}"), ScanIndexForward=True):
-            link = Link(
-                number=int(item.get("number", 0)),
-                at=time(item["sk"]),
-                content=digest_of(bytes(item["body"])),
-                previous=str(item.get("previous", "")),
-                previous_at=moment(item.get("previous_at")),
-            )
-            yield Kept(link=link, digest=str(item.get("digest", "")))
+            try:
+                yield read(item, _kept)
+            except UnreadableRecordError as error:
+                yield f"{error.name}: {error.why}"
 
     def foreseen(self, since: datetime, until: datetime) -> Iterator[tuple[datetime, bool]]:
         """Yield when each plan with a forecast was made, and whether its kept forecast is unchanged."""
@@ -213,16 +221,27 @@ class Plans(Load):
 
     def heads(self) -> dict[date, Head]:
         """Return the last plan of each day, for all days."""
-        return {
-            date.fromisoformat(item["sk"]): Head(
-                number=int(item["number"]), digest=str(item["digest"]), at=time(item["at"])
-            )
-            for item in self._query(f"heads#{self.platform}")
-        }
+        return dict(readable(self._query(f"heads#{self.platform}"), _head)[0])
 
 
 def _decision(item: dict[str, Any]) -> Decision:
     return unpack(item["body"], Decision)
+
+
+def _kept(item: dict[str, Any]) -> Kept:
+    link = Link(
+        number=_whole(item.get("number", 0)),
+        at=time(item["sk"]),
+        content=digest_of(bytes(item["body"])),
+        previous=words(item, "previous"),
+        previous_at=moment(item.get("previous_at")),
+    )
+    return Kept(link=link, digest=words(item, "digest"))
+
+
+def _head(item: dict[str, Any]) -> tuple[date, Head]:
+    head = Head(number=_whole(item["number"]), digest=words(item, "digest"), at=time(item["at"]))
+    return date.fromisoformat(item["sk"]), head
 
 
 def _planned(item: dict[str, Any]) -> Planned:

@@ -9,20 +9,26 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from headroom.adapters.ledger.codec import or_none, pack, stamp, unpack
 from headroom.adapters.ledger.table import Rows
-from headroom.domain.fleet.fleet import Reading
+from headroom.domain.fleet.fleet import Reading, shortened
 from headroom.domain.history import kept
 from headroom.domain.safety.permission import NOT_READ_YET, NotNowError
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb.service_resource import Table
 
+MOST = 100_000  # bytes of a reading: a plan's item has it once, and what follows from it once more
+SHORTER = (100, 30, 10)  # characters to which texts are cut, one length after the other
+
 
 class Readings(Rows):
     """What Pexip said, and the leases of those who read it: one at a time."""
 
     def keep_reading(self, reading: Reading) -> None:
-        """Keep a reading; its arrival triggers `decide`."""
+        """Keep a reading; its arrival triggers `decide`. What would be too large for a plan's item has its texts cut."""
         body, at = pack(reading), stamp(reading.read_at)
+        for most in SHORTER:
+            if len(body) > MOST:
+                body = pack(shortened(reading, most))
         self._put(f"now#{self.platform}", "reading", {"body": body, "at": at})
         self._put(
             f"snapshot#{self.platform}",

@@ -15,6 +15,7 @@ from headroom.domain.texts import TOLD, line
 
 # Alarm names are not documented; this is what a lost node's alarm is taken to look like.
 QUOTED = 60  # characters of a value that cannot be read
+LONGEST = 8096  # characters of the longest field of Pexip's, an alarm's details
 TRUE, FALSE = {"true", "1", "1.0"}, {"false", "0", "0.0"}
 CONNECTIVITY = re.compile(r"connectivity|unreachable", re.IGNORECASE)
 
@@ -177,7 +178,7 @@ def _value(told: object, kinds: tuple[type, ...]) -> object:
                 return value
     elif str in kinds:
         if isinstance(told, str | int | float) and not isinstance(told, bool):
-            return told if type(told) in kinds else str(told)
+            return told[:LONGEST] if isinstance(told, str) else told if type(told) in kinds else str(told)
     elif isinstance(told, str | int | float) and not isinstance(told, bool):
         number = float(told)
         if isfinite(number):

@@ -33,6 +33,7 @@ from headroom.adapters.pexip.errors import (
     PexipUnreachableError,
 )
 from headroom.adapters.pexip.token import BearerToken
+from headroom.domain.texts import line
 
 CONNECTS, ANSWERS = 3.05, 10.0  # seconds to connect, seconds between two bytes of the answer
 WITHIN = 25.0  # seconds for one question with all its requests: a function has a minute
@@ -40,9 +41,8 @@ MOST_BYTES = 20_000_000  # of all answers to one question, unpacked
 PAGE, MOST_PAGES = 1000, 500
 CHUNK = 65_536
 QUOTED = 120  # characters of an error's text
-SECRET = re.compile(
-    r"\b(?:basic|bearer|authorization|password|assertion)\b|\S{40}", re.IGNORECASE
-)  # may be, or precede, one
+# What may be a secret, or precede one
+SECRET = re.compile(r"\b(?:basic|bearer|authorization|password|assertion)\b|\S{40}", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +70,7 @@ class Answer:
         told = found.get("error_message") or found.get("error") if isinstance(found, Mapping) else None
         if not isinstance(told, str) or SECRET.search(told):
             return self.words
-        return " ".join(told.split())[:QUOTED]
+        return line(told, QUOTED)
 
 
 @dataclass

@@ -3,7 +3,7 @@
 import re
 from collections import Counter
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 from ipaddress import ip_address
@@ -11,12 +11,14 @@ from math import ceil
 
 from headroom.domain.demand.forecasting import Booking, Demand, Outlook
 from headroom.domain.fleet.home import Home
+from headroom.domain.texts import REASON, line, listed
 
 CLOCK_SKEW = timedelta(seconds=60)  # how far EC2's launch time and the node's boot_time may disagree
 OURS = "Headroom:"  # how every maintenance_mode_reason that Headroom writes begins
-SIGNED = re.compile(
-    r"Headroom: \[([^\]]*)\] "
-)  # with its stack; after a rollback version 0.1 still takes it for its own
+# With its stack; after a rollback version 0.1 still takes it for its own
+SIGNED = re.compile(r"Headroom: \[([^\]]*)\] ")
+SIGNATURE = 145  # characters of it, with the longest name of a stack
+MOST_PROBLEMS = 20  # of a reading that is too large
 
 
 class Source(StrEnum):
@@ -309,6 +311,29 @@ def other_stacks(reading: Reading) -> tuple[str, ...]:
     return tuple(sorted({worker.closed_by_stack for worker in reading.workers} - {""}))
 
 
+def shortened(reading: Reading, most: int) -> Reading:
+    """Return a reading whose alarms and reasons have at most so many characters each, and which says so.
+
+    Of a reason of Headroom's own, what says which stack it is of is kept, too.
+    """
+    workers = tuple(
+        replace(
+            worker,
+            alarm=line(worker.alarm, most),
+            maintenance_mode_reason=line(
+                worker.maintenance_mode_reason,
+                most + (SIGNATURE if worker.maintenance_mode_reason.startswith(OURS) else 0),
+            ),
+        )
+        for worker in reading.workers
+    )
+    told = f"Pexip's alarms and the reasons of maintenance mode are long: they are cut after {most} characters"
+    left = len(reading.problems) - MOST_PROBLEMS
+    more = (f"and {left} more that cannot be read",) if left > 0 else ()
+    problems = (told, *(line(each, most) for each in reading.problems[:MOST_PROBLEMS]), *more)
+    return replace(reading, workers=workers, problems=problems)
+
+
 def alive(instances: Iterable[Instance]) -> list[Instance]:
     """Return the instances that are not terminated; a node has exactly one of them."""
     return [instance for instance in instances if instance.power is not Power.TERMINATED]
@@ -327,8 +352,8 @@ def find_worker(reading: Reading, node: str, *, to_open: bool = False) -> Worker
     for worker in reading.workers:
         if worker.name == node and (worker.location in overflow or (to_open and worker.closed_by_us)):
             return worker
-    names = ", ".join(worker.name for worker in reading.workers if worker.location in overflow) or "none"
-    raise UnknownNodeError(f"No overflow node is called {node!r}; there are: {names}.")
+    names = listed([worker.name for worker in reading.workers if worker.location in overflow]) or "none"
+    raise UnknownNodeError(f"No overflow node is called {line(node, REASON)!r}; there are: {names}.")
 
 
 def is_up_since(boot_time: datetime | None, launched_at: datetime) -> bool:

@@ -219,7 +219,7 @@ class Unread:
     """A record that this version of Headroom cannot read: a newer one wrote it, or it was restored or written by hand."""
 
     what: Record
-    name: str
+    name: str  # empty where no record of its kind can be read
     why: str
 
 
@@ -237,6 +237,11 @@ class Commitments:
     def unread_nodes(self) -> frozenset[str]:
         """The nodes whose memory cannot be read: each is left as it is until its record is written anew."""
         return frozenset(each.name for each in self.unread if each.what is Record.NODE)
+
+    @property
+    def unread_promises(self) -> tuple[str, ...]:
+        """The promises that cannot be read: any node may be one of theirs."""
+        return tuple(each.name or "all of them" for each in self.unread if each.what is Record.PROMISE)
 
     @property
     def all_lives(self) -> tuple[Life, ...]:

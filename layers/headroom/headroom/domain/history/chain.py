@@ -66,18 +66,22 @@ class Examined:
 
 
 def examine(
-    plans: Iterable[Kept],
+    plans: Iterable[Kept | str],
     heads: Mapping[date, Head],
     newest: Head | None,
     oldest: datetime,
     examined: Examined,
 ) -> Iterator[str]:
-    """Yield what is wrong with the chain, in words; `oldest` is the time before which plans have expired.
+    """Yield what is wrong with the chain, in words; a text in place of a plan says which cannot be read, and why.
 
-    An expired plan may be there or not; it is counted, and is no loss. A later plan that is missing is a loss. Plans may be
-    written during the examination: those after the `newest` have no head yet.
+    `oldest` is the time before which plans have expired. An expired plan may be there or not; it is counted, and is no loss.
+    A later plan that is missing is a loss. Plans may be written during the examination: those after the `newest` have no head
+    yet.
     """
     for kept in plans:
+        if isinstance(kept, str):
+            yield f"Changed: a plan cannot be read: {kept}."
+            continue
         link = kept.link
         if link.at < oldest:
             continue

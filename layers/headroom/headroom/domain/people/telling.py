@@ -12,6 +12,7 @@ from enum import StrEnum
 
 from headroom.domain.history.events import Event, Kind
 from headroom.domain.planning.issues import Trouble
+from headroom.domain.texts import line
 
 AGAIN = timedelta(minutes=15)  # people are told of the same problem at most this often
 OVER_FOR = timedelta(minutes=5)  # how long it must be over before that is told: it may come back
@@ -295,5 +296,5 @@ def _names(nodes: Iterable[str]) -> str:
 
 
 def _subject(head: str, what: str) -> str:
-    plain = " ".join(f"{head} {what}".split()).encode("ascii", "replace").decode()
+    plain = line(f"{head} {what}").encode("ascii", "replace").decode()
     return plain if len(plain) <= SUBJECT else f"{plain[: SUBJECT - 3]}..."

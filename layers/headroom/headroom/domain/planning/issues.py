@@ -22,10 +22,16 @@ OWN = {"bursting_threshold": "Threshold", "bursting_min_lifetime": "MinimumLifet
 IF_UNREAD = {
     Record.NODE: "Headroom leaves {name} as it is until its record is written anew, with `headroom start {name}` or "
     "`headroom open {name}`. All other nodes are planned as usual.",
-    Record.PROMISE: "It is not kept. Make it anew with `headroom hold`; the record is gone once it expires.",
+    Record.PROMISE: "Nothing is closed or stopped meanwhile, as any node may be promised. Make the promise anew with "
+    "`headroom hold`, and end what cannot be read with `headroom release {name}`.",
     Record.LIFETIME: "The history may lack the end of that lifetime. Everything else goes on.",
     Record.PLAN: "Headroom plans on as if it had just been installed: what it knew of the last minutes' load is missing. "
     "`headroom verify` shows where the chain of plans continues.",
+}
+IF_NONE_IS_READ = {
+    Record.PROMISE: "Nothing is closed or stopped meanwhile, as any node may be promised; no promise is kept. Headroom tries "
+    "again every minute.",
+    Record.LIFETIME: "The history may lack ends of lifetimes. Headroom tries again every minute, and everything else goes on.",
 }
 
 
@@ -130,8 +136,10 @@ def _issues_of_the_reading(situation: Situation) -> Iterator[Issue]:
         yield Issue(
             kind=Trouble.UNREADABLE,
             about=f"{unread.what} {unread.name}",
-            what=f"The record of the {unread.what} {unread.name} cannot be read: {unread.why}",
-            advice=IF_UNREAD[unread.what].format(name=unread.name),
+            what=f"The record of the {unread.what} {unread.name} cannot be read: {unread.why}"
+            if unread.name
+            else f"No record of a {unread.what} can be read: {unread.why}",
+            advice=(IF_UNREAD[unread.what] if unread.name else IF_NONE_IS_READ[unread.what]).format(name=unread.name),
         )
     for problem in situation.reading.problems:
         yield Issue(

@@ -7,7 +7,7 @@ from functools import cached_property
 from headroom.domain.fleet.fleet import Observation, Source, other_stacks
 from headroom.domain.fleet.lifecycle import Commitments
 from headroom.domain.policy import Mode, Policy
-from headroom.domain.safety.permission import conflict, others_close, others_switch, unsure
+from headroom.domain.safety.permission import conflict, others_close, others_switch, promises_unread, unsure
 
 
 @dataclass
@@ -78,6 +78,6 @@ class Permits:
             return f"The newest reading of Pexip is too old ({self.observation.unreachable or 'no new reading'})"
         if self.commitments.pause:
             return f"Nothing is closed or stopped while Headroom is paused: {self.commitments.pause.reason}"
-        if why := unsure(self.observation.reading):
+        if why := unsure(self.observation.reading) or promises_unread(self.commitments):
             return why
         return others_close(self.other_stacks) or others_switch(self.switched_by_others)

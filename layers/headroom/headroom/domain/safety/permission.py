@@ -3,8 +3,9 @@
 from collections.abc import Sequence
 
 from headroom.domain.fleet.fleet import PexipSettings, Reading
-from headroom.domain.fleet.lifecycle import Action, Pause
+from headroom.domain.fleet.lifecycle import Action, Commitments, Pause
 from headroom.domain.policy import Mode
+from headroom.domain.texts import listed
 
 NOT_READ_YET = "Pexip has not been read yet: wait a minute, and look at the log of observe."
 NOT_PLANNED_YET = "Headroom has not planned yet: wait a minute, and look at the log of observe."
@@ -48,6 +49,12 @@ def unsure(reading: Reading) -> str:
     if "upgrade_status" in reading.untold:
         return "Pexip does not tell whether it is being upgraded: look at Utilities > Upgrade"
     return ""
+
+
+def promises_unread(commitments: Commitments) -> str:
+    """Say which promises cannot be read, so that no node is closed or stopped, as it may be one of theirs; empty if none."""
+    unread = commitments.unread_promises
+    return f"Nothing is closed or stopped while a promise cannot be read ({listed(unread)})" if unread else ""
 
 
 def check(action: Action, mode: Mode, settings: PexipSettings, pause: Pause | None) -> None:

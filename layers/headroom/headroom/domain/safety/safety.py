@@ -123,6 +123,7 @@ class Evidence:
     wanted: Wanted | None
     planned_at: datetime | None
     holds: tuple[Hold, ...]
+    promises_unread: str  # why any node may be on hold, empty if every promise can be read
     closed_at: datetime | None
     checks: tuple[EmptyCheck, ...]
     asked: Asked | None
@@ -208,7 +209,7 @@ def _only_what_the_newest_plan_wants(e: Evidence) -> str:
 
 
 def _not_on_hold(e: Evidence) -> str:
-    return next((f"It is held: {hold.reason}" for hold in e.holds if hold.covers(e.now)), "")
+    return e.promises_unread or next((f"It is held: {hold.reason}" for hold in e.holds if hold.covers(e.now)), "")
 
 
 def _only_long_closed(e: Evidence) -> str:
