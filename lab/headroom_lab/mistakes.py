@@ -393,7 +393,7 @@ MISTAKES: tuple[Mistake, ...] = (
         "tests/integration/test_modes.py::test_a_refused_stop_is_remembered_with_its_reason_until_the_node_goes_another_way",
         (
             "a refused stop is forgotten",
-            "memory = self.ledger.remember(node, token, refused_why=reason)",
+            "memory = self.ledger.remember(node, token, refused_why=line(reason, TOLD))",
             "memory = self.ledger.remember(node, token, refused_since=None)",
         ),
     ),
