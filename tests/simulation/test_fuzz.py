@@ -4,9 +4,12 @@
 """
 
 import json
+import re
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import fields
+from datetime import timedelta
 from random import Random
 from typing import Any
 
@@ -16,6 +19,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from starlette.responses import Response
 
+from headroom.domain.fleet.lifecycle import Hold
 from headroom.settings import Settings, SettingsError
 from headroom_lab.proof.environment import ENVIRONMENT
 from headroom_lab.proof.stage import CONTEXT, Stage
@@ -138,6 +142,27 @@ def test_the_number_of_the_newest_plan_may_be_anything(stage: Stage, number: Any
     stage.minutes(3)
     assert plans(stage) - before >= 3
     assert isinstance(stage.table.items["now#manager.example.com"]["plan"]["number"], int)
+
+
+@pytest.mark.parametrize("name", ["plan", "reading", "bookings", "told"])
+def test_a_time_in_a_record_may_have_no_zone(stage: Stage, name: str) -> None:
+    stage.after(0, stage.every_minute)
+    stage.minutes(7)
+    item = stage.table.items["now#manager.example.com"][name]
+    text = zlib.decompress(item["body"])
+    zoneless = re.sub(rb'(\d\d:\d\d(?:\.\d+)?)Z"', rb'\1"', text)
+    item["body"] = zlib.compress(zoneless)
+    before = plans(stage)
+    stage.minutes(3)
+    assert plans(stage) - before >= 3
+    assert stage.findings == []
+
+
+def test_a_reason_may_look_like_a_time_without_a_zone(stage: Stage) -> None:
+    now = stage.moment()
+    until = now + timedelta(hours=1)
+    stage.ledger.promise(Hold(id="h", begins=now, ready_by=now, until=until, reason="2026-03-29T02:00:00", by="anna"))
+    assert [hold.reason for hold in stage.ledger.holds(now)] == ["2026-03-29T02:00:00"]
 
 
 @pytest.mark.parametrize("machine", ["prewarm", "start_node", "retire_node", "set_open"])

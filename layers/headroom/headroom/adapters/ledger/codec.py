@@ -1,7 +1,9 @@
 """How values are written in the table, and read again."""
 
+import re
 import zlib
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import fields, is_dataclass
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from functools import reduce
@@ -28,6 +30,7 @@ UNREADABLE = (
     ArithmeticError,
     RecursionError,
 )
+ZONELESS = re.compile(rb'"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(?:\.\d+)?"')  # a time, or a text that somebody typed
 RENAMED = {b'"meddled_at":': b'"switched_by_others_at":'}  # fields of what is packed: as they were, and as they are
 
 
@@ -68,11 +71,28 @@ def pack(value: object) -> bytes:
 
 
 def unpack[T](body: Any, kind: type[T]) -> T:
-    """Read what `pack` wrote, here or in an earlier version."""
+    """Read what `pack` wrote, here or in an earlier version; raise ValueError where a time has no zone, as none of ours has."""
     text = zlib.decompress(bytes(body))
     for then, now in RENAMED.items():
         text = text.replace(then, now)  # a key: inside a string its quotes would be escaped
-    return msgspec.json.decode(text, type=kind)
+    found = msgspec.json.decode(text, type=kind)
+    if ZONELESS.search(text) and any(each.tzinfo is None for each in _times(found)):
+        raise ValueError("a time in it has no zone")
+    return found
+
+
+def _times(value: object) -> Iterator[datetime]:
+    """Yield every time in a value of ours."""
+    if isinstance(value, datetime):
+        yield value
+    elif is_dataclass(value):
+        for field in fields(value):
+            yield from _times(getattr(value, field.name))
+    elif isinstance(value, tuple | list):
+        for each in value:
+            yield from _times(each)
+    elif isinstance(value, dict):
+        yield from _times([*value, *value.values()])
 
 
 def read[T](item: dict[str, Any], how: Callable[[dict[str, Any]], T]) -> T:
