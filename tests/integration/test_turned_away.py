@@ -4,6 +4,7 @@ import csv
 import io
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -143,6 +144,25 @@ def test_a_location_that_is_not_there_is_named_with_those_there_are(run: Callabl
     said = run("export", "--location", "Bergen")
     assert said.exit_code == 2
     assert "Choose a --location: Oslo." in said.output
+
+
+ODD = ('=HYPERLINK("http://evil.example","x")', "\t=1+1", "@SUM(1)", "-1", "+1", "[/] of [red]", "\x1b[2J")
+
+
+@pytest.mark.parametrize("name", ODD)
+def test_a_location_of_any_name_is_no_formula_and_no_markup(
+    run: Callable[..., Result], recorded: Desk, name: str
+) -> None:
+    reading, now = recorded.ledger.reading(), recorded.ledger.reading().read_at
+    place = replace(reading.locations[0], name=name, overflow_location=name)
+    recorded.ledger.keep_reading(replace(reading, locations=(place,)))
+    recorded.ledger.keep_samples([Sample(at=now - 2 * MINUTE, location=name, used=1.0, hd=20)])
+    [row] = csv.DictReader(io.StringIO(run("export", "--location", name, "--days", "1").stdout))
+    assert row["location"][:1] in {"'", "["}
+    assert row["location"].isprintable()
+    said = run("report", "--days", "1")
+    assert said.exit_code == 0, said.output
+    assert {each for each in said.output if not each.isprintable()} <= {"\n"}
 
 
 def test_what_was_done_stands_beside_what_headroom_would_have_done(run: Callable[..., Result]) -> None:

@@ -7,9 +7,6 @@ import click
 
 from headroom_cli.options import html_option, json_option, stack_option
 
-# A spreadsheet takes a cell that begins so for a formula, unless a quote precedes it
-FORMULAE = ("=", "+", "-", "@", "\t", "\r")
-
 
 @click.command()
 @click.option(
@@ -80,6 +77,7 @@ def export(stack: str, location: str | None, days: int) -> None:
     from datetime import timedelta
 
     from headroom import clock
+    from headroom_cli.saying import cell
     from headroom_cli.stack import ledger_of, spoken
 
     ledger = ledger_of(stack)
@@ -93,6 +91,6 @@ def export(stack: str, location: str | None, days: int) -> None:
         writer = csv.writer(sys.stdout)
         writer.writerow(["at", "location", "used", "booked", "hd"])
         place = location or known[0]
-        shown = f"'{place}" if place.startswith(FORMULAE) else place
+        shown = cell(place)
         for sample in ledger.samples(place, clock.now() - timedelta(days=days), clock.now()):
             writer.writerow([sample.at.isoformat(), shown, sample.used, sample.booked, sample.hd])

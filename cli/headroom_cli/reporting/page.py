@@ -8,11 +8,11 @@ from zoneinfo import ZoneInfo
 from markupsafe import Markup
 from rich.box import SIMPLE_HEAD
 from rich.console import RenderableType
-from rich.markup import escape
 from rich.table import Table
 
 from headroom_cli.drawing import GREEN, SKY, STYLE, TEMPLATES, bars
 from headroom_cli.reporting.figures import Place, Report
+from headroom_cli.showing import plain
 
 PAGE = TEMPLATES.from_string((Path(__file__).parent / "report.html").read_text())
 
@@ -56,7 +56,7 @@ def tables_of(report: Report) -> Iterator[RenderableType]:
         table = _table("The costliest decisions", ("node", "started (UTC)", "hours", "why", "who"), right=("hours",))
         for one in report.costliest:
             table.add_row(
-                escape(one.node), f"{one.began:%Y-%m-%d %H:%M}", f"{one.hours:.1f}", escape(one.reason), escape(one.by)
+                plain(one.node), f"{one.began:%Y-%m-%d %H:%M}", f"{one.hours:.1f}", plain(one.reason), plain(one.by)
             )
         yield table
 
@@ -65,7 +65,7 @@ def _comparison(report: Report, place: Place) -> Table:
     titles: tuple[str, ...] = ("", "turned away\n(recorded)", "turned away\n(estimated)", "node-\nhours", "starts")
     titles = titles if report.price is None else (*titles, "cost")
     table = _table(
-        f"{place.overflow_location}, {place.since:%Y-%m-%d} to {report.until:%Y-%m-%d}", titles, right=titles[1:]
+        f"{plain(place.overflow_location)}, {place.since:%Y-%m-%d} to {report.until:%Y-%m-%d}", titles, right=titles[1:]
     )
     saved = "" if place.saved_against_always_on is None else f", {place.saved_against_always_on:,.2f} above actual cost"
     table.caption = (
