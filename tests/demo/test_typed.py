@@ -111,7 +111,8 @@ class Terminal:
 
     def types(self, command: str) -> str:
         """Type a command; return all that it says."""
-        script = f"{self.line}\nexport COLUMNS=160 PYTHONUNBUFFERED=1\n{command}"
+        wide = "COLUMNS=1000"  # no sentence is wrapped: where it would be depends on how the morning went
+        script = f"{self.line}\nexport {wide} PYTHONUNBUFFERED=1\n{command}"
         done = subprocess.run(
             ["bash", "-c", script], cwd=self.folder, capture_output=True, text=True, check=False, timeout=400
         )
