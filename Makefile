@@ -84,8 +84,8 @@ deploy: check build  ## To your own AWS account (ENV=default or ENV=prod)
 bench: .venv/.ready  ## Measure what the docs claim (TRACES=directory SEEDS=5)
 	@$(RUN) headroom bench $(if $(TRACES),'$(TRACES)') $(if $(SEEDS),--seeds $(SEEDS))
 
-chaos: .venv/.ready  ## Look for a schedule that cuts a call (N=10000000 of the kernel, MINUTES=60 of the workflows)
-	@$(RUN) headroom chaos $(if $(N),--kernel $(N)) $(if $(MINUTES),--minutes $(MINUTES)) $(if $(FIRST),--first $(FIRST))
+chaos: .venv/.ready  ## Look for a schedule that cuts a call (N=10000000 of the kernel, MINUTES=60 of the workflows, DAYS=7 of ticks)
+	@$(RUN) headroom chaos $(if $(N),--kernel $(N)) $(if $(MINUTES),--minutes $(MINUTES)) --days $(or $(DAYS),1) $(if $(FIRST),--first $(FIRST))
 	@$(RUN) pytest -q --numprocesses auto --hypothesis-profile chaos --timeout 3600 tests/simulation/test_fuzz.py
 
 mutants: .venv/.ready .tools/mutants/.ready  ## How many small mistakes in rules and planner the tests notice (docs/mutants.md)

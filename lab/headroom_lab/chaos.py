@@ -9,6 +9,8 @@ from rich.table import Table
 
 from headroom_lab.proof import chaos as proof
 from headroom_lab.proof.play import Played
+from headroom_lab.proof.ticks import Ticks
+from headroom_lab.proof.ticks import play as play_ticks
 
 ENOUGH = 200  # schedules, in which every function must have had an answer
 
@@ -56,6 +58,26 @@ def workflows(console: Console, schedules: int, minutes: float | None, first: in
     if found.silent:
         console.print(f"Never answered: {', '.join(found.silent)}.")
     return not found.wrong and not (found.silent and found.schedules >= ENOUGH)
+
+
+def ticks(console: Console, days: int, first: int) -> bool:
+    """Let so many days of ticks pass; return whether no gap between two readings, and no lease, was too long."""
+    began = time.monotonic()
+    with console.status("Ticking"):
+        found = play_ticks(24 * days, seed=first)
+    console.print(
+        f"Ticks: {days} days with {sum(found.killed.values())} functions killed, in {_took(began)}: {told(found)}."
+    )
+    return found.is_well
+
+
+def told(found: Ticks) -> str:
+    """Say in a sentence how long nobody has read Pexip."""
+    return (
+        f"{found.readings:,} readings, the longest gap {found.gap.total_seconds():.0f} s, or "
+        f"{found.gap_of_killed.total_seconds():.0f} s where `observe` was killed; no lease outlived what had it by more than "
+        f"{found.lease.total_seconds():.1f} s"
+    )
 
 
 def _told(played: Played) -> str:

@@ -17,14 +17,19 @@ JUST_SEEN = 31.0  # seconds before the second look: the latest that a call must 
 MINUTE = 60.0
 HALF, A_QUARTER = 0.5, 0.25
 SELDOM = {
-    "the Management Node's clock jumps": 5,
-    "Pexip's own bursting is enabled": 4,
-    "a hold needs it": 3,
-    "another stack closes a node": 2,
-    "two nodes exchange their names": 6,
-    "a pause": 3,
-    "Pexip cannot reach the node": 3,
-    "the stop is held up": 4,
+    "the Management Node's clock jumps": 4,
+    "Pexip's own bursting is enabled": 6,
+    "Pexip cannot reach the node": 5,
+    "an upgrade begins": 2,
+    "the instance is restarted": 2,
+    "another stack closes a node": 3,
+    "a hold needs it": 5,
+    "two nodes exchange their names": 8,
+    "the stop is held up": 3,
+    "a pause": 2,
+    "the mode becomes observe": 2,
+    "its claim is another's": 2,
+    "a plan wants it open": 2,
     "the minimum lifetime becomes longer": 2,
 }
 

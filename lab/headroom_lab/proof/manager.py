@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -12,6 +13,7 @@ from starlette.responses import Response
 
 from headroom.adapters.pexip.asking import ManagementNode as Client
 from headroom.adapters.pexip.credentials import Credentials
+from headroom.adapters.pexip.fetching import nothing
 from headroom_lab.pexip.server import ManagementNode
 
 PASSING = {429, 500, 502, 503, 504}
@@ -84,11 +86,13 @@ class Direct:
         self.client.session.mount("https://", self.carrier)
         self.client.session.trust_env = False  # whoever runs the lab may have a proxy
 
-    def deliver(self, request: requests.PreparedRequest) -> None:
-        """Bring a request that nobody waits for any more."""
-        self.carrier.answer(request)
+    def deliver(self, request: requests.PreparedRequest) -> Response:
+        """Bring a request, as one that nobody waits for any more; return its answer."""
+        return self.carrier.answer(request)
 
     @contextmanager
-    def node(self) -> Iterator[Client]:
-        """Lend the shipped client; the secret does not change here."""
-        yield self.client
+    def node(self, before_each: Callable[[], object] = nothing) -> Iterator[Client]:
+        """Lend the shipped client, to each function one of its own; the secret does not change here."""
+        lent = replace(self.client, before_each=before_each)
+        vars(lent).update(session=self.client.session, auth=self.client.auth)
+        yield lent

@@ -10,15 +10,16 @@ from typing import Any
 
 from headroom.domain.fleet.fleet import is_ours, signed, signer
 from headroom.domain.fleet.lifecycle import Pause
+from headroom_lab.proof import odd
 from headroom_lab.proof.cloud import Machine
 from headroom_lab.proof.danger import UNSEEN, Danger
-from headroom_lab.proof.stage import FUNCTIONS, Hazards, Stage
+from headroom_lab.proof.stage import FUNCTIONS, HOSTNAME, Hazards, Stage
 from headroom_lab.proof.waiting import Waiting
 from headroom_replay.world import Node
 
 # Minutes: of trouble, of danger to the last retirements, until all must be well, and until meddling is forgotten
 TROUBLED, DANGEROUS, CALM, FORGOTTEN = 35.0, 12.0, 25.0, 85.0
-INCIDENTS = 5  # at the most
+DEALT, DRAWN = 2, 3  # incidents of a schedule: dealt, and at the most drawn
 ASSISTED, LOOKED_AT, PRESSED, CLOCK_OFF = (
     "the mode changes to assist and back",
     "a person looks at the dashboard",
@@ -30,6 +31,7 @@ RENAMED, EXCHANGED, RESTORED = (
     "two nodes exchange their names",
     "the table is restored as it was a quarter of an hour ago",
 )
+ODD = "odd"  # the promise that cannot be read
 HOME_LOST = (2, 8)  # minutes
 LONGEST_TRY = 8.0  # minutes, to stop what may not be stopped: it is tried once an hour
 SOON = {"a status lies": 5, "nodes that are off have no status": 5, "boot drills are due": 1}  # minutes until it begins
@@ -81,14 +83,21 @@ class Play:
         self.stage.spread = dice.choice((1.0, 58.0))
         self.waiting = Waiting(self.stage)
         self.stage.plan_watchers.append(self.waiting.planned)
-        self.danger = Danger(self.stage, dice.choice((0.0, 0.3, 0.8)), seed)
+        self.danger = Danger(self.stage, dice.choice((0.0, 0.8, 1.0)), seed)
         self.stage.skew = dice.choice((0, 0, -40, 40))
-        count = dice.randint(1, INCIDENTS)
-        kinds = dice.sample(sorted(self.incidents()), count)
+        kinds = self._dealt()
+        kinds += [kind for kind in dice.sample(sorted(self.incidents()), dice.randint(0, DRAWN)) if kind not in kinds]
         at = [dice.uniform(0, SOON.get(kind, 10 if "the always-on node" in kind else TROUBLED - 5)) for kind in kinds]
         self.backups: list[tuple[float, dict[str, dict[str, Any]]]] = []
         self.restored: tuple[float, float] | None = None  # as of when, and when
         self.script = [each for n, each in enumerate(zip(at, kinds, strict=True)) if only is None or n in only]
+
+    def _dealt(self) -> list[str]:
+        """Deal some of the incidents as from a pack that is shuffled after each round: many seeds in a row meet all of them."""
+        cards = sorted(self.incidents())
+        rounds, at = divmod(DEALT * self.seed, len(cards))
+        packs = [Random(f"pack {number}").sample(cards, len(cards)) for number in (rounds, rounds + 1)]
+        return list(dict.fromkeys(sum(packs, [])[at : at + DEALT]))
 
     def run(self) -> Played:
         """Play it."""
@@ -170,6 +179,17 @@ class Play:
             "Pexip is unreachable for minutes": lambda: self._unreachable(self.dice.uniform(2, 20)),
             "Pexip is unreachable for an hour": lambda: self._unreachable(60),
             "Pexip answers with errors": self._errors,
+            "Pexip's answers are odd for minutes": lambda: self._for_minutes("odd", self.dice.choice((0.03, 0.3))),
+            "requests fail as nobody thought of": lambda: self._for_minutes(
+                "unthought", self.dice.choice((0.005, 0.05))
+            ),
+            "a promise cannot be read": self._odd_promise,
+            "a node's record cannot be read": self._odd_memory,
+            "a pause cannot be read": self._odd_pause,
+            "the newest plan cannot be read": lambda: self._spoil("now", "plan"),
+            "the newest reading cannot be read": lambda: self._spoil("now", "reading"),
+            "a lifetime cannot be read": lambda: self._odd("on", "i-odd", node="burst-1", launched_at="then"),
+            "a person types what no text should be": self._type,
             "every token expires": self.stage.manager.access.tokens.clear,
             "a status lags": self._lag,
             "EC2's figures come late": self._figures_late,
@@ -310,12 +330,61 @@ class Play:
         name = f"by-hand-{len(self.stage.executions)}"
         self.stage.begin(machine, name, {"node": self._node().name, "reason": "a person wants it"})
 
+    def _type(self) -> None:
+        name = self._node().name
+        given = self.dice.choice(
+            (
+                ("start_node", {"node": name, "reason": odd.TEXT}),
+                ("retire_node", {"node": name, "reason": odd.TEXT}),
+                ("prewarm", {"nodes": [name, odd.TEXT], "reason": odd.TEXT}),
+                ("prewarm", {"nodes": [name], "reason": odd.TEXT, "until": odd.TEXT}),
+            )
+        )
+        self.stage.begin(given[0], f"typed-{len(self.stage.executions)}", given[1])
+        pressed = {"do": self.dice.choice(("start", "hold", "pause")), "nodes": [self._node().name]}
+        self.stage.call("order", pressed | {"widgetContext": {"forms": {"all": {"reason": odd.TEXT, "until": ""}}}})
+        self.stage.after(60 * self.dice.uniform(2, 8), self.stage.ledger.end_pause)
+
+    # Records that cannot be read
+
+    def _odd(self, pk: str, sk: str, **attributes: Any) -> None:
+        keys = {"pk": f"{pk}#{HOSTNAME}", "sk": sk}
+        self.stage.table.items.setdefault(keys["pk"], {})[sk] = keys | attributes
+
+    def _spoil(self, pk: str, sk: str) -> None:
+        item = self.stage.table.items.get(f"{pk}#{HOSTNAME}", {}).get(sk)
+        if item is not None:
+            item.update({name: value for name, value in odd.SPOILT.items() if name in item})
+
+    def _odd_promise(self) -> None:
+        self._odd("holds", ODD, body=odd.SPOILT["body"], expires_at=odd.FOREVER)
+        self.stage.after(60 * self.dice.uniform(2, 15), lambda: self.stage.ledger.release_hold(ODD))
+
+    def _odd_pause(self) -> None:
+        self._odd("now", "pause", reason="network", since=7)
+        self.stage.after(60 * self.dice.uniform(2, 8), self.stage.ledger.end_pause)
+
+    def _odd_memory(self) -> None:
+        """Until a person begins a start, which writes it anew."""
+        name = self._node().name
+        self._spoil("nodes", name)
+        self.stage.after(60 * self.dice.uniform(2, 10), self._mend)
+
+    def _mend(self) -> None:
+        unread = [each.name for each in self.stage.ledger.memories_and_unread()[1]]
+        for name in unread:
+            self.stage.begin("start_node", f"mend-{len(self.stage.executions)}", {"node": name, "reason": "mended"})
+
     def _abort(self) -> None:
         if self.stage.at_work:
             self.dice.choice(self.stage.at_work).abort()
 
     def _unreachable(self, minutes: float) -> None:
         self.hazards.unreachable_until = self.stage.now + 60 * min(minutes, TROUBLED)
+
+    def _for_minutes(self, what: str, chance: float) -> None:
+        setattr(self.hazards, what, chance)
+        self.stage.after(60 * self.dice.uniform(3, 15), lambda: setattr(self.hazards, what, 0.0))
 
     def _errors(self) -> None:
         self.hazards.errors_until = self.stage.now + 60 * self.dice.uniform(3, 15)
@@ -429,6 +498,7 @@ class Play:
         self._protect(protected=False)
         stage.world.settings["bursting_enabled"] = False
         stage.ledger.end_pause()
+        stage.ledger.release_hold(ODD)
         stage.set_policy(mode="control", boot_drill_days="0")
         for node in stage.world.nodes.values():
             node.unreachable = node.out_of_step = False
@@ -436,6 +506,7 @@ class Play:
         home = stage.world.nodes["always-on"]
         if home.closed.now:
             stage.world.set_closed(home, closed=False, reason="")
+        self._mend()
 
     def verdict(self) -> Played:
         """Say what is wrong: a call cut, a mistake in a function, a lifetime lost, a workflow or a node stuck."""
@@ -489,7 +560,7 @@ class Play:
         return all(gone[0] <= at <= gone[1] for at in (*heard, *seen))
 
     def _ticks(self) -> list[float]:
-        return [_epoch(sk) for sk in self.stage.table.items.get("plan#manager.example.com", {})]
+        return [_epoch(sk) for sk in self.stage.table.items.get(f"plan#{HOSTNAME}", {})]
 
     def _stuck_nodes(self) -> list[str]:
         planned = self.stage.ledger.last_plan()

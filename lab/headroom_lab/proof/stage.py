@@ -46,6 +46,7 @@ from headroom.settings import Settings, SettingsError
 from headroom.usecases import stop_instance
 from headroom_lab.pexip.resources import Platform
 from headroom_lab.pexip.server import ManagementNode
+from headroom_lab.proof import odd
 from headroom_lab.proof.alone import NetworkReachedError, alone
 from headroom_lab.proof.asl import Execution, FailedError, read_machine
 from headroom_lab.proof.cloud import SIMULATED, Cloud, Machine, aws_error, conflict_error, dynamodb_error
@@ -60,6 +61,9 @@ ROOT = Path(__file__).parents[3]
 HOSTNAME, PRINCIPAL, OVERFLOW = "manager.example.com", "Oslo", "Cloud"
 BEGIN = datetime(2026, 3, 29, 0, 20, tzinfo=UTC).timestamp()  # the night in which Europe's clocks go forward
 LONGEST_FUNCTION = 60.0
+BUSY = ("RequestLimitExceeded", "RequestLimitExceeded", "ServiceUnavailable", "InternalFailure", "InternalError")
+# What Step Functions is told of a function from which no answer has come
+NO_ANSWER = ("Lambda.Unknown", "Lambda.ClientExecutionTimeoutException", "Lambda.ResourceNotReadyException")
 TIMED_OUT = ("Sandbox.Timedout", "Task timed out after 60.00 seconds")
 LATEST, LATEST_STOP = (
     55.0,
@@ -95,6 +99,10 @@ class KilledError(BaseException):
     """A function dies where it stands: nothing in it can catch that."""
 
 
+class UnthoughtError(Exception):
+    """Nobody thought of it."""
+
+
 @dataclass(slots=True)
 class Hazards:
     """How likely it is that a request or a message goes wrong, and what has gone wrong so far."""
@@ -108,6 +116,8 @@ class Hazards:
     message_lost: float = 0.0
     message_doubled: float = 0.0
     late: float = 0.0
+    odd: float = 0.0  # that an answer of Pexip's is odd
+    unthought: float = 0.0  # that a request fails in a way that nobody thought of
     rates: dict[str, float] = field(default_factory=dict)  # by request: that AWS throttles it
     no_room: float = 0.0
     unreachable_until: float = 0.0
@@ -118,7 +128,10 @@ class Hazards:
         """Say whether an error was injected, or follows from one that was."""
         if isinstance(error, BaseExceptionGroup):
             return all(map(self.explain, error.exceptions))
-        return any(isinstance(each, ClientError) and each.operation_name == SIMULATED for each in _chain(error))
+        return any(
+            isinstance(each, UnthoughtError) or (isinstance(each, ClientError) and each.operation_name == SIMULATED)
+            for each in _chain(error)
+        )
 
     def strikes(self, chance: float, what: str) -> bool:
         """Say whether something goes wrong now; what does is counted."""
@@ -131,6 +144,7 @@ class Hazards:
         """From now on nothing goes wrong."""
         self.lands_late = self.given_up = 0.0
         self.dies = self.delayed = self.answer_lost = self.message_lost = self.message_doubled = self.late = 0.0
+        self.odd = self.unthought = 0.0
         self.no_room = self.unreachable_until = self.errors_until = 0.0
         self.rates = {}
 
@@ -193,7 +207,7 @@ class Stage:
         self.dice = Random(seed)
         self.hazards = hazards or Hazards(Random(f"hazards {seed}"))
         self.now = BEGIN
-        self._due: list[tuple[float, int, Callable[[], None]]] = []
+        self._due: list[tuple[float, int, Callable[[], object]]] = []
         self._number = 0
         self.running: Strand | None = None  # the function that runs now
         self.strands: set[Strand] = set()  # those that have begun and not ended
@@ -236,7 +250,7 @@ class Stage:
         """Return what the clock shows of the function that runs, or the true time."""
         return self.now + (self.running.clock_off if self.running else 0.0)
 
-    def after(self, seconds: float, what: Callable[[], None]) -> None:
+    def after(self, seconds: float, what: Callable[[], object]) -> None:
         """Have something done later."""
         self._number += 1
         heapq.heappush(self._due, (self.now + max(0.0, seconds), self._number, what))
@@ -433,11 +447,13 @@ class Stage:
             raise KilledError
         if hazards.strikes(hazards.delayed, "a function is held up"):
             self.sleep(self.dice.choice((1, 5, 20, 45)))
+        if hazards.strikes(hazards.unthought, "a request fails as nobody thought of"):
+            raise UnthoughtError(request)
         kind = "EC2" if request.endswith("Instances") else "DynamoDB"
         rate = hazards.rates.get(request, hazards.rates.get(kind, 0.0))
         if hazards.strikes(rate, f"{kind} throttles"):
             if kind == "EC2":
-                raise aws_error("RequestLimitExceeded")
+                raise aws_error(hazards.dice.choice(BUSY))
             raise dynamodb_error("ProvisionedThroughputExceededException")
         if request in WRITES and hazards.strikes(rate / 4, "DynamoDB tells of two writers at one item"):
             raise conflict_error(request)
@@ -457,6 +473,10 @@ class Stage:
         if request.method == "PATCH" and hazards.strikes(hazards.lands_late, "a change at Pexip lands late"):
             self.after(self.dice.uniform(1, LATEST), lambda: self.pexip.deliver(request))
             raise requests.ReadTimeout("Read timed out")
+        if hazards.strikes(hazards.odd, "Pexip answers oddly"):
+            answer = self.pexip.deliver(request)
+            headers = {name: value for name, value in answer.headers.items() if name != "content-length"}
+            return Response(odd.answer(bytes(answer.body), hazards.dice), answer.status_code, headers)
         return None
 
     def _lands_late(self, act: Callable[[], None]) -> None:
@@ -474,7 +494,7 @@ class Stage:
         def run() -> None:
             answer = self._answer(name, event)
             if self.hazards.strikes(self.hazards.answer_lost, "an answer is lost"):
-                answer = FailedError("Lambda.Unknown", "no answer")
+                answer = FailedError(self.hazards.dice.choice(NO_ANSWER), "no answer")
             done(answer)
 
         strand = Strand(self, name, run)

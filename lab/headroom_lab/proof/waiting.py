@@ -59,7 +59,8 @@ class Waiting:
         """Whether single requests go wrong: then a step, or a plan, may have to be made again."""
         hazards = self.stage.hazards
         lost = hazards.message_lost or hazards.late or hazards.answer_lost or hazards.lands_late or hazards.given_up
-        return bool(lost or hazards.dies or hazards.delayed or hazards.rates.get("DynamoDB"))
+        odd = hazards.odd or hazards.unthought
+        return bool(lost or odd or hazards.dies or hazards.delayed or hazards.rates.get("DynamoDB"))
 
     def _is_missing(self, observation: Observation, commitments: Commitments, policy: Policy, made: Plan) -> bool:
         world, hazards = self.stage.world, self.stage.hazards
@@ -72,7 +73,9 @@ class Waiting:
         free = sum(world.free(place) for place in {node.location for node in made.nodes})
         if self._home_free() > few or free > few or any(node.state in GIVES for node in made.nodes):
             return False
-        return any(self._is_startable(node, commitments.memory(node.name), policy, made) for node in made.nodes)
+        unread = {each.name for each in commitments.unread}  # such a node is left as it is
+        nodes = [node for node in made.nodes if node.name not in unread]
+        return any(self._is_startable(node, commitments.memory(node.name), policy, made) for node in nodes)
 
     def _home_free(self) -> int:
         home = self.stage.world.nodes["always-on"]

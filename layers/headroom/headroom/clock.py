@@ -8,7 +8,7 @@ import json
 import os
 import time
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 LONGEST_NAP = 0.25  # real seconds between two looks at a lab's clock, whose speed may change meanwhile
@@ -49,6 +49,11 @@ def now() -> datetime:
 def stopwatch() -> float:
     """Return real seconds since some moment: sockets and Lambda's own time limits do not run faster in a lab."""
     return time.monotonic()
+
+
+def network(duration: float) -> timedelta:
+    """Return how far this clock moves in so many real seconds, as a network or a process that was killed takes them."""
+    return timedelta(seconds=duration * pace().speed)
 
 
 def sleep(duration: float) -> None:

@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 from typing import Self
 
 from headroom.adapters.ledger import Ledger
+from headroom.adapters.ledger.readings import Lease
 from headroom.adapters.notify import Notify
 from headroom.adapters.parts import Parts
 from headroom.domain.people.telling import Message, tell
@@ -14,7 +15,6 @@ from headroom.settings import Settings
 KEEP = timedelta(minutes=10)  # how late an event may be written down
 OLDEST = timedelta(days=1)  # after an outage, older events are not sent; they are in the history
 MOST_UNSENT = 20
-KILLED_BY = timedelta(seconds=60)  # the function's timeout
 
 
 @dataclass
@@ -34,24 +34,27 @@ class Notifier:
     def notify(self, now: datetime) -> int:
         """Send what is due, remember what was sent, and return how many messages. A crash in between can send one twice.
 
+        If it takes so long that another begins, that one sends the rest, and remembers.
+
         What is left out in a flood or after a long outage (`telling.KEPT`, OLDEST, MOST_UNSENT) is in the history.
         """
         lease = self.ledger.lease("tell")
-        if not lease.take(KILLED_BY, now):
+        if not lease.take():
             return 0
         try:
-            return self._send_what_is_due(now)
+            return self._send_what_is_due(now, lease)
         finally:
-            attempt(lambda: lease.give_back(now), "a lease not given back", lost="LeasesLost")
+            attempt(lease.give_back, "a lease not given back", lost="LeasesLost")
 
-    def _send_what_is_due(self, now: datetime) -> int:
+    def _send_what_is_due(self, now: datetime, lease: Lease) -> int:
         memo = self.ledger.memo()
         since = max((memo.looked or now) - KEEP, now - OLDEST)
         clock_of = self.settings.policy.on_the_clock
         messages, memo = tell(self.ledger.happened(since, now), memo, now, KEEP, clock_of)
         waiting = [*memo.unsent, *messages]
-        unsent = tuple(message for message in waiting if not self.send(message))
-        self.ledger.keep_memo(replace(memo, unsent=unsent[-MOST_UNSENT:]))
+        unsent = tuple(message for message in waiting if not (lease.keep() and self.send(message)))
+        if lease.keep():
+            self.ledger.keep_memo(replace(memo, unsent=unsent[-MOST_UNSENT:]))
         return len(waiting) - len(unsent)
 
     def send(self, message: Message) -> bool:

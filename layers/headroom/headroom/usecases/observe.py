@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from headroom.adapters.pexip.connection import Connection
 
 LOOKS, PAUSE = 4, timedelta(seconds=15)
-LEASE, WAIT = timedelta(seconds=30), timedelta(seconds=5)  # a reading takes 25 s at the most
+WAIT, MOST = timedelta(seconds=5), timedelta(seconds=30)  # for another that reads; a reading takes 25 s at the most
 
 
 @dataclass
@@ -53,35 +53,37 @@ class Observer:
             return
         try:
             for _ in range(LOOKS):
-                if not self.read_once() or clock.now() + PAUSE > began + (LOOKS - 1) * PAUSE + timedelta(seconds=2):
+                near = self.read_once(lease)
+                if not near or clock.now() + PAUSE > began + (LOOKS - 1) * PAUSE + timedelta(seconds=2):
                     return
+                attempt(lease.give_back, "a lease not given back", lost="LeasesLost")
                 clock.sleep(PAUSE.total_seconds())
-                if not lease.take(LEASE, clock.now()):
+                if not lease.take():
                     return
         finally:
-            attempt(lambda: lease.give_back(clock.now()), "a lease not given back", lost="LeasesLost")
+            attempt(lease.give_back, "a lease not given back", lost="LeasesLost")
 
     def _is_alone(self, lease: Lease, began: datetime) -> bool:
         """Take the lease; while another has it, as a tick may come late and the next one early, wait until it has ended.
 
         Return False if that one has read Pexip meanwhile: then the minute has its reading.
         """
-        while not lease.take(LEASE, clock.now()):
-            if clock.now() - began > LEASE:
+        while not lease.take():
+            if clock.now() - began > MOST:
                 return False
             clock.sleep(WAIT.total_seconds())
         if clock.now() - began < WAIT:
             return True
         newest = self.ledger.last_reading()
         if newest and newest.read_at > began:
-            lease.give_back(clock.now())
+            lease.give_back()
             return False
         return True
 
-    def read_once(self) -> bool:
+    def read_once(self, lease: Lease) -> bool:
         """Read Pexip once and keep the reading, or the failure; say whether to read again within the minute."""
         try:
-            reading = self._reading()
+            reading = self._reading(lease)
             self.ledger.keep_reading(reading)
         except PexipError as error:
             logger.error("could not read Pexip", reason=str(error))
@@ -98,8 +100,8 @@ class Observer:
         logger.info("observed", free={load.location: load.free for load in loads.values()}, problems=reading.problems)
         return is_near_threshold(reading, self.policy)
 
-    def _reading(self) -> Reading:
-        with self.connection.node() as pexip:
+    def _reading(self, lease: Lease) -> Reading:
+        with self.connection.node(before_each=lease.keep) as pexip:
             reading = pexip.read(self.ledger.platform, clock.now(), stack=self.stack)
         if all(is_in_step(worker.sync_status) for worker in reading.workers):
             return reading

@@ -2,7 +2,8 @@
 
 from dataclasses import replace
 
-from headroom.domain.fleet.fleet import shortened, signed, signer
+from headroom.domain.fleet.fleet import signed, signer
+from headroom.domain.fleet.shortened import shortened
 from tests.support.builders import node, observe
 
 READING = observe(node(1), node(2)).reading

@@ -1,15 +1,17 @@
 """What Pexip said, and the leases of those who read it: one at a time."""
 
 from contextlib import suppress
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 from boto3.dynamodb.conditions import Attr, Key
 from botocore.exceptions import BotoCoreError, ClientError
 
+from headroom import clock
 from headroom.adapters.ledger.codec import or_none, pack, stamp, unpack
 from headroom.adapters.ledger.table import Rows
-from headroom.domain.fleet.fleet import Reading, shortened
+from headroom.domain.fleet.fleet import Reading
+from headroom.domain.fleet.shortened import shortened
 from headroom.domain.history import kept
 from headroom.domain.safety.permission import NOT_READ_YET, NotNowError
 
@@ -71,27 +73,47 @@ class Readings(Rows):
         return Lease(self.table_name, self.platform, self.table, name=name)
 
 
-FARTHEST = timedelta(minutes=5)  # ahead, of the end of any lease: a minute at the most, and clocks that differ
+LASTS, RENEWED = 10.0, 3.0  # real seconds: what a caller that is killed costs the next one, and when it is renewed
+CLOCKS = timedelta(minutes=4)  # by which clocks may differ: a lease that ends later than that was written in error
 
 
 class Lease(Rows):
-    """The right of one caller at a time to do something. It ends with its work; its time is for one that is killed."""
+    """The right of one caller at a time to do something.
+
+    It ends with its work, through which the caller renews it (`keep`); its time is for one that is killed.
+    """
 
     def __init__(self, table_name: str, platform: str, table: "Table", *, name: str) -> None:
         super().__init__(table_name, platform, table)
         self.key = (f"now#{self.platform}", f"lease#{name}")
         self.until = ""
+        self.taken_at = datetime.min.replace(tzinfo=UTC)
 
-    def take(self, lasts: timedelta, now: datetime) -> bool:
+    def take(self) -> bool:
         """Take it, or renew it; say whether it is this caller's. One that lasts longer than any, or has no time, is none."""
-        until, farthest = stamp(now + lasts), stamp(now + FARTHEST)
+        now, lasts = clock.now(), clock.network(LASTS)
+        until, farthest = stamp(now + lasts), stamp(now + lasts + CLOCKS)
         over, mine = Attr("until").lte(stamp(now)), Attr("until").eq(self.until)
         is_free = ~Attr("until").attribute_type("S") | over | mine | Attr("until").gt(farthest)
         is_mine = self._put_new(*self.key, {"until": until}, or_if=is_free)
-        self.until = until if is_mine else ""
+        self.until, self.taken_at = (until, now) if is_mine else ("", now)
         return is_mine
 
-    def give_back(self, now: datetime) -> None:
+    def keep(self) -> bool:
+        """Renew it in the midst of work, before what may take seconds; say whether it is still this caller's.
+
+        One that was taken just now is left as it is: most work is done by then.
+        """
+        if not self.until:
+            return False
+        if clock.now() - self.taken_at < clock.network(RENEWED):
+            return True
+        try:
+            return self.take()
+        except (ClientError, BotoCoreError):
+            return True  # for the rest of its time
+
+    def give_back(self) -> None:
         """End it, if it is still this caller's; a failure costs the next caller no more than the rest of its time."""
         with suppress(ClientError, BotoCoreError):
-            self._put_new(*self.key, {"until": stamp(now)}, or_if=Attr("until").eq(self.until))
+            self._put_new(*self.key, {"until": stamp(clock.now())}, or_if=Attr("until").eq(self.until))

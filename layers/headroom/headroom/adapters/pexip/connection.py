@@ -1,6 +1,6 @@
 """The connection to the Management Node, made from the credentials in the secret, which may change at any time."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -10,6 +10,7 @@ from botocore.config import Config
 from headroom.adapters.pexip.asking import ManagementNode
 from headroom.adapters.pexip.credentials import Credentials
 from headroom.adapters.pexip.errors import PexipDeniedError, PexipUnreachableError
+from headroom.adapters.pexip.fetching import nothing
 from headroom.settings import Settings
 
 MAX_AGE = 300  # seconds a secret is kept before it is read again
@@ -31,9 +32,10 @@ class Connection:
         self.provider = SecretsProvider(boto_config=QUICK)
 
     @contextmanager
-    def node(self) -> Iterator[ManagementNode]:
+    def node(self, before_each: Callable[[], object] = nothing) -> Iterator[ManagementNode]:
         """Yield the connected Management Node, which reads the secret again if Pexip refuses its credentials.
 
+        `before_each` is told before each request, which may take seconds.
         Raise PexipDeniedError for a secret without usable credentials, PexipUnreachableError if it cannot be read.
         """
         secret = self._read()
@@ -41,6 +43,7 @@ class Connection:
             self.close()
             self.secret = secret
             self.client = ManagementNode(self.settings.pexip_url, self._parsed(secret), self._reread)
+        self.client.before_each = before_each
         yield self.client
 
     def close(self) -> None:

@@ -73,16 +73,22 @@ class Answer:
         return line(told, QUOTED)
 
 
+def nothing() -> None:
+    """Do nothing: nobody asks to be told before each request."""
+
+
 @dataclass
 class Client:
     """Fetches lists, single objects and counts; `calls` counts the requests.
 
     `reread` returns the credentials as the secret has them now: it is asked when Pexip refuses those in use.
+    `before_each` is told before each request, which may take seconds.
     """
 
     url: str
     credentials: Credentials
     reread: Callable[[], Credentials] | None = None
+    before_each: Callable[[], object] = nothing
     calls: Counter[str] = field(default_factory=Counter)
     # By answer since `_begin`: how far its clock is from ours
     _clocks: list[float | None] = field(default_factory=list)
@@ -270,6 +276,7 @@ class Client:
         left = self._until - clock.stopwatch() if self._until else ANSWERS
         if left <= 0:
             raise PexipUnreachableError(self._too_slow())
+        self.before_each()
         sent_at = clock.now()
         try:
             response = self.session.request(

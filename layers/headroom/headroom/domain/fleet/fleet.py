@@ -3,7 +3,7 @@
 import re
 from collections import Counter
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 from ipaddress import ip_address
@@ -17,8 +17,6 @@ CLOCK_SKEW = timedelta(seconds=60)  # how far EC2's launch time and the node's b
 OURS = "Headroom:"  # how every maintenance_mode_reason that Headroom writes begins
 # With its stack; after a rollback version 0.1 still takes it for its own
 SIGNED = re.compile(r"Headroom: \[([^\]]*)\] ")
-SIGNATURE = 145  # characters of it, with the longest name of a stack
-MOST_PROBLEMS = 20  # of a reading that is too large
 
 
 class Source(StrEnum):
@@ -309,29 +307,6 @@ class Node:
 def other_stacks(reading: Reading) -> tuple[str, ...]:
     """Return the other stacks of Headroom that have closed nodes of this platform, by their reasons."""
     return tuple(sorted({worker.closed_by_stack for worker in reading.workers} - {""}))
-
-
-def shortened(reading: Reading, most: int) -> Reading:
-    """Return a reading whose alarms and reasons have at most so many characters each, and which says so.
-
-    Of a reason of Headroom's own, what says which stack it is of is kept, too.
-    """
-    workers = tuple(
-        replace(
-            worker,
-            alarm=line(worker.alarm, most),
-            maintenance_mode_reason=line(
-                worker.maintenance_mode_reason,
-                most + (SIGNATURE if worker.maintenance_mode_reason.startswith(OURS) else 0),
-            ),
-        )
-        for worker in reading.workers
-    )
-    told = f"Pexip's alarms and the reasons of maintenance mode are long: they are cut after {most} characters"
-    left = len(reading.problems) - MOST_PROBLEMS
-    more = (f"and {left} more that cannot be read",) if left > 0 else ()
-    problems = (told, *(line(each, most) for each in reading.problems[:MOST_PROBLEMS]), *more)
-    return replace(reading, workers=workers, problems=problems)
 
 
 def alive(instances: Iterable[Instance]) -> list[Instance]:
