@@ -5,6 +5,7 @@ import json
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from functools import cache
 from types import SimpleNamespace
 from typing import Any
 
@@ -121,6 +122,29 @@ def make_instance(ec2: Any, name: str, *, running: bool = False, tag: str = HOST
         ec2.stop_instances(InstanceIds=[made["InstanceId"]])
     found: dict[str, Any] = made
     return found
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _each_client_is_made_once() -> Iterator[None]:
+    """To make a session, or a client, takes a tenth of a second; whoever asks for a client has a copy, which it may change."""
+    real = boto3.session.Session
+    one = real()
+    make = cache(one.client)
+
+    def client(name: str, **settings: Any) -> Any:
+        kept = make(name, **settings)
+        copied = object.__new__(type(kept))
+        vars(copied).update(vars(kept))
+        return copied
+
+    def session(*given: Any, **more: Any) -> Any:
+        return real(*given, **more) if given or more else one
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(one, "client", client)
+        patch.setattr(boto3.session, "Session", session)
+        patch.setattr(boto3, "Session", session)
+        yield
 
 
 @pytest.fixture

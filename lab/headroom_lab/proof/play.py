@@ -5,6 +5,7 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
+from itertools import chain
 from random import Random
 from typing import Any
 
@@ -96,8 +97,8 @@ class Play:
         """Deal some of the incidents as from a pack that is shuffled after each round: many seeds in a row meet all of them."""
         cards = sorted(self.incidents())
         rounds, at = divmod(DEALT * self.seed, len(cards))
-        packs = [Random(f"pack {number}").sample(cards, len(cards)) for number in (rounds, rounds + 1)]
-        return list(dict.fromkeys(sum(packs, [])[at : at + DEALT]))
+        packs = (Random(f"pack {number}").sample(cards, len(cards)) for number in (rounds, rounds + 1))
+        return list(dict.fromkeys(list(chain.from_iterable(packs))[at : at + DEALT]))
 
     def run(self) -> Played:
         """Play it."""
