@@ -1,5 +1,6 @@
 """Records that this version cannot read: each is set aside with an issue that names it, and everything else goes on."""
 
+import pickle
 import zlib
 from datetime import timedelta
 from typing import Any
@@ -79,6 +80,12 @@ def test_a_person_who_starts_such_a_node_writes_its_record_anew(rush: Desk) -> N
     rush.call("claim", workflow="start_node", given={"node": "burst-1", "reason": "mended"}, token="by-hand-2")
     assert rush.ledger.memory("burst-1").claim is not None
     assert unreadable(rush) == []
+
+
+def test_the_error_says_the_same_to_another_process() -> None:
+    error = UnreadableRecordError("nodes#manager", "burst-1", "it is half written")
+    assert str(pickle.loads(pickle.dumps(error))) == str(error)  # noqa: S301
+    assert "«nodes#manager», «burst-1» of the table cannot be read: it is half written" in str(error)
 
 
 @pytest.mark.parametrize("body", BODIES.values(), ids=BODIES)

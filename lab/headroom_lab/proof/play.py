@@ -568,6 +568,8 @@ class Play:
         if planned is None:
             return ["nothing was planned at all"]
         shown = " ".join(issue.what for issue in planned.plan.issues)
+        memories, unread = self.stage.ledger.memories_and_unread()
+        claimed, spoilt = {each.node for each in memories if each.claim}, {each.name for each in unread}
         found = []
         for machine in self.stage.cloud.machines.values():
             node = machine.node
@@ -578,8 +580,10 @@ class Play:
                 found.append(f"{node.name} stays {machine.state} for ever, and no issue says so")
             elif machine.state == "stopped" and by_us:
                 found.append(f"{node.name} is left closed")
-            if self.stage.ledger.memory(node.name).claim:
+            if node.name in claimed:
                 found.append(f"{node.name} is claimed for ever")
+            if node.name in spoilt:
+                found.append(f"{node.name}'s record stays unreadable")
         return found
 
 

@@ -19,8 +19,11 @@ class UnreadableRecordError(Exception):
     """This version cannot read a record: a newer one wrote it, or it was restored, half written, or written by hand."""
 
     def __init__(self, pk: str, sk: str, why: str) -> None:
-        super().__init__(f"The record «{pk}», «{sk}» of the table cannot be read: {why}")
-        self.name, self.why = sk, why
+        super().__init__(pk, sk, why)  # as given, so that another process can be told
+        self.key, self.name, self.why = pk, sk, why
+
+    def __str__(self) -> str:
+        return f"The record «{self.key}», «{self.name}» of the table cannot be read: {self.why}"
 
 
 def is_condition_failed(error: ClientError) -> bool:
