@@ -22,6 +22,7 @@ from headroom_lab.aws.embedded import ACCOUNT, REGION, EmbeddedAws
 from headroom_lab.aws.patches import EngineChangedError, replace
 from headroom_lab.clock import LabClock
 from headroom_lab.proof.asl import Execution, FailedError
+from tests.support import template as stack
 
 MONDAY_0500 = 1772427600.0  # 2026-03-02 05:00 UTC
 SPEED = 60.0
@@ -462,6 +463,73 @@ def test_cloudformation_keeps_what_the_engine_would_drop(aws: EmbeddedAws) -> No
     assert ttl["TimeToLiveStatus"] == "ENABLED"
     assert aws.client("scheduler").get_schedule(Name="kept")["ScheduleExpressionTimezone"] == "Europe/Oslo"
     assert finished(aws, made["Machine"])["status"] == "SUCCEEDED"
+
+
+def test_a_schedule_s_name_is_unique_in_its_group(aws: EmbeddedAws) -> None:
+    """AWS: CreateSchedule answers ConflictException; «the name of a schedule must be unique within its schedule group»."""
+    schedule = {
+        "ScheduleExpression": "rate(1 hour)",
+        "FlexibleTimeWindow": {"Mode": "OFF"},
+        "Target": {"Arn": f"arn:aws:sqs:{REGION}:{ACCOUNT}:none", "RoleArn": ROLE},
+    }
+    group = {"Type": "AWS::Scheduler::ScheduleGroup"}
+    formation = aws.client("cloudformation")
+
+    def status(stack: str, **properties: Any) -> str:
+        made = {"Type": "AWS::Scheduler::Schedule", "Properties": {"Name": "hourly", **schedule, **properties}}
+        template = {"Resources": {"Schedule": made} | ({"Group": group} if properties else {})}
+        formation.create_stack(StackName=stack, TemplateBody=json.dumps(template))
+
+        def ended() -> Any:
+            [found] = formation.describe_stacks(StackName=stack)["Stacks"]
+            return found["StackStatus"] if "IN_PROGRESS" not in found["StackStatus"] else None
+
+        return str(eventually(ended))
+
+    assert status("first-in-default") == "CREATE_COMPLETE"
+    assert status("second-in-default") == "ROLLBACK_COMPLETE"
+    assert status("first-in-its-own", GroupName={"Ref": "Group"}) == "CREATE_COMPLETE"
+    assert status("second-in-its-own", GroupName={"Ref": "Group"}) == "CREATE_COMPLETE"
+
+
+GROUPS, SUBNETS, ROUTES = (
+    {"SecurityGroupIds": "sg-1,sg-2"},
+    {"SubnetIds": "subnet-1,subnet-2"},
+    {"RouteTableIds": "rtb-1"},
+)
+VPC, SECRETS = {"VpcId": "vpc-1a"}, {"CreateSecretsEndpoint": "yes"}
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ({}, ""),
+        (SUBNETS | GROUPS, ""),
+        (SUBNETS | GROUPS | VPC | ROUTES | SECRETS, ""),
+        (SUBNETS, "give SecurityGroupIds"),
+        (GROUPS, "give SubnetIds"),
+        (SUBNETS | GROUPS | ROUTES, "give VpcId"),
+        (ROUTES | VPC, "Functions outside a VPC reach DynamoDB by themselves"),
+        (SUBNETS | GROUPS | SECRETS, "give VpcId"),
+        (SECRETS | VPC, "Functions outside a VPC reach Secrets Manager by themselves"),
+    ],
+)
+def test_half_an_answer_about_the_network_is_refused_before_anything_is_made(
+    aws: EmbeddedAws, given: dict[str, str], said: str
+) -> None:
+    """AWS: «CloudFormation validates rules before it creates or updates any resources» (User Guide, «Rules»)."""
+    whole = stack.template()
+    topic = {"Topic": {"Type": "AWS::SNS::Topic"}}
+    body = json.dumps({"Parameters": whole["Parameters"], "Rules": whole["Rules"], "Resources": topic}, default=str)
+    asked = {"PexipUrl": "https://manager.example.com", "TagValue": "manager.example.com"} | given
+    parameters = [{"ParameterKey": name, "ParameterValue": value} for name, value in asked.items()]
+    formation = aws.client("cloudformation")
+    name = f"network-{len(formation.list_stacks()['StackSummaries'])}"
+    if said:
+        with pytest.raises(ClientError, match=said):
+            formation.create_stack(StackName=name, TemplateBody=body, Parameters=parameters)
+    else:
+        formation.create_stack(StackName=name, TemplateBody=body, Parameters=parameters)
 
 
 def test_a_stack_is_deployed_again_with_another_mode_and_nothing_else_changed(

@@ -84,7 +84,7 @@ def test_a_person_who_starts_such_a_node_writes_its_record_anew(rush: Desk) -> N
 
 def test_the_error_says_the_same_to_another_process() -> None:
     error = UnreadableRecordError("nodes#manager", "burst-1", "it is half written")
-    assert str(pickle.loads(pickle.dumps(error))) == str(error)  # noqa: S301
+    assert str(pickle.loads(pickle.dumps(error))) == str(error)
     assert "«nodes#manager», «burst-1» of the table cannot be read: it is half written" in str(error)
 
 
@@ -118,6 +118,7 @@ def test_a_pause_that_cannot_be_read_holds_everything(rush: Desk, odd: dict[str,
     made = rush.tick()
     assert made.changes == ()
     assert "cannot be read" in made.frozen
+    assert "Paused" in rush.call("show", show="status"), "the dashboard says so, too"
 
 
 def test_a_lifetime_that_cannot_be_read_is_named(rush: Desk) -> None:

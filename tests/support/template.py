@@ -1,11 +1,17 @@
 """Read template.yaml and the state machines as CloudFormation will."""
 
+import json
 import re
 from functools import cache
+from os import environ
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
+from unittest.mock import patch
 
 import yaml
+from samtranslator.translator import arn_generator
+from samtranslator.translator.transform import transform
 from samtranslator.yaml_helper import yaml_parse
 
 ROOT = Path(__file__).parents[2]
@@ -47,10 +53,10 @@ def holes(name: str) -> set[str]:
     return set(re.findall(r"\$\{(\w+)\}", text_of(name)))
 
 
-def definition(name: str, **numbers: int) -> dict[str, Any]:
-    """The state machine, with its functions named and its numbers filled in."""
+def definition(name: str, **given: int | str) -> dict[str, Any]:
+    """The state machine, with its functions named and its holes filled in."""
     filled = {hole: f"{ARN}{hole.removesuffix('FunctionArn')}" if hole.endswith("Arn") else 1 for hole in holes(name)}
-    filled |= numbers
+    filled |= {"Partition": "aws"} | given
     loaded: dict[str, Any] = yaml.safe_load(re.sub(r"\$\{(\w+)\}", lambda hole: str(filled[hole[1]]), text_of(name)))
     return loaded
 
@@ -63,3 +69,23 @@ def statements(properties: dict[str, Any]) -> list[dict[str, Any]]:
 def actions_of(statement: dict[str, Any]) -> list[str]:
     given = statement["Action"]
     return [given] if isinstance(given, str) else list(given)
+
+
+@cache
+def translated(region: str = "eu-central-1") -> dict[str, dict[str, Any]]:
+    """What SAM makes of the unmodified template in a region: CloudFormation's resources by their logical id."""
+    given = yaml_parse((ROOT / "template.yaml").read_text())
+    for one in given["Resources"].values():  # as `sam package` does
+        for uri in {"CodeUri", "ContentUri", "DefinitionUri"} & set(one.get("Properties", {})):
+            one["Properties"][uri] = "s3://bucket/key"
+    with (
+        patch.dict(environ, AWS_DEFAULT_REGION=region),
+        patch.object(arn_generator, "_get_region_from_session", lambda: region),
+    ):
+        made: dict[str, Any] = transform(given, {}, SimpleNamespace(load=dict))
+    return dict(made["Resources"])
+
+
+def text_in(value: Any) -> str:
+    """A property as JSON, in which `${AWS::StackName}` is written wherever a name has the stack's."""
+    return json.dumps(value).replace('{"Ref": "AWS::StackName"}', "${AWS::StackName}")

@@ -81,7 +81,7 @@ def test_nothing_anywhere_may_do_more_to_instances_than_start_stop_and_describe(
     assert text.count("ec2:StopInstances") == 1
     machines = "".join(stack.text_of(name) for name in stack.MACHINES)
     assert "aws-sdk" not in machines
-    assert set(re.findall(r"Resource: (\S+)", machines)) == {"arn:aws:states:::lambda:invoke"}
+    assert set(re.findall(r"Resource: (\S+)", machines)) == {"arn:${Partition}:states:::lambda:invoke"}
 
 
 def test_no_step_of_a_workflow_runs_longer_than_its_lease_allows() -> None:

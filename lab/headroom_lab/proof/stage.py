@@ -745,6 +745,8 @@ def _substitutions(name: str) -> dict[str, str]:
     for hole, value in machine["DefinitionSubstitutions"].items():
         if hole.endswith("FunctionArn"):
             found[hole] = f"arn:aws:lambda:eu-central-1:123456789012:function:{hole.removesuffix('FunctionArn')}"
+        elif hole == "Partition":
+            found[hole] = "aws"
         else:
             found[hole] = str(parameters[value["Ref"]]["Default"] if isinstance(value, dict) else value)
     return found

@@ -1,8 +1,9 @@
 """CloudFormation: what the engine drops or names differently when it makes a resource.
 
 AWS: a state machine's definition in S3 «must be a JSON or YAML file»; TimeToLiveSpecification is applied; `Ref` of a
-secret is its ARN; a schedule keeps its time zone on create and on update (docs: AWS::StepFunctions::StateMachine
-S3Location, AWS::DynamoDB::Table, AWS::SecretsManager::Secret «Return values», AWS::Scheduler::Schedule).
+secret is its ARN; a schedule keeps its time zone on create and on update, and its name is unique in its group, so that
+a second one is a ConflictException (docs: AWS::StepFunctions::StateMachine S3Location, AWS::DynamoDB::Table,
+AWS::SecretsManager::Secret «Return values», AWS::Scheduler::Schedule, CreateSchedule «Errors»).
 """
 
 import json
@@ -37,6 +38,19 @@ def keep_zone(make: Any, *, properties_at: int) -> Any:
             for name in ("StartDate", "EndDate"):
                 if properties.get(name):
                     schedule[name] = properties[name]
+        return result
+
+    return made
+
+
+def alone_in_its_group(make: Any) -> Any:
+    """A schedule whose name its group has already is not made; the engine points at the other one."""
+
+    def made(logical_id: str, properties: dict[str, Any], *more: Any) -> Made:
+        name, group = properties.get("Name"), properties.get("GroupName", "default")
+        if f"{group}/{name}" in scheduler._schedules:
+            raise ValueError(f"Schedule {name} already exists. (Service: Scheduler, Status Code: 409)")
+        result: Made = make(logical_id, properties, *more)
         return result
 
     return made
@@ -81,7 +95,7 @@ def apply() -> None:
     replace(provisioners, "_sfn_definition", as_json)
     table = handlers()
     schedule = table["AWS::Scheduler::Schedule"]
-    schedule["create"] = keep_zone(schedule["create"], properties_at=1)
+    schedule["create"] = alone_in_its_group(keep_zone(schedule["create"], properties_at=1))
     schedule["update"] = keep_zone(schedule["update"], properties_at=2)
     table["AWS::DynamoDB::Table"]["create"] = with_ttl(table["AWS::DynamoDB::Table"]["create"])
     table["AWS::SecretsManager::Secret"]["create"] = as_arn(table["AWS::SecretsManager::Secret"]["create"])
