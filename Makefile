@@ -78,8 +78,8 @@ locks-in-step: $(UV)
 build: .venv/.ready  ## Put what Lambda gets under .aws-sam/build
 	$(RUN) sam build
 
-deploy: check build  ## To your own AWS account (ENV=default or ENV=prod)
-	$(RUN) sam deploy --config-env $(or $(ENV),default)
+deploy: .venv/.ready  ## To your own AWS account: by five questions the first time, later with the answers it has (STACK=headroom)
+	@$(RUN) headroom install $(if $(STACK),--stack '$(STACK)')
 
 bench: .venv/.ready  ## Measure what the docs claim (TRACES=directory SEEDS=5)
 	@$(RUN) headroom bench $(if $(TRACES),'$(TRACES)') $(if $(SEEDS),--seeds $(SEEDS))

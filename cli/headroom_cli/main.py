@@ -37,6 +37,7 @@ COMMANDS = {
         "verify": "explain:verify",
         "replay-decision": "explain:replay_decision",
     },
+    "Install": {"install": "install:install", "uninstall": "install:uninstall"},
     "Try without a stack": {"replay": "replay:replay", "tune": "replay:tune", "capacity": "replay:capacity"},
 }
 ADDED = "headroom.commands"

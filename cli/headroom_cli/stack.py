@@ -109,16 +109,21 @@ class Deployed:
 
     def set_mode(self, mode: Mode) -> None:
         """Deploy it again with another mode and nothing else changed, and wait until that is done."""
+        self.set_parameters(Mode=str(mode))
+
+    def set_parameters(self, **given: str) -> None:
+        """Deploy it again with other values of these parameters and nothing else changed, and wait until that is done."""
         client = boto3.client("cloudformation")
-        kept: Any = [{"ParameterKey": name, "UsePreviousValue": True} for name in self.parameters if name != "Mode"]
+        kept: Any = [{"ParameterKey": name, "UsePreviousValue": True} for name in self.parameters if name not in given]
+        changed: Any = [{"ParameterKey": name, "ParameterValue": value} for name, value in given.items()]
         client.update_stack(
             StackName=self.name,
             UsePreviousTemplate=True,
-            Parameters=[*kept, {"ParameterKey": "Mode", "ParameterValue": str(mode)}],
+            Parameters=[*kept, *changed],
             Capabilities=["CAPABILITY_IAM", "CAPABILITY_AUTO_EXPAND"],
         )
         client.get_waiter("stack_update_complete").wait(StackName=self.name, WaiterConfig={"Delay": 5})
-        self.parameters["Mode"] = str(mode)
+        self.parameters |= given
 
 
 def stack_of(name: str) -> Deployed:

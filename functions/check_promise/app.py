@@ -2,12 +2,11 @@
 
 from typing import Any
 
-from aws_lambda_powertools.metrics import MetricUnit
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from headroom.adapters.ledger.codec import built
 from headroom.adapters.parts import parts
-from headroom.observability import logger, metrics
+from headroom.observability import logger, measure, metrics
 from headroom.usecases.prewarm import Promiser
 
 
@@ -16,6 +15,6 @@ from headroom.usecases.prewarm import Promiser
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     """Return what is ready, and whether the promise is due."""
     found = Promiser.of(parts()).check(event["hold"])
-    metrics.add_metric("PromisesMissed", MetricUnit.Count, int(found.due and not found.kept))
+    measure("PromisesMissed", int(found.due and not found.kept))
     logger.info("looked", hold=event["hold"], kept=found.kept, due=found.due)
     return built(found)

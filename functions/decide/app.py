@@ -3,13 +3,12 @@
 from datetime import datetime
 from typing import Any
 
-from aws_lambda_powertools.metrics import MetricUnit
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from headroom import clock
 from headroom.adapters.ledger.codec import moment
 from headroom.adapters.parts import parts
-from headroom.observability import attempt, logger, metrics
+from headroom.observability import attempt, logger, measure, metrics
 from headroom.usecases.decide import Decider, meter
 
 
@@ -18,7 +17,7 @@ from headroom.usecases.decide import Decider, meter
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     """Plan for the reading that the table's stream brings, or at once for an event without records."""
     made = Decider.of(parts()).decide(since=reading_time(event), now=clock.now())
-    metrics.add_metric("Plans", MetricUnit.Count, 0 if made is None else 1)
+    measure("Plans", 0 if made is None else 1)
     if made is None:
         return {"planned": False}
     attempt(lambda: meter(made), "a plan not measured", lost="PlansNotMeasured")

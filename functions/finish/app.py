@@ -7,7 +7,7 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from headroom.adapters.ledger.codec import built
 from headroom.adapters.parts import parts
-from headroom.observability import logger, metrics
+from headroom.observability import logger, measure, metrics
 from headroom.usecases.finish import Finisher, Outcome, in_words
 
 
@@ -19,8 +19,8 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     ended = Finisher.of(parts()).finish(
         event["node"], event["token"], Outcome(event["outcome"]), reason, event.get("asked_at")
     )
-    metrics.add_metric("StartsFailed", MetricUnit.Count, int(ended.outcome is Outcome.GIVEN_UP))
+    measure("StartsFailed", int(ended.outcome is Outcome.GIVEN_UP))
     if ended.boot_seconds is not None:
-        metrics.add_metric("BootSeconds", MetricUnit.Seconds, ended.boot_seconds)
+        measure("BootSeconds", ended.boot_seconds, MetricUnit.Seconds)
     logger.info("ended", node=ended.node, outcome=ended.outcome, reason=ended.reason)
     return built(ended)

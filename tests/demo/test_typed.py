@@ -67,6 +67,8 @@ LASTING = {"headroom page", "headroom hand-back", "headroom hand-over"}
 ELSEWHERE = {"headroom chaos --kernel 1 --workflows 1 --first SEED"}  # of the laboratory: other tests play it
 MENTIONED = {
     "why",
+    "install",
+    "uninstall",
     "start",
     "hold",
     "release",

@@ -12,6 +12,7 @@ from headroom.domain.fleet.lifecycle import Hold
 from headroom.observability import logger
 from headroom_lab.proof.stage import Stage
 from tests.support.alarms import ALARMS, Prints, fires_and_clears
+from tests.support.template import template
 
 SHOWN: dict[str, Callable[[Stage, Prints], None]] = {}
 
@@ -144,12 +145,22 @@ def prints(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> Prints:
 
 
 @pytest.mark.parametrize("name", sorted(set(ALARMS) - ELSEWHERE))
-def test_an_alarm_fires_and_clears(name: str, stage: Stage, prints: Prints) -> None:
+def test_an_alarm_fires_and_clears(name: str, stage: Stage, prints: Prints, monkeypatch: pytest.MonkeyPatch) -> None:
+    if "Condition" in template()["Resources"][name]:
+        monkeypatch.setenv("DETAILED_METRICS", "yes")
     began = stage.now
     stage.minutes(20)
     SHOWN[name](stage, prints)
     states = prints.states(name, began, stage.now)
     assert fires_and_clears(states), states
+
+
+def test_only_metrics_with_an_alarm_are_sent_where_not_all_are_wanted(stage: Stage, prints: Prints) -> None:
+    stage.hazards.no_room = 0.5
+    stage.expect(*[(5.0 + call / 10, "a meeting", 20.0) for call in range(20)])
+    stage.minutes(60)
+    assert {name for name, _ in prints.points} <= {each["MetricName"] for each in ALARMS.values()}
+    assert {frozenset(name for name, _ in dimensions) for _, dimensions in prints.points} == {frozenset({"service"})}
 
 
 def test_a_quiet_hour_fires_nothing(stage: Stage, prints: Prints) -> None:

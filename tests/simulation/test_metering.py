@@ -25,8 +25,9 @@ NEED = Need(
 
 
 def test_needs_of_all_locations_are_added_up_by_source_and_names_are_in_ascii(
-    capsys: pytest.CaptureFixture[str],
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setenv("DETAILED_METRICS", "yes")
     made = plan(observe(node(1), node(2), free=40), promised(), CONTROL, NOW)
     needs = (
         NEED,

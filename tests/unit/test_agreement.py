@@ -9,6 +9,7 @@ import pytest
 
 import headroom
 from headroom.domain.safety.claims import LONGEST_STEP
+from headroom.observability import ALWAYS
 from headroom.settings import Settings
 from headroom_lab.proof.environment import ENVIRONMENT
 from tests.support import template as stack
@@ -19,7 +20,7 @@ FOLDERS = sorted(path.name for path in (stack.ROOT / "functions").iterdir() if (
 
 def test_the_template_sets_every_variable_that_settings_reads_and_no_other() -> None:
     variables = set(stack.template()["Globals"]["Function"]["Environment"]["Variables"])
-    assert variables - {"POWERTOOLS_LOG_LEVEL", "POWERTOOLS_METRICS_NAMESPACE"} == {
+    assert variables - {"POWERTOOLS_LOG_LEVEL", "POWERTOOLS_METRICS_NAMESPACE", "DETAILED_METRICS"} == {
         field.name.upper() for field in fields(Settings)
     }
 
@@ -148,7 +149,7 @@ def test_every_log_group_forgets_and_the_ledger_stays() -> None:
     for properties in stack.resources("AWS::Logs::LogGroup").values():
         assert properties["RetentionInDays"] == {"Ref": "LogRetentionDays"}
     ledger = stack.template()["Resources"]["Ledger"]
-    assert ledger["DeletionPolicy"] == ledger["UpdateReplacePolicy"] == "Retain"
+    assert (ledger["DeletionPolicy"], ledger["UpdateReplacePolicy"]) == ("RetainExceptOnCreate", "Retain")
     assert ledger["Properties"]["PointInTimeRecoverySpecification"] == {"PointInTimeRecoveryEnabled": True}
 
 
@@ -184,7 +185,7 @@ def test_every_alarm_has_its_section_in_the_runbook(name: str) -> None:
 def test_every_alarm_is_of_a_metric_that_somebody_sends(name: str) -> None:
     alarm = ALARMS[name]
     shipped = [*(stack.ROOT / "layers").rglob("*.py"), *(stack.ROOT / "functions").rglob("*.py")]
-    sent = {found for path in shipped for found in re.findall(r'add_metric\(\s*"(\w+)"', path.read_text())}
+    sent = {found for path in shipped for found in re.findall(r'measure\(\s*"(\w+)"', path.read_text())}
     filtered = {
         each["MetricName"]
         for resource in stack.template()["Resources"].values()
@@ -193,6 +194,17 @@ def test_every_alarm_is_of_a_metric_that_somebody_sends(name: str) -> None:
     }
     assert alarm["Namespace"] == "AWS/SQS" or alarm["MetricName"] in sent | filtered
     assert ("Dimensions" in alarm) is (alarm["MetricName"] not in filtered)
+
+
+def test_a_stack_has_ten_metrics_and_ten_alarms_at_the_most_unless_it_wants_them_all() -> None:
+    """AWS: ten custom metrics and ten alarms are always free (https://aws.amazon.com/cloudwatch/pricing, «Free tier»)."""
+    made = stack.template()["Resources"]
+    usual = {name for name in ALARMS if "Condition" not in made[name]}
+    assert {made[name]["Condition"] for name in set(ALARMS) - usual} == {"Detailed"}
+    assert len(usual) == 10
+    own = {ALARMS[name]["MetricName"] for name in usual if ALARMS[name]["Namespace"] != "AWS/SQS"}
+    assert own == ALWAYS | {"OwnErrors"}
+    assert len(own) <= 10
 
 
 def test_own_errors_are_all_but_those_that_are_raised_on_purpose() -> None:

@@ -159,15 +159,17 @@ class Stage:
             PrewarmCount=str(self.scenario.prewarm_count),
             **parameters,
         )
-        access = self.home.access()
-        secret = {
-            "client_id": access.client_id,
-            "private_key": access.private_key,
-            "ca": (self.home.folder / "ca.pem").read_text(),
-        }
         self.aws.client("secretsmanager").put_secret_value(
-            SecretId=self.outputs["PexipCredentials"], SecretString=msgspec.json.encode(secret).decode()
+            SecretId=self.outputs["PexipCredentials"], SecretString=self.secret
         )
+
+    @property
+    def secret(self) -> str:
+        """What the platform's people would put into the stack's secret."""
+        access = self.home.access()
+        ca = (self.home.folder / "ca.pem").read_text()
+        fields = {"client_id": access.client_id, "private_key": access.private_key, "ca": ca}
+        return msgspec.json.encode(fields).decode()
 
     def remember_the_past(self) -> None:
         """Put the weeks before into the ledger, and have the deployed function learn from them."""
@@ -210,15 +212,15 @@ class Stage:
         shutil.rmtree(self.home.folder, ignore_errors=True)
 
 
-def set_stage(scenario: Scenario, stack: ExitStack, *, tell: Callable[[str], None], **parameters: str) -> Stage:
-    """Start the embedded AWS, make the platform, build and deploy; `stack` takes it all down again."""
+def set_scene(scenario: Scenario, stack: ExitStack, *, tell: Callable[[str], None]) -> Stage:
+    """Start the embedded AWS and the platform, with nothing deployed yet; `stack` takes it all down again."""
     folder = Path(tempfile.mkdtemp(prefix="headroom-demo-"))
     stack.callback(shutil.rmtree, folder, ignore_errors=True)
     begin = scenario.at(scenario.begins)
     clock = LabClock(folder / "clock.json", begin - HOURS_BEFORE * 3600, SETUP_SPEED)
     home = Home(folder / "platform")
     home.folder.mkdir()
-    stage = Stage(scenario=scenario, clock=clock, aws=EmbeddedAws(clock=clock.path), home=home)
+    stage = Stage(scenario=scenario, clock=clock, aws=EmbeddedAws(clock=clock.path), home=home, built=folder / "built")
     stack.callback(stage.close)
     tell("Starting the embedded AWS")
     stage.aws.start()
@@ -227,7 +229,12 @@ def set_stage(scenario: Scenario, stack: ExitStack, *, tell: Callable[[str], Non
     stage.make_instances()
     stage.start_platform()
     clock.run(1)
-    stage.built = folder / "built"
+    return stage
+
+
+def set_stage(scenario: Scenario, stack: ExitStack, *, tell: Callable[[str], None], **parameters: str) -> Stage:
+    """Set the scene, build and deploy; `stack` takes it all down again."""
+    stage = set_scene(scenario, stack, tell=tell)
     tell("Building with the real SAM CLI: sam build")
     build(stage.aws, stage.built)
     tell("Deploying with the real SAM CLI: sam deploy")

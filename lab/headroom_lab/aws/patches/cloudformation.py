@@ -14,8 +14,10 @@ from ministack.services import dynamodb, scheduler
 from ministack.services.cloudformation import provisioners
 
 from headroom_lab.aws.patches import EngineChangedError, replace
+from headroom_lab.aws.patches.scheduler import why_refused
 
 Made = tuple[str, dict[str, Any]]
+ON_CREATE, ON_UPDATE = 1, 2  # where a handler has the new properties among its arguments
 
 
 def handlers() -> dict[str, dict[str, Any]]:
@@ -43,14 +45,20 @@ def keep_zone(make: Any, *, properties_at: int) -> Any:
     return made
 
 
-def alone_in_its_group(make: Any) -> Any:
-    """A schedule whose name its group has already is not made; the engine points at the other one."""
+def refused_as_by_the_api(make: Any, *, properties_at: int) -> Any:
+    """What CreateSchedule and UpdateSchedule refuse fails; the engine goes on, and its schedule points at another stack's."""
 
-    def made(logical_id: str, properties: dict[str, Any], *more: Any) -> Made:
+    def made(*arguments: Any) -> Made:
+        properties = arguments[properties_at]
         name, group = properties.get("Name"), properties.get("GroupName", "default")
-        if f"{group}/{name}" in scheduler._schedules:
+        if properties_at == ON_CREATE and f"{group}/{name}" in scheduler._schedules:
             raise ValueError(f"Schedule {name} already exists. (Service: Scheduler, Status Code: 409)")
-        result: Made = make(logical_id, properties, *more)
+        wrong = why_refused(
+            properties.get("ScheduleExpression") or "", properties.get("ScheduleExpressionTimezone", "UTC")
+        )
+        if wrong:
+            raise ValueError(f"{wrong} (Service: Scheduler, Status Code: 400)")
+        result: Made = make(*arguments)
         return result
 
     return made
@@ -95,7 +103,7 @@ def apply() -> None:
     replace(provisioners, "_sfn_definition", as_json)
     table = handlers()
     schedule = table["AWS::Scheduler::Schedule"]
-    schedule["create"] = alone_in_its_group(keep_zone(schedule["create"], properties_at=1))
-    schedule["update"] = keep_zone(schedule["update"], properties_at=2)
+    for act, at in (("create", ON_CREATE), ("update", ON_UPDATE)):
+        schedule[act] = refused_as_by_the_api(keep_zone(schedule[act], properties_at=at), properties_at=at)
     table["AWS::DynamoDB::Table"]["create"] = with_ttl(table["AWS::DynamoDB::Table"]["create"])
     table["AWS::SecretsManager::Secret"]["create"] = as_arn(table["AWS::SecretsManager::Secret"]["create"])

@@ -44,23 +44,26 @@ def next_fire(expression: str, zone: str, after: float, created: float) -> float
     return wall.replace(tzinfo=ZoneInfo(zone)).timestamp() if wall else None
 
 
+def why_refused(expression: str, zone: str) -> str:
+    """Say why AWS refuses a schedule, which it does with one that it can never fire; empty if it does not."""
+    try:
+        ZoneInfo(zone)
+    except (KeyError, ValueError, OSError):
+        return f"Invalid Schedule Expression Timezone {zone}."
+    readable = (
+        scheduler._at_time_epoch(expression) is not None
+        or eventbridge._parse_rate_seconds(expression) is not None
+        or eventbridge._parse_cron_fields(expression)
+    )
+    return "" if readable else f"Invalid Schedule Expression {expression}."
+
+
 def refuse_bad_expressions(create: Any) -> Any:
     """AWS refuses a schedule it can never fire."""
 
     def checked(name: str, body: dict[str, Any]) -> Any:
-        zone, expression = body.get("ScheduleExpressionTimezone", "UTC"), body.get("ScheduleExpression") or ""
-        try:
-            ZoneInfo(zone)
-        except (KeyError, ValueError, OSError):
-            return scheduler._error(400, "ValidationException", f"Invalid Schedule Expression Timezone {zone}.")
-        readable = (
-            scheduler._at_time_epoch(expression) is not None
-            or eventbridge._parse_rate_seconds(expression) is not None
-            or eventbridge._parse_cron_fields(expression)
-        )
-        if not readable:
-            return scheduler._error(400, "ValidationException", f"Invalid Schedule Expression {expression}.")
-        return create(name, body)
+        wrong = why_refused(body.get("ScheduleExpression") or "", body.get("ScheduleExpressionTimezone", "UTC"))
+        return scheduler._error(400, "ValidationException", wrong) if wrong else create(name, body)
 
     return checked
 

@@ -4,13 +4,11 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Self
 
-from aws_lambda_powertools.metrics import MetricUnit
-
 from headroom.adapters.ledger import Ledger
 from headroom.adapters.parts import Parts
 from headroom.adapters.pexip.errors import PexipError
 from headroom.domain.demand.turned_away import TurnedAway
-from headroom.observability import logger, metrics
+from headroom.observability import logger, measure
 from headroom.settings import Settings
 
 if TYPE_CHECKING:
@@ -42,9 +40,9 @@ class Counter:
                 counted = pexip.turned_away(since, until, **words)
         except PexipError as error:
             logger.error("could not count calls turned away", reason=str(error))
-            metrics.add_metric("TurnedAwayUncounted", MetricUnit.Count, 1)
+            measure("TurnedAwayUncounted", 1)
             return None
         self.ledger.keep_turned_away(counted)
-        metrics.add_metric("CallsTurnedAway", MetricUnit.Count, counted.capacity)
-        metrics.add_metric("CallsOutOfLicence", MetricUnit.Count, counted.licences)
+        measure("CallsTurnedAway", counted.capacity)
+        measure("CallsOutOfLicence", counted.licences)
         return counted

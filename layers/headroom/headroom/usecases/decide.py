@@ -26,7 +26,7 @@ from headroom.domain.planning.plans import Change, Plan
 from headroom.domain.policy import Mode, Policy
 from headroom.domain.safety.claims import NOT_BEGUN, frees_when_ended, last_sign, token_for
 from headroom.domain.texts import TOLD, line
-from headroom.observability import attempt, logger, metrics
+from headroom.observability import attempt, is_detailed, logger, measure
 from headroom.usecases.learn import outlooks_around
 from headroom.usecases.record import Recorder
 from headroom.version import code_version
@@ -135,7 +135,7 @@ class Decider:
             return read(now)
         except Exception:  # no plan may fail because of a forecast
             logger.exception("planning without forecast", missing=what)
-            metrics.add_metric("ForecastMissing", MetricUnit.Count, 1)
+            measure("ForecastMissing", 1)
             return ()
 
     def _bookings(self, now: datetime) -> tuple[Booking, ...]:
@@ -195,7 +195,7 @@ class Decider:
             self.workflows.begin(change, token)
         except Exception:  # whatever it is, the others still begin, and the next plan tries this one again
             logger.exception("not begun", node=change.node, action=str(change.action))
-            metrics.add_metric("NotBegun", MetricUnit.Count, 1)
+            measure("NotBegun", 1)
             until = now + NOT_BEGUN
             attempt(
                 lambda: self.ledger.shorten(change.node, token, until), "a claim not shortened", lost="NotShortened"
@@ -220,14 +220,16 @@ class Decider:
 
 
 def meter(made: Plan) -> None:
-    """Send a plan's metrics: totals without a dimension; others by location, node state or source of the need."""
+    """Send a plan's metrics: totals; and if all are wanted, others by location, node state or source of the need."""
     kinds = Counter(issue.kind for issue in made.issues)
-    metrics.add_metric("NodesStuck", MetricUnit.Count, kinds[Trouble.STUCK] + kinds[Trouble.DOES_NOT_SERVE])
-    metrics.add_metric("LocationsShort", MetricUnit.Count, kinds[Trouble.NOT_ENOUGH])
-    metrics.add_metric("HomesLost", MetricUnit.Count, kinds[Trouble.HOME_LOST])
-    metrics.add_metric("CallsLikelyTurnedAway", MetricUnit.Count, sum(each.calls for each in made.turned_away()))
-    metrics.add_metric("ControlRefused", MetricUnit.Count, kinds[Trouble.TWO_CONTROLLERS])
-    metrics.add_metric("NodesHeld", MetricUnit.Count, sum(need.nodes + len(need.names) for need in made.needs))
+    measure("NodesStuck", kinds[Trouble.STUCK] + kinds[Trouble.DOES_NOT_SERVE])
+    measure("LocationsShort", kinds[Trouble.NOT_ENOUGH])
+    measure("HomesLost", kinds[Trouble.HOME_LOST])
+    measure("CallsLikelyTurnedAway", sum(each.calls for each in made.turned_away()))
+    measure("ControlRefused", kinds[Trouble.TWO_CONTROLLERS])
+    measure("NodesHeld", sum(need.nodes + len(need.names) for need in made.needs))
+    if not is_detailed():
+        return
     for load in (*made.principals, *made.overflows):
         _send("Location", load.location, {"Free": load.free, "Load": load.used, "Capacity": load.hd})
     for state, count in Counter(node.state for node in made.nodes).items():

@@ -4,7 +4,6 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Self
 
-from aws_lambda_powertools.metrics import MetricUnit
 from botocore.exceptions import BotoCoreError, ClientError
 
 from headroom import clock
@@ -15,7 +14,7 @@ from headroom.adapters.pexip.errors import PexipError
 from headroom.domain.fleet.fleet import Reading, is_in_step
 from headroom.domain.fleet.homes import Homes, is_near_threshold, with_since_when_out_of_step
 from headroom.domain.policy import Policy
-from headroom.observability import attempt, logger, metrics
+from headroom.observability import attempt, logger, measure
 
 if TYPE_CHECKING:
     from headroom.adapters.pexip.connection import Connection
@@ -48,7 +47,7 @@ class Observer:
             logger.exception("no lease")
             alone = True
         if not alone:
-            metrics.add_metric("Readings", MetricUnit.Count, 0)
+            measure("Readings", 0)
             logger.info("left alone", because="another observe has read Pexip meanwhile, or is still at work")
             return
         try:
@@ -95,7 +94,7 @@ class Observer:
             return self._failed(
                 f"Headroom met an error of its own ({type(error).__name__}); the log of `observe` has it"
             )
-        metrics.add_metric("Readings", MetricUnit.Count, 1)
+        measure("Readings", 1)
         loads = Homes(reading).loads
         logger.info("observed", free={load.location: load.free for load in loads.values()}, problems=reading.problems)
         return is_near_threshold(reading, self.policy)
@@ -108,6 +107,6 @@ class Observer:
         return with_since_when_out_of_step(reading, self.ledger.last_reading())
 
     def _failed(self, why: str) -> bool:
-        metrics.add_metric("ReadingsFailed", MetricUnit.Count, 1)
+        measure("ReadingsFailed", 1)
         self.ledger.keep_failure(why, clock.now())
         return False

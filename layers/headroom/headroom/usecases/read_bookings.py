@@ -4,13 +4,11 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Self
 
-from aws_lambda_powertools.metrics import MetricUnit
-
 from headroom.adapters.ledger import Ledger
 from headroom.adapters.parts import Parts
 from headroom.adapters.pexip.errors import PexipError
 from headroom.domain.demand.bookings import look, sized
-from headroom.observability import logger, metrics
+from headroom.observability import logger, measure
 
 if TYPE_CHECKING:
     from headroom.adapters.pexip.connection import Connection
@@ -38,12 +36,12 @@ class BookingsReader:
                 meetings, problems = pexip.meetings(now, AHEAD)
         except PexipError as error:
             logger.error("could not read bookings", reason=str(error))
-            metrics.add_metric("BookingsFailed", MetricUnit.Count, 1)
+            measure("BookingsFailed", 1)
             return 0
         known = self.ledger.series(meeting.series for meeting in meetings)
         changed = look(meetings, known)
         self.ledger.keep_series(changed.values(), now)
         self.ledger.keep_bookings(sized(meetings, known | changed, default=self.expected_meeting, now=now), now)
-        metrics.add_metric("Meetings", MetricUnit.Count, len(meetings))
+        measure("Meetings", len(meetings))
         logger.info("read bookings", meetings=len(meetings), problems=problems)
         return len(meetings)

@@ -1,0 +1,139 @@
+"""Build and deploy with the real SAM CLI, and say what went wrong in a sentence."""
+
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+import boto3
+import click
+
+from headroom_cli.saying import say
+
+BUILT = Path(".aws-sam/build")
+MACHINES = {"x86_64": 0x3E, "arm64": 0xB7}  # e_machine of an ELF file's header, in which it is at byte 18
+LAST = 12  # lines of what SAM said
+QUOTED = str.maketrans({'"': '\\"', "\\": "\\\\"})  # as SAM reads a value
+ENDED = {"CREATE_FAILED", "UPDATE_FAILED", "DELETE_FAILED"}
+FOLLOWS = ("Resource creation cancelled", "Resource update cancelled", "The following resource")
+
+
+def sam() -> str:
+    """Return the SAM CLI; raise ClickException if there is none."""
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}"
+    if found := shutil.which("sam", path=path):
+        return found
+    raise click.ClickException(
+        "The SAM CLI is not installed: use `make deploy`, which brings it, or `pipx install aws-sam-cli`."
+    )
+
+
+def build(template: Path, architecture: str) -> Path:
+    """Build what Lambda gets for this processor, and compare; return the built template, or one that was packaged before."""
+    if "s3://" in template.read_text():
+        return template
+    say(f"Building for {architecture}.")
+    _run(
+        "build",
+        "--template-file",
+        str(template),
+        "--build-dir",
+        str(BUILT),
+        "--parameter-overrides",
+        f"Architecture={architecture}",
+    )
+    if wrong := built_for_another(BUILT, architecture):
+        raise click.ClickException(
+            f"The packages were built for another processor than {architecture}: {wrong[0]}. Delete {BUILT.parent} and retry."
+        )
+    return BUILT / "template.yaml"
+
+
+def built_for_another(folder: Path, architecture: str) -> list[Path]:
+    """Return the libraries below this folder that are not for this processor."""
+    return [path for path in sorted(folder.rglob("*.so")) if _machine(path) != MACHINES[architecture]]
+
+
+def _machine(path: Path) -> int:
+    with path.open("rb") as file:
+        return int.from_bytes(file.read(20)[18:20], "little")
+
+
+def deploy(stack: str, template: Path, parameters: Mapping[str, str]) -> None:
+    """Deploy with these parameters; all others keep their values, or have their defaults at first."""
+    say(f"Deploying {stack}.")
+    given = [f'{name}="{value.translate(QUOTED)}"' for name, value in parameters.items()]
+    overrides = ["--parameter-overrides", *given] if given else []
+    try:
+        _run(
+            *(
+                "deploy",
+                "--template-file",
+                str(template),
+                "--stack-name",
+                stack,
+                "--resolve-s3",
+                "--no-confirm-changeset",
+            ),
+            *("--no-fail-on-empty-changeset", "--no-progressbar", "--config-file", str(_no_config())),
+            *("--capabilities", "CAPABILITY_IAM", "CAPABILITY_AUTO_EXPAND", *overrides),
+        )
+    except click.ClickException:
+        if why := first_failure(stack):
+            raise click.ClickException(f"CloudFormation stopped at {why}") from None
+        raise
+
+
+def _no_config() -> Path:
+    """Return a SAM configuration with nothing in it: parameters in samconfig.toml would put back what was switched meanwhile."""
+    own = Path("samconfig.toml")
+    if own.exists() and "parameter_overrides" in own.read_text():
+        say(
+            "The parameter_overrides in samconfig.toml are not used: the stack keeps its own (give new ones with --set)."
+        )
+    empty = BUILT.parent / "no-samconfig.toml"
+    empty.parent.mkdir(exist_ok=True)
+    empty.write_text("version = 0.1\n")
+    return empty.absolute()
+
+
+def first_failure(stack: str) -> str:
+    """Return the first thing at which the newest change of a stack failed, and why; empty if none is known."""
+    try:
+        events: Iterable[Any] = boto3.client("cloudformation").describe_stack_events(StackName=stack)["StackEvents"]
+    except Exception:  # there is no such stack, or it may not be asked: what SAM said is all there is
+        return ""
+    found = ""
+    for event in events:  # the newest first
+        reason = event.get("ResourceStatusReason", "")
+        if event["ResourceStatus"] in ENDED and not reason.startswith(FOLLOWS):
+            found = f"{event['LogicalResourceId']}: {reason}"
+        if event["LogicalResourceId"] == stack and event["ResourceStatus"] in {
+            "CREATE_IN_PROGRESS",
+            "UPDATE_IN_PROGRESS",
+        }:
+            break
+    return found
+
+
+def _run(*arguments: str) -> None:
+    """Run the SAM CLI, show what it does in the end if it fails."""
+    environment = os.environ | {
+        "SAM_CLI_TELEMETRY": "0",
+        "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
+    }
+    done = subprocess.run(  # noqa: S603 - the SAM CLI, with arguments of our own
+        [sam(), *arguments],
+        env=environment,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        check=False,
+    )
+    if done.returncode:
+        said = "\n".join([line for line in done.stdout.splitlines() if line.strip()][-LAST:])
+        raise click.ClickException(f"`sam {arguments[0]}` failed; its last words:\n{said}")
