@@ -36,13 +36,21 @@ def kernel(console: Console, schedules: int, first: int) -> bool:
 
 def workflows(console: Console, schedules: int, minutes: float | None, first: int) -> bool:
     """Play schedules of the shipped workflows; return whether all went well."""
-    began = time.monotonic()
+    began, told = time.monotonic(), 0
     with console.status("Playing") as status:
+
+        def told_at_once(so_far: proof.PlayedAll) -> None:
+            nonlocal told
+            status.update(f"Playing: {so_far.schedules:,} schedules")
+            for played in so_far.wrong[told:]:
+                console.print(_told(played))
+            told = len(so_far.wrong)
+
         found = proof.workflows(
             schedules,
             first=first,
             seconds=None if minutes is None else 60 * minutes,
-            progress=lambda so_far: status.update(f"Playing: {so_far.schedules:,} schedules"),
+            progress=told_at_once,
         )
     console.print(_counts("What was injected into the workflows", found.happened))
     console.print(_counts("Which rule objected to a stop", found.objections))
@@ -53,8 +61,6 @@ def workflows(console: Console, schedules: int, minutes: float | None, first: in
         f"Workflows: {found.schedules:,} schedules, {found.executions:,} executions, {found.starts:,} starts, "
         f"{found.stops:,} stops asked for, in {_took(began)}: {verdict}."
     )
-    for played in found.wrong:
-        console.print(_told(played))
     if found.silent:
         console.print(f"Never answered: {', '.join(found.silent)}.")
     return not found.wrong and not (found.silent and found.schedules >= ENOUGH)

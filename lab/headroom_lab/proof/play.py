@@ -38,6 +38,7 @@ LONGEST_TRY = 8.0  # minutes, to stop what may not be stopped: it is tried once 
 SOON = {"a status lies": 5, "nodes that are off have no status": 5, "boot drills are due": 1}  # minutes until it begins
 QUARTER = 15 * 60.0
 LAST_STEPS = ("Ask last of all whether it is still closed", "Stop it")
+MENDED_AGAIN = 3 * 60.0  # seconds
 WITNESSED = 600  # seconds after which EC2 has a whole period with the traffic of a call to a closed node
 
 
@@ -372,9 +373,13 @@ class Play:
         self.stage.after(60 * self.dice.uniform(2, 10), self._mend)
 
     def _mend(self) -> None:
-        unread = [each.name for each in self.stage.ledger.memories_and_unread()[1]]
+        """Start what cannot be read; a start that is refused just now is asked for again."""
+        there = {node.name for node in self.stage.overflow}
+        unread = [each.name for each in self.stage.ledger.memories_and_unread()[1] if each.name in there]
         for name in unread:
             self.stage.begin("start_node", f"mend-{len(self.stage.executions)}", {"node": name, "reason": "mended"})
+        if unread:
+            self.stage.after(MENDED_AGAIN, self._mend)
 
     def _abort(self) -> None:
         if self.stage.at_work:
