@@ -8,7 +8,7 @@ import pytest
 from headroom_lab.proof.play import ASSISTED, CLOCK_OFF, EXCHANGED, PRESSED, RENAMED, RESTORED, Play
 from headroom_lab.proof.trace import Follower
 
-PLAYS = 12
+PLAYS = 8
 UNKNOWN = {ASSISTED, PRESSED, CLOCK_OFF, RENAMED, EXCHANGED, RESTORED}  # to the model
 
 
@@ -48,11 +48,11 @@ def test_a_workflow_that_leaves_out_a_look_is_not_legal(monkeypatch: pytest.Monk
     hasty: dict[str, Any] = {**machines["retire_node"], "States": {**machines["retire_node"]["States"]}}
     hasty["States"]["Is it empty?"] = {**hasty["States"]["Is it empty?"], "Default": "Look again"}
     monkeypatch.setitem(machines, "retire_node", hasty)
-    assert first_with("looks at «look 2», where the model allows nothing yet")
+    assert first_with("looks at «look 2», where the model allows nothing yet", first=5)
 
 
 def test_a_stop_that_the_rules_forbid_is_not_legal(monkeypatch: pytest.MonkeyPatch) -> None:
     from headroom.domain.safety.safety import Answer  # noqa: PLC0415
 
     monkeypatch.setattr("headroom.usecases.stop_instance.may_stop", lambda _: Answer(allowed=True, reason="whatever"))
-    assert first_with("is allowed to stop it at «judge», where the model allows ['is refused to stop it']", first=7)
+    assert first_with("is allowed to stop it at «judge», where the model allows ['is refused to stop it']", first=19)

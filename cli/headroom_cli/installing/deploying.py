@@ -4,12 +4,12 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import boto3
 import click
+from botocore.exceptions import ClientError
 
 from headroom_cli.saying import say
 
@@ -102,11 +102,12 @@ def _no_config() -> Path:
 
 def first_failure(stack: str) -> str:
     """Return the first thing at which the newest change of a stack failed, and why; empty if none is known."""
-    try:
-        events: Iterable[Any] = boto3.client("cloudformation").describe_stack_events(StackName=stack)["StackEvents"]
-    except Exception:  # there is no such stack, or it may not be asked: what SAM said is all there is
-        return ""
+    pages = boto3.client("cloudformation").get_paginator("describe_stack_events").paginate(StackName=stack)
     found = ""
+    try:
+        events = [event for page in pages for event in page["StackEvents"]]
+    except ClientError:  # there is no such stack, or it may not be asked: what SAM said is all there is
+        return ""
     for event in events:  # the newest first
         reason = event.get("ResourceStatusReason", "")
         if event["ResourceStatus"] in ENDED and not reason.startswith(FOLLOWS):
