@@ -26,7 +26,7 @@ def parameters(text: str) -> str:
     lines = [
         "# Parameters",
         "",
-        "What can be given with `headroom install --set NAME=VALUE`, at first or later. What is not given keeps the value that the "
+        "What `headroom install --set NAME=VALUE` takes, at first or later. What is not given keeps the value that the "
         "stack has, or has its default.",
         MADE.format("`template.yaml`"),
     ]

@@ -20,12 +20,10 @@ import requests
 from click.testing import CliRunner
 from jsonschema import Draft202012Validator
 
-from headroom.adapters.ledger import Ledger
 from headroom.domain.fleet.fleet import NodeState
 from headroom.domain.history.record import Decision
 from headroom.domain.policy import Mode
 from headroom_cli.main import main
-from headroom_lab.aws.embedded import deploy
 from headroom_lab.demo.play import Stage, set_stage
 from headroom_lab.demo.scenario import bundled
 from tests.conftest import ENVIRONMENT
@@ -484,22 +482,6 @@ def function_named(stage: Stage, name: str) -> str:
         StackName="headroom", LogicalResourceId=f"{name}Function"
     )
     return str(made["StackResourceDetail"]["PhysicalResourceId"])
-
-
-def test_a_second_stack_for_another_platform_ticks_beside_the_first_and_shares_nothing(stage: Stage) -> None:
-    platform = "other.example.com"
-    made = deploy(stage.aws, stage.built, "other", PexipUrl=f"https://{platform}", TagValue=platform)
-    other = Ledger(made["Ledger"], platform, stage.aws.resource("dynamodb").Table(made["Ledger"]))
-    eventually(other.last_problem, stage, 5)  # it has no credentials yet, and says so in every minute's plan
-    before = stage.ledger.reading().read_at
-    eventually(lambda: stage.ledger.reading().read_at > before, stage, 5)
-    assert set(made.values()) & set(stage.outputs.values()) == {made["Version"]}
-    schedules = stage.aws.client("scheduler").list_schedules()["Schedules"]
-    ours, others = (
-        {one["Name"] for one in schedules if one["GroupName"].startswith(f"{name}-")} for name in ("headroom", "other")
-    )
-    assert ours == others
-    assert len({one["Target"]["Arn"] for one in schedules}) == len(schedules) == 2 * len(ours)
 
 
 def test_nothing_is_left_behind_when_the_demo_is_interrupted(tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 """What `sam translate` makes of the template: rules of AWS's that no engine here enforces."""
 
 import re
+from fnmatch import fnmatch
 from typing import Any
 
 import pytest
@@ -115,3 +116,124 @@ def test_an_endpoint_that_others_share_lets_through_what_is_this_account_s() -> 
         [statement] = stack.translated()[name]["Properties"]["PolicyDocument"]["Statement"]
         assert statement["Action"] == f"{service}:*"
         assert statement["Condition"] == {"StringEquals": {"aws:ResourceAccount": {"Ref": "AWS::AccountId"}}}
+
+
+# Roles: what SAM adds is wide, and the boundary takes back what Headroom does not need
+
+ADDED = {  # AWS's own policies, with all that each allows (https://docs.aws.amazon.com/aws-managed-policy/latest/reference/)
+    "AWSLambdaBasicExecutionRole": {"logs:CreateLogGroup", "logs:CreateLogStream", "logs:PutLogEvents"},
+    "AWSLambdaDynamoDBExecutionRole": {
+        *("dynamodb:DescribeStream", "dynamodb:GetRecords", "dynamodb:GetShardIterator", "dynamodb:ListStreams"),
+        *("logs:CreateLogGroup", "logs:CreateLogStream", "logs:PutLogEvents"),
+    },
+    "AWSLambdaVPCAccessExecutionRole": {
+        *("logs:CreateLogGroup", "logs:CreateLogStream", "logs:PutLogEvents"),
+        *("ec2:CreateNetworkInterface", "ec2:DescribeNetworkInterfaces", "ec2:DescribeSubnets"),
+        *("ec2:DeleteNetworkInterface", "ec2:AssignPrivateIpAddresses", "ec2:UnassignPrivateIpAddresses"),
+    },
+}
+OWN = {"logs:CreateLogStream": "FunctionLogs", "logs:PutLogEvents": "FunctionLogs"} | {
+    f"dynamodb:{each}": "Ledger" for each in ("DescribeStream", "GetRecords", "GetShardIterator")
+}
+ANY = {"dynamodb:ListStreams"}  # DynamoDB has no narrower way
+IN_A_VPC = {action for action in ADDED["AWSLambdaVPCAccessExecutionRole"] if action.startswith("ec2:")}
+
+
+def of_functions() -> dict[str, dict[str, Any]]:
+    made = stack.translated()
+    names = {
+        one["Properties"]["Role"]["Fn::GetAtt"][0] for one in made.values() if one["Type"] == "AWS::Lambda::Function"
+    }
+    return {name: made[name]["Properties"] for name in names}
+
+
+def bounds() -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = stack.translated()["Bounds"]["Properties"]["PolicyDocument"]["Statement"]
+    return found
+
+
+def test_every_function_is_within_the_bounds_and_has_no_other_policy_of_aws_s() -> None:
+    assert len(of_functions()) == 21
+    for name, role in of_functions().items():
+        assert role["PermissionsBoundary"] == {"Ref": "Bounds"}, name
+        assert {arn.rpartition("/")[2] for arn in role["ManagedPolicyArns"]} <= set(ADDED), name
+
+
+def test_what_aws_s_policies_allow_is_allowed_within_the_stack_alone() -> None:
+    everything, *narrow = bounds()
+    plain = [one for one in narrow if "Fn::If" not in one and one["Effect"] == "Allow"]
+    for action in set.union(*ADDED.values()):
+        assert any(fnmatch(action, pattern) for pattern in everything["NotAction"]), f"{action} is not narrowed"
+        granted = [one["Resource"] for one in plain if action in one["Action"]]
+        if action in OWN:
+            assert [resource["Fn::GetAtt"][0] for resource in granted] == [OWN[action]]
+        else:
+            assert granted == (["*"] if action in ANY else [])
+
+
+def test_interfaces_are_made_in_a_vpc_alone_and_never_by_a_function_s_own_code() -> None:
+    """https://docs.aws.amazon.com/lambda/latest/dg/configuration-vpc.html, «Security best practices»."""
+    [(condition, inside, outside)] = [one["Fn::If"] for one in bounds() if "Fn::If" in one]
+    assert (condition, outside) == ("InVpc", {"Ref": "AWS::NoValue"})
+    assert set(inside["Action"]) == IN_A_VPC
+    [denied] = [one for one in bounds() if one.get("Effect") == "Deny"]
+    assert set(denied["Action"]) == IN_A_VPC
+    assert denied["Condition"] == {"Null": {"lambda:SourceFunctionArn": "false"}}
+
+
+def test_nothing_that_a_role_says_is_taken_back_by_the_bounds() -> None:
+    everything = bounds()[0]
+    for name, properties in stack.functions().items():
+        for action in {each for one in stack.statements(properties) for each in stack.actions_of(one)}:
+            assert not any(fnmatch(action, pattern) for pattern in everything["NotAction"]), (name, action)
+
+
+def test_a_function_writes_only_partitions_that_are_its_own() -> None:
+    """Which, `make chaos` and tests/simulation/test_plays.py tell: here, that none may write all."""
+    for name, properties in stack.functions().items():
+        for one in stack.statements(properties):
+            writes = {
+                each for each in stack.actions_of(one) if re.match(r"dynamodb:(Put|Update|Delete|BatchWrite)", each)
+            }
+            if writes:
+                [partitions] = one["Condition"]["ForAllValues:StringLike"].values()
+                assert partitions, name
+                assert all(re.fullmatch(r"[a-z]+#\*", each) for each in partitions), name
+
+
+def statements_of(role: dict[str, Any]) -> set[tuple[str, str]]:
+    """Each action with its resource, of the policies that stand in a role."""
+    found = set()
+    for policy in role["Policies"]:
+        for one in policy["PolicyDocument"]["Statement"]:
+            actions = one["Action"] if isinstance(one["Action"], list) else [one["Action"]]
+            found |= {(action, stack.text_in(one["Resource"])) for action in actions}
+    return found
+
+
+def arn(name: str) -> str:
+    return stack.text_in({"Fn::GetAtt": [name, "Arn"]})
+
+
+def test_a_schedule_s_role_may_call_its_target_and_keep_dead_letters_and_nothing_else() -> None:
+    made = stack.translated()
+    schedules = {name: one["Properties"] for name, one in made.items() if one["Type"] == OF_A_GROUP}
+    assert len(schedules) == 6
+    for name, schedule in schedules.items():
+        target = schedule["Target"]
+        role = made[target["RoleArn"]["Fn::GetAtt"][0]]["Properties"]
+        call = "states:StartExecution" if name.startswith("Prewarm") else "lambda:InvokeFunction"
+        assert statements_of(role) == {(call, stack.text_in(target["Arn"])), ("sqs:SendMessage", arn("DeadLetters"))}
+        assert role.get("ManagedPolicyArns", []) == []
+
+
+def test_a_state_machine_s_role_may_invoke_its_functions_and_deliver_logs_and_nothing_else() -> None:
+    made = stack.translated()
+    for name in stack.MACHINES:
+        logical = "".join(part.title() for part in name.split("_"))
+        role = made[made[logical]["Properties"]["RoleArn"]["Fn::GetAtt"][0]]["Properties"]
+        used = {hole.removesuffix("Arn") for hole in stack.holes(name) if hole.endswith("FunctionArn")}
+        invoked = {(action, where) for action, where in statements_of(role) if not action.startswith("logs:")}
+        assert {action for action, _ in invoked} == {"lambda:InvokeFunction"}
+        assert {re.findall(r"\w+Function", where)[0] for _, where in invoked} == used
+        assert role.get("ManagedPolicyArns", []) == []

@@ -61,6 +61,7 @@ class PlayedAll:
     waits: Counter[str] = field(default_factory=Counter)
     answered: Counter[str] = field(default_factory=Counter)
     asked: Counter[tuple[str, str]] = field(default_factory=Counter)
+    wrote: Counter[tuple[str, str, str]] = field(default_factory=Counter)
     wrong: list[Played] = field(default_factory=list)
 
     def add(self, played: Played) -> None:
@@ -75,6 +76,7 @@ class PlayedAll:
         self.waits += played.waits
         self.answered += played.answered
         self.asked += played.asked
+        self.wrote += played.wrote
         if played.wrong:
             self.wrong.append(played)
 

@@ -57,6 +57,7 @@ class Played:
     waits: Counter[str] = field(default_factory=Counter)  # plans until missing capacity was asked for
     answered: Counter[str] = field(default_factory=Counter)  # by function
     asked: Counter[tuple[str, str]] = field(default_factory=Counter)  # by function and request
+    wrote: Counter[tuple[str, str, str]] = field(default_factory=Counter)  # by function and request: the kind of partition
     script: list[str] = field(default_factory=list)  # of a schedule that went wrong: the incidents it takes
 
 
@@ -520,7 +521,7 @@ class Play:
         played = Played(seed=self.seed, happened=self.hazards.happened, executions=len(stage.executions))
         played.stops = sum(request == "StopInstances" for _, request in stage.cloud.requests)
         played.starts = sum(request == "StartInstances" for _, request in stage.cloud.requests)
-        played.answered, played.asked = stage.answered, stage.asked
+        played.answered, played.asked, played.wrote = stage.answered, stage.asked, stage.wrote
         played.objections, played.looks = stage.objections, stage.looks
         played.waits = self.waiting.waits
         played.wrong = [

@@ -228,6 +228,7 @@ class Stage:
         self.plan_watchers: list[Callable[[Observation, Commitments, Policy, Plan], None]] = []  # told of each plan
         self.watchers: list[Callable[[str, Any], None]] = []  # told of every step that a workflow takes
         self.asked: Counter[tuple[str, str]] = Counter()  # by function and request
+        self.wrote: Counter[tuple[str, str, str]] = Counter()  # function, request and kind of partition
         self.announced: list[dict[str, Any]] = []  # what is on the event bus
         self._unannounced: list[tuple[str, str]] = []
         self._ids = Random(f"ids {seed}")
@@ -334,7 +335,7 @@ class Stage:
         return {"state": machine.state, "launched_at": machine.launched_at, "name": node.name}
 
     def _build_account(self) -> None:
-        self.table = MemoryTable(touched=self.touch, inserted=self._inserted)
+        self.table = MemoryTable(touched=self.touch, wrote=self._wrote, inserted=self._inserted)
         self.pexip = Direct(self.manager, self._pexip_trouble)
 
     def _deploy(self) -> None:
@@ -459,6 +460,10 @@ class Stage:
             raise conflict_error(request)
         if request == "StartInstances" and hazards.strikes(hazards.no_room, "EC2 has no room"):
             raise aws_error("InsufficientInstanceCapacity")
+
+    def _wrote(self, request: str, pk: str) -> None:
+        if self.running is not None:
+            self.wrote[self.running.function, request, pk.partition("#")[0]] += 1
 
     def _pexip_trouble(self, request: requests.PreparedRequest) -> Response | None:
         self.touch("Pexip")

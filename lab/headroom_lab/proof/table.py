@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from decimal import Decimal
 from types import SimpleNamespace
-from typing import Any, Self
+from typing import Any
 
 from boto3.dynamodb.conditions import ConditionBase
 from botocore.exceptions import ClientError
@@ -133,9 +133,10 @@ def holds_text(request: Item, item: Item) -> bool:
 
 @dataclass
 class MemoryTable:
-    """One table; `touched` is called before each request and may raise what DynamoDB would."""
+    """One table; `touched` is called before each request and may raise what DynamoDB would, `wrote` with each partition key."""
 
     touched: Callable[[str], None] = lambda _: None
+    wrote: Callable[[str, str], None] = lambda _, __: None
     items: dict[str, dict[str, Item]] = field(default_factory=dict)
     inserted: Callable[[str, str], None] = lambda _, __: None  # what the table's stream tells
 
@@ -161,6 +162,7 @@ class MemoryTable:
     def put_item(self, *, Item: Item, ConditionExpression: ConditionBase | None = None) -> Item:
         """Put an item."""
         self.touched("PutItem")
+        self.wrote("PutItem", Item["pk"])
         if not holds(ConditionExpression, self._there(Item)):
             raise refused("ConditionalCheckFailedException", "The conditional request failed")
         self._store(Item)
@@ -175,6 +177,7 @@ class MemoryTable:
     def delete_item(self, *, Key: Item, ConditionExpression: ConditionBase | None = None) -> Item:
         """Delete an item."""
         self.touched("DeleteItem")
+        self.wrote("DeleteItem", Key["pk"])
         if not holds(ConditionExpression, self._there(Key)):
             raise refused("ConditionalCheckFailedException", "The conditional request failed")
         self.items.get(Key["pk"], {}).pop(Key["sk"], None)
@@ -191,6 +194,7 @@ class MemoryTable:
     def update_item(self, *, Key: Item, **request: Any) -> Item:
         """Set and remove attributes."""
         self.touched("UpdateItem")
+        self.wrote("UpdateItem", Key["pk"])
         there = self._there(Key)
         if not holds(request.get("ConditionExpression"), there):
             raise refused("ConditionalCheckFailedException", "The conditional request failed")
@@ -198,16 +202,23 @@ class MemoryTable:
         return {"Attributes": dict(self._there(Key))}
 
     @contextmanager
-    def batch_writer(self) -> Iterator[Self]:
+    def batch_writer(self) -> Iterator[SimpleNamespace]:
         """Put items one by one."""
+
+        def put(*, Item: Item) -> None:
+            self.wrote("BatchWriteItem", Item["pk"])
+            self._store(Item)
+
         self.touched("BatchWriteItem")
-        yield self
+        yield SimpleNamespace(put_item=put)
 
     def transact(self, *, TransactItems: list[Item]) -> Item:
         """Write all or nothing."""
         self.touched("TransactWriteItems")
         requests = [next(iter(each.items())) for each in TransactItems]
         keys = [request["Key"] if kind == "Update" else request["Item"] for kind, request in requests]
+        for (kind, _), key in zip(requests, keys, strict=True):
+            self.wrote(f"{kind}Item", key["pk"])
         if len({(key["pk"], key["sk"]) for key in keys}) < len(keys):
             raise refused("ValidationException", "Transaction request cannot include multiple operations on one item")
         failed = [not holds_text(request, self._there(key)) for key, (_, request) in zip(keys, requests, strict=True)]
