@@ -269,3 +269,12 @@ def test_locks_have_hashes_and_record_no_address() -> None:
         text = path.read_text()
         assert "--hash=sha256:" in text
         assert "://" not in text, path
+
+
+def test_a_forge_runs_the_same_script_with_actions_that_are_pinned_by_digest() -> None:
+    text = (stack.ROOT / ".github/workflows/ci.yaml").read_text()
+    used = re.findall(r"uses: (\S+)", text)
+    assert used
+    assert [each for each in used if not re.fullmatch(r"[\w-]+/[\w-]+@[0-9a-f]{40}", each)] == []
+    assert re.search(r"run: .*\.ci/run", text)
+    assert "contents: read" in text
