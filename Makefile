@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-browser check fix lock build deploy bench chaos mutants clean
+.PHONY: help setup demo test test-browser check fix lock build deploy bench chaos mutants security clean
 
 # Any Python 3.13 will do, wherever it lives; it need not be the default python3.
 CANDIDATES = python3.13 "$$PYENV_ROOT"/versions/3.13*/bin/python3.13 "$$HOME"/.pyenv/versions/3.13*/bin/python3.13 \
@@ -65,6 +65,8 @@ lock: $(UV)  ## Bring the locks up to date
 	$(COMPILE) $(LAYER) --output-file layers/headroom/requirements.txt
 	printf 'mutmut\npytest\npytest-timeout\nhypothesis\n' | $(UV) pip compile - --quiet --universal --upgrade --generate-hashes --no-header --no-annotate \
 	  --no-emit-index-url --no-emit-find-links --python-version 3.13 --output-file requirements/mutants.txt
+	printf 'checkov\npolicy-sentry\n' | $(UV) pip compile - --quiet --universal --upgrade --generate-hashes --no-header --no-annotate \
+	  --no-emit-index-url --no-emit-find-links --python-version 3.13 --output-file requirements/security.txt
 	echo "uv" | $(UV) pip compile - --quiet --universal --upgrade --generate-hashes --no-header --no-annotate \
 	  --no-emit-index-url --no-emit-find-links --python-version 3.13 --output-file requirements/uv.txt
 
@@ -90,6 +92,14 @@ chaos: .venv/.ready  ## Look for a schedule that cuts a call (N=10000000 of the 
 
 mutants: .venv/.ready .tools/mutants/.ready  ## How many small mistakes in rules and planner the tests notice (docs/mutants.md)
 	@$(RUN) headroom mutants .tools/mutants/bin/mutmut .tools/mutants/work
+
+security: .venv/.ready .tools/security/.ready  ## What cfn-lint, checkov and AWS's list of actions say of the template (docs/scans.md)
+	@$(RUN) headroom security .tools/security/bin/python
+
+.tools/security/.ready: $(UV) requirements/security.txt
+	@[ -x .tools/security/bin/python ] || $(UV) venv --quiet --python .tools/bin/python .tools/security
+	@$(UV) pip sync --quiet --require-hashes --python .tools/security/bin/python requirements/security.txt
+	@touch $@
 
 .tools/mutants/.ready: $(UV) requirements/mutants.txt
 	@[ -x .tools/mutants/bin/python ] || $(UV) venv --quiet --python .tools/bin/python .tools/mutants

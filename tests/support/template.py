@@ -3,16 +3,13 @@
 import json
 import re
 from functools import cache
-from os import environ
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
-from unittest.mock import patch
 
 import yaml
-from samtranslator.translator import arn_generator
-from samtranslator.translator.transform import transform
 from samtranslator.yaml_helper import yaml_parse
+
+from headroom_lab.aws.translated import translated as translation
 
 ROOT = Path(__file__).parents[2]
 MACHINES = ("start_node", "set_open", "retire_node", "prewarm")
@@ -71,19 +68,9 @@ def actions_of(statement: dict[str, Any]) -> list[str]:
     return [given] if isinstance(given, str) else list(given)
 
 
-@cache
 def translated(region: str = "eu-central-1") -> dict[str, dict[str, Any]]:
     """What SAM makes of the unmodified template in a region: CloudFormation's resources by their logical id."""
-    given = yaml_parse((ROOT / "template.yaml").read_text())
-    for one in given["Resources"].values():  # as `sam package` does
-        for uri in {"CodeUri", "ContentUri", "DefinitionUri"} & set(one.get("Properties", {})):
-            one["Properties"][uri] = "s3://bucket/key"
-    with (
-        patch.dict(environ, AWS_DEFAULT_REGION=region),
-        patch.object(arn_generator, "_get_region_from_session", lambda: region),
-    ):
-        made: dict[str, Any] = transform(given, {}, SimpleNamespace(load=dict))
-    return dict(made["Resources"])
+    return dict(translation(region)["Resources"])
 
 
 def text_in(value: Any) -> str:

@@ -57,7 +57,9 @@ class Played:
     waits: Counter[str] = field(default_factory=Counter)  # plans until missing capacity was asked for
     answered: Counter[str] = field(default_factory=Counter)  # by function
     asked: Counter[tuple[str, str]] = field(default_factory=Counter)  # by function and request
-    wrote: Counter[tuple[str, str, str]] = field(default_factory=Counter)  # by function and request: the kind of partition
+    wrote: Counter[tuple[str, str, str]] = field(
+        default_factory=Counter
+    )  # by function and request: the kind of partition
     script: list[str] = field(default_factory=list)  # of a schedule that went wrong: the incidents it takes
 
 
