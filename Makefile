@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-browser check fix lock build deploy bench chaos mutants security clean
+.PHONY: help setup demo test test-browser check fix lock build deploy bench chaos mutants security cost clean
 
 # Any Python 3.13 will do, wherever it lives; it need not be the default python3.
 CANDIDATES = python3.13 "$$PYENV_ROOT"/versions/3.13*/bin/python3.13 "$$HOME"/.pyenv/versions/3.13*/bin/python3.13 \
@@ -92,6 +92,9 @@ chaos: .venv/.ready  ## Look for a schedule that cuts a call (N=10000000 of the 
 
 mutants: .venv/.ready .tools/mutants/.ready  ## How many small mistakes in rules and planner the tests notice (docs/mutants.md)
 	@$(RUN) headroom mutants .tools/mutants/bin/mutmut .tools/mutants/work
+
+cost: .venv/.ready  ## What a month costs, from what played hours really used (docs/cost.md)
+	@$(RUN) headroom cost
 
 security: .venv/.ready .tools/security/.ready  ## What cfn-lint, checkov and AWS's list of actions say of the template (docs/scans.md)
 	@$(RUN) headroom security .tools/security/bin/python

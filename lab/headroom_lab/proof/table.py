@@ -133,10 +133,14 @@ def holds_text(request: Item, item: Item) -> bool:
 
 @dataclass
 class MemoryTable:
-    """One table; `touched` is called before each request and may raise what DynamoDB would, `wrote` with each partition key."""
+    """One table; `touched` is called before each request and may raise what DynamoDB would, `wrote` with each partition key.
+
+    Units: https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/read-write-operations.html.
+    """
 
     touched: Callable[[str], None] = lambda _: None
     wrote: Callable[[str, str], None] = lambda _, __: None
+    billed: Callable[[str, float], None] = lambda _, __: None  # told of write and read units
     items: dict[str, dict[str, Item]] = field(default_factory=dict)
     inserted: Callable[[str, str], None] = lambda _, __: None  # what the table's stream tells
 
@@ -156,6 +160,8 @@ class MemoryTable:
         part = self.items.setdefault(item["pk"], {})
         is_new = item["sk"] not in part
         part[item["sk"]] = dict(item)
+        if "node_key" in item:
+            self.billed("write_units", _kilobytes(item))  # of the index
         if is_new:
             self.inserted(item["pk"], item["sk"])
 
@@ -163,21 +169,24 @@ class MemoryTable:
         """Put an item."""
         self.touched("PutItem")
         self.wrote("PutItem", Item["pk"])
+        self.billed("write_units", max(_kilobytes(Item), _kilobytes(self._there(Item))))
         if not holds(ConditionExpression, self._there(Item)):
             raise refused("ConditionalCheckFailedException", "The conditional request failed")
         self._store(Item)
         return {}
 
-    def get_item(self, *, Key: Item, **_: Any) -> Item:
+    def get_item(self, *, Key: Item, ConsistentRead: bool = False, **_: Any) -> Item:
         """Get an item."""
         self.touched("GetItem")
         found = self._there(Key)
+        self.billed("read_units", _read_units([found], consistent=ConsistentRead))
         return {"Item": dict(found)} if found else {}
 
     def delete_item(self, *, Key: Item, ConditionExpression: ConditionBase | None = None) -> Item:
         """Delete an item."""
         self.touched("DeleteItem")
         self.wrote("DeleteItem", Key["pk"])
+        self.billed("write_units", _kilobytes(self._there(Key)))
         if not holds(ConditionExpression, self._there(Key)):
             raise refused("ConditionalCheckFailedException", "The conditional request failed")
         self.items.get(Key["pk"], {}).pop(Key["sk"], None)
@@ -189,7 +198,9 @@ class MemoryTable:
         parts = [self.items.get(pk, {}) for pk in _partitions(KeyConditionExpression)] or list(self.items.values())
         found = [item for part in parts for item in part.values() if holds(KeyConditionExpression, item)]
         found.sort(key=lambda item: str(item["sk"]), reverse=not more.get("ScanIndexForward", True))
-        return {"Items": [dict(item) for item in found[: more.get("Limit")]]}
+        found = found[: more.get("Limit")]
+        self.billed("read_units", _read_units(found, consistent=more.get("ConsistentRead", False)))
+        return {"Items": [dict(item) for item in found]}
 
     def update_item(self, *, Key: Item, **request: Any) -> Item:
         """Set and remove attributes."""
@@ -199,6 +210,7 @@ class MemoryTable:
         if not holds(request.get("ConditionExpression"), there):
             raise refused("ConditionalCheckFailedException", "The conditional request failed")
         self._store(_updated({**Key, **there}, request))
+        self.billed("write_units", max(_kilobytes(there), _kilobytes(self._there(Key))))
         return {"Attributes": dict(self._there(Key))}
 
     @contextmanager
@@ -207,6 +219,7 @@ class MemoryTable:
 
         def put(*, Item: Item) -> None:
             self.wrote("BatchWriteItem", Item["pk"])
+            self.billed("write_units", _kilobytes(Item))
             self._store(Item)
 
         self.touched("BatchWriteItem")
@@ -227,6 +240,7 @@ class MemoryTable:
             raise refused("TransactionCanceledException", "Transaction cancelled", CancellationReasons=reasons)
         for key, (kind, request) in zip(keys, requests, strict=True):
             self._store(_updated({**key, **self._there(key)}, request) if kind == "Update" else request["Item"])
+            self.billed("write_units", 2 * _kilobytes(self._there(key)))
         return {}
 
     def batch_get(self, *, RequestItems: Item) -> Item:
@@ -236,7 +250,20 @@ class MemoryTable:
             name: [dict(item) for key in asked["Keys"] if (item := self._there(key))]
             for name, asked in RequestItems.items()
         }
+        for items in found.values():
+            for item in items:
+                self.billed("read_units", _read_units([item], consistent=False))
         return {"Responses": found}
+
+
+def _kilobytes(item: Item) -> int:
+    """Return the units of writing an item: a kilobyte each, one at the least."""
+    return max(1, -(-size(item) // 1024))
+
+
+def _read_units(items: list[Item], *, consistent: bool) -> float:
+    """Return the units of reading items at once: four kilobytes each, half of that where the answer may lag."""
+    return max(1, -(-sum(map(size, items)) // 4096)) / (1 if consistent else 2)
 
 
 def _partitions(condition: ConditionBase) -> Iterator[str]:
