@@ -578,13 +578,14 @@ class Play:
         shown = " ".join(issue.what for issue in planned.plan.issues)
         memories, unread = self.stage.ledger.memories_and_unread()
         claimed, spoilt = {each.node for each in memories if each.claim}, {each.name for each in unread}
+        held = {name for hold in self.stage.ledger.holds_and_unread(self.stage.moment())[0] for name in hold.nodes}
         found = []
         for machine in self.stage.cloud.machines.values():
             node = machine.node
             by_us = node.closed.now and is_ours(node.closed_reason, self.stage.settings.stack)
             if machine.state == "terminated":
                 continue
-            if machine.state != "stopped" and node.name not in shown:
+            if machine.state != "stopped" and node.name not in shown and node.name not in held:
                 found.append(f"{node.name} stays {machine.state} for ever, and no issue says so")
             elif machine.state == "stopped" and by_us:
                 found.append(f"{node.name} is left closed")
