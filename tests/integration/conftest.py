@@ -124,12 +124,23 @@ def make_instance(ec2: Any, name: str, *, running: bool = False, tag: str = HOST
     return found
 
 
-@pytest.fixture(scope="session", autouse=True)
+REAL_SESSION = boto3.session.Session
+
+
+@cache
+def _shared() -> tuple[Any, Any]:
+    """One session, and what makes its clients, each once."""
+    one = REAL_SESSION()
+    return one, cache(one.client)
+
+
+@pytest.fixture(scope="module", autouse=True)
 def _each_client_is_made_once() -> Iterator[None]:
-    """To make a session, or a client, takes a tenth of a second; whoever asks for a client has a copy, which it may change."""
-    real = boto3.session.Session
-    one = real()
-    make = cache(one.client)
+    """To make a session, or a client, takes a tenth of a second; whoever asks for a client has a copy, which it may change.
+
+    It ends with each module: tests elsewhere, in the same process, choose their regions.
+    """
+    one, make = _shared()
 
     def client(name: str, **settings: Any) -> Any:
         kept = make(name, **settings)
@@ -138,7 +149,7 @@ def _each_client_is_made_once() -> Iterator[None]:
         return copied
 
     def session(*given: Any, **more: Any) -> Any:
-        return real(*given, **more) if given or more else one
+        return REAL_SESSION(*given, **more) if given or more else one
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(one, "client", client)

@@ -40,7 +40,7 @@ def test_every_command_has_a_sentence_and_help_on_every_option(name: str) -> Non
 
 def test_the_laboratory_adds_its_commands_by_entry_points() -> None:
     added = [name for name in main.list_commands(click.Context(main)) if name not in OURS]
-    assert added == ["bench", "chaos", "demo", "mutants", "pexip"]
+    assert added == ["bench", "chaos", "cost", "demo", "mutants", "pexip", "security"]
     said = CliRunner().invoke(main, ["--help"]).output
     assert "Laboratory:" in said
 

@@ -123,9 +123,9 @@ class Decider:
         """Return why the newest reading failed, empty if it did not."""
         try:
             return self.ledger.last_problem()
-        except Exception as error:  # absence of news is not calm
+        except Exception:  # absence of news is not calm
             logger.exception("the newest reading cannot be judged")
-            return f"Headroom cannot tell whether the newest reading failed ({type(error).__name__})"
+            return "Headroom cannot tell whether the newest reading failed: its ledger did not answer"
 
     def _foreseen[T](self, what: str, read: Callable[[datetime], tuple[T, ...]], now: datetime) -> tuple[T, ...]:
         """Read outlooks or bookings; if that fails, only the threshold rule and holds ask for capacity."""
