@@ -202,6 +202,7 @@ def test_a_removal_takes_away_what_aws_would_refuse_to_and_says_what_it_keeps(st
 def test_what_is_wrong_is_said_before_anything_is_made(stage: Stage, tmp_path: Path) -> None:
     said = {
         "cannot be a stack's name": ("--stack", "1st"),
+        "Architecture=sparc is none": ("--set", "Architecture=sparc"),
         "is no IANA time zone": ("--set", "TimeZone=Mars"),
         "is no regular expression": ("--set", "CapacityReasons=("),
         "LocationThresholds is not what it should be": ("--set", 'LocationThresholds={"a": 1'),

@@ -1,19 +1,23 @@
 """What `headroom install` finds out beforehand: the network behind a subnet, the account, the packages' processor."""
 
+import socket
 import ssl
 import struct
+import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from unittest.mock import Mock
 
 import boto3
 import click
 import pytest
 import trustme
+from botocore.exceptions import ClientError
 from moto import mock_aws
 
-from headroom_cli.installing import deploying, manager
+from headroom_cli.installing import deploying, guide, manager, network, secret
 from headroom_cli.installing.account import Account
 from headroom_cli.installing.network import NetworkError, parameters_for
 
@@ -90,6 +94,24 @@ def test_a_nat_gateway_leads_to_aws_and_an_internet_gateway_does_not(vpc: Vpc, w
     assert ("RouteTableIds" in found) is ("CreateSecretsEndpoint" in found) is (way == "internet")
 
 
+def test_a_way_to_a_gateway_that_is_gone_leads_nowhere(vpc: Vpc, monkeypatch: pytest.MonkeyPatch) -> None:
+    """AWS: «blackhole» is the state of a route whose target is not available (EC2's API reference, «Route»)."""
+    gone = {"DestinationCidrBlock": "0.0.0.0/0", "NatGatewayId": "nat-1", "State": "blackhole"}
+    assert not network._is_way_out(gone)
+    assert network._is_way_out(gone | {"State": "active"})
+    monkeypatch.setattr(network, "_route_tables", lambda *_: [])  # nothing is known of any route
+    assert parameters_for(vpc.subnets, [vpc.group])[0]["CreateSecretsEndpoint"] == "yes"
+
+
+def test_several_gateway_endpoints_count_together(vpc: Vpc) -> None:
+    own = vpc.ec2.create_route_table(VpcId=vpc.id)["RouteTable"]["RouteTableId"]
+    vpc.ec2.associate_route_table(RouteTableId=own, SubnetId=vpc.subnets[0])
+    for table in (own, vpc.routes):
+        service = f"com.amazonaws.{REGION}.dynamodb"
+        vpc.ec2.create_vpc_endpoint(VpcId=vpc.id, ServiceName=service, RouteTableIds=[table])
+    assert "RouteTableIds" not in parameters_for(vpc.subnets, [vpc.group])[0]
+
+
 def test_a_subnet_s_own_route_table_is_the_one_that_counts(vpc: Vpc) -> None:
     own = vpc.ec2.create_route_table(VpcId=vpc.id)["RouteTable"]["RouteTableId"]
     vpc.ec2.associate_route_table(RouteTableId=own, SubnetId=vpc.subnets[0])
@@ -126,13 +148,13 @@ def test_a_stack_that_is_stuck_says_what_to_do(monkeypatch: pytest.MonkeyPatch) 
     shape: Any = boto3.client("cloudformation").meta.service_model.shape_for("StackStatus")
     here = Account("1", REGION, "aws", "ola")
     for status in shape.enum:
-
-        class Formation:
-            def describe_stacks(self, *, StackName: str) -> dict[str, Any]:  # noqa: N803 - AWS's name
-                return {"Stacks": [{"StackName": StackName, "StackStatus": status}]}  # noqa: B023
-
-        monkeypatch.setattr(boto3, "client", lambda _: Formation())
-        if status in usual or status.startswith("IMPORT") or status == "DELETE_COMPLETE":
+        found = {"Stacks": [{"StackName": "headroom", "StackStatus": status}]}
+        formation = Mock(describe_stacks=Mock(return_value=found))
+        monkeypatch.setattr(boto3, "client", Mock(return_value=formation))
+        if status in usual:
+            assert here.stack("headroom"), status
+            continue
+        if status.startswith("IMPORT") or status == "DELETE_COMPLETE":
             continue
         with pytest.raises(click.ClickException, match=f"is in {status}: "):
             here.stack("headroom")
@@ -157,6 +179,47 @@ def test_instances_are_counted_by_their_tag() -> None:
         ec2.run_instances(ImageId="ami-12c6146b", MinCount=count, MaxCount=count, TagSpecifications=tags)
     ec2.run_instances(ImageId="ami-12c6146b", MinCount=1, MaxCount=1)
     assert Account("1", REGION, "aws", "ola").tagged() == {"manager.example.com": 2, "other.example.com": 1}
+
+
+# A first installation that was broken off
+
+
+@dataclass
+class Broken:
+    """A stack without ticks."""
+
+    parameters: dict[str, str]
+    outputs: dict[str, str]
+
+    def set_parameters(self, **given: str) -> None:
+        self.parameters |= given
+
+
+@pytest.mark.parametrize("secret_there", [False, True], ids=["before its credentials", "by a person, later"])
+@mock_aws
+def test_an_update_ends_an_installation_that_was_broken_off_and_leaves_a_person_s_choice(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], *, secret_there: bool
+) -> None:
+    secrets = boto3.client("secretsmanager")
+    arn = secrets.create_secret(Name="s", SecretString='{"username": "a"}' if secret_there else "{}")["ARN"]
+    stack = Broken({"TickState": "DISABLED"}, {"PexipCredentials": arn})
+    monkeypatch.setattr(deploying, "build", lambda template, _: template)
+    monkeypatch.setattr(deploying, "deploy", lambda *_: None)
+    monkeypatch.setattr(guide, "stack_of", lambda _: stack)
+    monkeypatch.setattr(guide, "_first_words", lambda _: "it reads")
+    monkeypatch.setattr(secret, "ask", lambda: {"username": "ola", "password": "x"})
+    guide.update("headroom", Path("t"), {}, {}, None)
+    said = capsys.readouterr().out
+    assert stack.parameters["TickState"] == ("DISABLED" if secret_there else "ENABLED")
+    assert ("it reads" in said) is not secret_there
+    assert ("TickState is DISABLED: Headroom reads nothing" in said) is secret_there
+    assert ("ola" in secrets.get_secret_value(SecretId=arn)["SecretString"]) is not secret_there
+
+
+def test_a_secret_that_may_not_be_read_is_taken_for_a_full_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    denied = ClientError({"Error": {"Code": "AccessDeniedException"}}, "GetSecretValue")
+    monkeypatch.setattr(boto3, "client", Mock(return_value=Mock(get_secret_value=Mock(side_effect=denied))))
+    assert not secret.is_empty("arn")
 
 
 # The packages, and the address
@@ -188,9 +251,6 @@ def test_an_address_says_how_it_answers(pexip_like: tuple[str, int]) -> None:
 
 @pytest.fixture
 def pexip_like() -> Iterator[tuple[str, int]]:
-    import socket  # noqa: PLC0415
-    import threading  # noqa: PLC0415
-
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     trustme.CA().issue_cert("localhost").configure_cert(context)
     with socket.create_server(("127.0.0.1", 0)) as server:

@@ -37,7 +37,7 @@ def install(stack: str, template: Path, given: Mapping[str, str], credentials: P
             f"{'Updating' if found else 'Installing'} {stack} in {account.region} of account {account.number}, as {account.who}."
         )
         if found:
-            update(stack, template, given, found)
+            update(stack, template, given, found, known)
         else:
             first(account, stack, template, given, known)
 
@@ -52,6 +52,8 @@ def _check(stack: str, template: Path, given: Mapping[str, str]) -> None:
         raise click.ClickException(
             f"{stack} cannot be a stack's name: letters, digits and hyphens, at most {LONGEST_NAME}, beginning with a letter."
         )
+    if (processor := given.get("Architecture", ARCHITECTURE)) not in deploying.MACHINES:
+        raise click.ClickException(f"Architecture={processor} is none: write {' or '.join(deploying.MACHINES)}.")
     if (zone := given.get("TimeZone")) and zone not in available_timezones():
         raise click.ClickException(f"TimeZone={zone} is no IANA time zone: write Europe/Oslo, for example.")
     for name in PATTERNS:
@@ -70,15 +72,33 @@ def _check(stack: str, template: Path, given: Mapping[str, str]) -> None:
 # Again
 
 
-def update(stack: str, template: Path, given: Mapping[str, str], found: Mapping[str, Any]) -> None:
-    """Build for the processor that is deployed, and deploy; whatever is not given stays as it is in the stack."""
+def update(
+    stack: str,
+    template: Path,
+    given: Mapping[str, str],
+    found: Mapping[str, Any],
+    credentials: dict[str, str] | None,
+) -> None:
+    """Build for the processor that is deployed, and deploy; whatever is not given stays as it is in the stack.
+
+    A first installation that was broken off before its credentials is ended here.
+    """
     there = {each["ParameterKey"]: each["ParameterValue"] for each in found.get("Parameters", [])}
     built = deploying.build(template, given.get("Architecture", there.get("Architecture", ARCHITECTURE)))
     deploying.deploy(stack, built, given)
     say("Updated. Workflows that were under way go on.")
     deployed = stack_of(stack)
-    if secret.is_empty(deployed.outputs["PexipCredentials"]):
-        say("The secret is still empty: put the Management API's credentials into it (docs/install.md, «Deploy»).")
+    is_empty = secret.is_empty(deployed.outputs["PexipCredentials"])
+    if credentials or is_empty:
+        secret.put(deployed.outputs["PexipCredentials"], credentials or secret.ask())
+        say("The credentials are in the stack's secret.")
+    ticks = deployed.parameters["TickState"] == "ENABLED"
+    if is_empty and not ticks and "TickState" not in given:
+        deployed.set_parameters(TickState="ENABLED")
+        say("Waiting for the first reading.")
+        say(_first_words(deployed))
+    elif not ticks:
+        say("TickState is DISABLED: Headroom reads nothing. `headroom install --set TickState=ENABLED` has it read.")
 
 
 # The first time
@@ -94,9 +114,9 @@ def first(
         )
     answers, ca = _five_answers(account, given)
     parameters = {"Architecture": ARCHITECTURE, **answers, **given}
-    say(
-        "Everything else has its default (docs/parameters.md). In observe mode Headroom decides and records, and touches nothing."
-    )
+    say("Everything else has its default (docs/parameters.md).")
+    if given.get("Mode", "observe") == "observe":
+        say("In observe mode Headroom decides and records, and touches nothing.")
     if not click.confirm(f"Deploy {stack} to {account.region}?", default=True):
         raise click.Abort
     built = deploying.build(template, parameters["Architecture"])

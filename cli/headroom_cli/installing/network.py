@@ -1,6 +1,6 @@
 """From the subnets that somebody names to what the template wants to know of the network."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import boto3
@@ -23,19 +23,18 @@ def parameters_for(subnets: list[str], groups: list[str]) -> tuple[dict[str, str
     vpc = _vpc_of(ec2, subnets, groups)
     _check_names(ec2, vpc)
     routes = _route_tables(ec2, vpc, subnets)
-    leads_away = all(any(_is_way_out(route) for route in table["Routes"]) for table in routes)
-    there = {one["ServiceName"].rpartition(".")[2]: one for one in _endpoints(ec2, vpc)}
+    leads_away = bool(routes) and all(any(_is_way_out(route) for route in table["Routes"]) for table in routes)
+    there = [(one["ServiceName"].rpartition(".")[2], one) for one in _endpoints(ec2, vpc)]
+    with_dynamodb = {table for name, one in there if name == "dynamodb" for table in one.get("RouteTableIds", ())}
     made = {"SubnetIds": ",".join(subnets), "SecurityGroupIds": ",".join(groups), "VpcId": vpc}
     said = [f"The functions run in {vpc}; it must lead them to the Management Node (TCP 443)."]
     if leads_away:
         return made, [*said, "The subnets' routes lead to AWS, so no endpoint is made."]
-    wanted = sorted(
-        {table["RouteTableId"] for table in routes} - set(there.get("dynamodb", {}).get("RouteTableIds", ()))
-    )
+    wanted = sorted({table["RouteTableId"] for table in routes} - with_dynamodb)
     if wanted:
         made["RouteTableIds"] = ",".join(wanted)
         said.append(f"DynamoDB's gateway endpoint is made in {', '.join(wanted)}, free of charge.")
-    if "secretsmanager" not in there:
+    if "secretsmanager" not in dict(there):
         made["CreateSecretsEndpoint"] = "yes"
         said.append(
             f"An endpoint for Secrets Manager is made, about ${7.5 * len(subnets):g} a month; the whole VPC then uses it."
@@ -86,7 +85,7 @@ def _route_tables(ec2: Any, vpc: str, subnets: Iterable[str]) -> list[dict[str, 
 
 def _is_way_out(route: dict[str, Any]) -> bool:
     """Whether everything else goes this way: to a NAT gateway, or to a network that has one."""
-    leads = any(route.get(target, "local") != "local" for target in AWAY)
+    leads = any(route.get(target, "local") != "local" for target in AWAY) and route.get("State") != "blackhole"
     return (
         route.get("DestinationCidrBlock") == "0.0.0.0/0" and leads and not route.get("GatewayId", "").startswith("igw-")
     )
@@ -97,7 +96,7 @@ def _endpoints(ec2: Any, vpc: str) -> list[dict[str, Any]]:
     return [one for one in found if one.get("State", "available").lower() in {"available", "pending"}]
 
 
-def _asked[T](ask: Any) -> Any:
+def _asked[T](ask: Callable[[], T]) -> T:
     try:
         return ask()
     except ClientError as error:

@@ -5,6 +5,7 @@ from pathlib import Path
 import boto3
 import click
 import msgspec
+from botocore.exceptions import ClientError
 
 from headroom.adapters.pexip.credentials import CLIENTS, Credentials
 from headroom.adapters.pexip.errors import PexipDeniedError
@@ -19,8 +20,11 @@ STEPS = f"""In Pexip's administrator interface:
 
 
 def is_empty(arn: str) -> bool:
-    """Whether nobody has put credentials there yet."""
-    said = boto3.client("secretsmanager").get_secret_value(SecretId=arn)["SecretString"]
+    """Whether nobody has put credentials there yet; a secret that this person may not read is taken for a full one."""
+    try:
+        said = boto3.client("secretsmanager").get_secret_value(SecretId=arn)["SecretString"]
+    except ClientError:
+        return False
     return said.strip() in {"", "{}"}
 
 
