@@ -118,6 +118,8 @@ def page(bills: dict[str, list[Row]]) -> str:
         "- A function computes as much slower than on the machine that made this page as its memory gives it of a processor (a",
         f"  whole one at {VCPU_AT} MB). A request to AWS takes {1000 * AWS_TAKES:g} ms, one to Pexip {1000 * PEXIP_TAKES:g} ms.",
         "  What a function sleeps is counted as it is.",
+        "- Control mode, and otherwise a new stack's settings and a new Pexip's, but for boot drills: they add a start and",
+        "  a stop of each node in two weeks.",
         f"- A call takes {LASTS:g} minutes, and calls come in rushes. An invocation logs {LOGGED} bytes beside its metrics.",
         "- Everything is stored for as long as readings and plans are, and nothing is overwritten: both make the table dearer",
         "  than it is.",

@@ -19,6 +19,8 @@ AWS_TAKES, PEXIP_TAKES = 0.008, 0.06  # seconds for a request from Lambda: assum
 LASTS = 40.0  # minutes of a call
 LOGGED = 1000  # bytes of an invocation: what Lambda writes itself, and about one line of ours: assumed
 FRESH_SECRET = 300.0  # seconds that a function keeps its secret
+USUAL = {"threshold": "", "minimum_lifetime_minutes": ""}  # as the template has them: Pexip's own count
+PEXIPS_OWN = {"bursting_threshold": 5, "bursting_min_lifetime": 50}  # as a new Pexip has them
 QUIET, BUSY = "a quiet hour", "a busy hour"
 
 
@@ -153,6 +155,8 @@ def play(site: Site) -> Hours:
     """Play a quiet hour, and a busy one after another, in which nodes have started."""
     found = Hours(site)
     with Metered(site) as stage:
+        stage.set_policy(**USUAL)
+        stage.world.settings |= PEXIPS_OWN
         stage.after(0, stage.every_minute)
         stage.minutes(site.minutes)
         found.used[QUIET] = stage.hour(0)
