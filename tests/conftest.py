@@ -19,6 +19,7 @@ ENVIRONMENT = DESK | {
     "PEXIP_SECRET_ARN": "pexip-credentials",
     "THRESHOLD": "5",
     "MINIMUM_LIFETIME_MINUTES": "",
+    "LOOKS_QUEUE_URL": "https://sqs.eu-central-1.amazonaws.com/123456789012/looks",
     "START_NODE_ARN": "arn:aws:states:eu-central-1:123456789012:stateMachine:headroom-start-node",
     "SET_OPEN_ARN": "arn:aws:states:eu-central-1:123456789012:stateMachine:headroom-set-open",
     "RETIRE_NODE_ARN": "arn:aws:states:eu-central-1:123456789012:stateMachine:headroom-retire-node",

@@ -1,4 +1,4 @@
-"""Every minute: read Pexip's load and remember it."""
+"""Every minute, and sooner near a threshold: read Pexip's load and remember it."""
 
 from typing import Any
 
@@ -12,5 +12,5 @@ from headroom.usecases.observe import Observer
 @logger.inject_lambda_context
 @metrics.log_metrics
 def handler(event: dict[str, Any], context: LambdaContext) -> None:
-    """Keep one reading, or a few while a location is near its threshold."""
-    Observer.of(parts()).observe()
+    """Keep one reading, at a tick or when the queue of looks says so."""
+    Observer.of(parts()).observe(again="Records" in event)

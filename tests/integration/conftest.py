@@ -160,11 +160,11 @@ def _each_client_is_made_once() -> Iterator[None]:
 
 @pytest.fixture
 def desk() -> Iterator[Desk]:
-    with mock_aws(), pytest.MonkeyPatch.context() as patch:
-        patch.setattr("headroom.usecases.observe.LOOKS", 1)
+    with mock_aws():
         make_table()
         boto3.client("secretsmanager").create_secret(Name="pexip-credentials", SecretString="{}")
         boto3.client("sns").create_topic(Name="people")
+        boto3.client("sqs").create_queue(QueueName="looks")
         states = boto3.client("stepfunctions")
         machine = json.dumps({"StartAt": "Done", "States": {"Done": {"Type": "Succeed"}}})
         for name in ("start-node", "set-open", "retire-node"):

@@ -337,6 +337,34 @@ def test_a_workflow_that_takes_too_long_times_out(aws: EmbeddedAws) -> None:
     assert finished(aws, state_machine(aws, "slow", wait, TimeoutSeconds=60))["status"] == "TIMED_OUT"
 
 
+def test_a_message_waits_for_its_time_and_then_invokes_its_function_once(
+    aws: EmbeddedAws, clock: LabClock, tmp_path: Path
+) -> None:
+    """«Delay queues let you postpone the delivery of new messages»: for `DelaySeconds` nobody sees it (SQS's API reference)."""
+    sqs = aws.client("sqs")
+    looks, arn = queue(aws, "looks")
+    sqs.set_queue_attributes(QueueUrl=looks, Attributes={"VisibilityTimeout": "60", "MessageRetentionPeriod": "60"})
+    heard = tmp_path / "heard"
+    body = f"def handler(event, context):\n    open({str(heard)!r}, 'a').write(event['Records'][0]['body'])\n"
+    aws.client("lambda").create_event_source_mapping(
+        EventSourceArn=arn,
+        FunctionName=function(aws, "looking", body),
+        BatchSize=1,
+        ScalingConfig={"MaximumConcurrency": 2},
+    )
+    sent = clock.seconds()
+    sqs.send_message(QueueUrl=looks, MessageBody="again", DelaySeconds=15)
+    eventually(heard.exists)
+    assert heard.read_text() == "again"
+    assert 15 <= clock.seconds() - sent < 15 + WITHIN * SPEED
+
+    def is_gone() -> bool:
+        left = sqs.get_queue_attributes(QueueUrl=looks, AttributeNames=["All"])["Attributes"]
+        return {left[f"ApproximateNumberOfMessages{which}"] for which in ("", "NotVisible", "Delayed")} == {"0"}
+
+    eventually(is_gone)
+
+
 def test_an_asynchronous_failure_is_not_tried_again_and_reaches_its_destination(
     aws: EmbeddedAws, clock: LabClock
 ) -> None:

@@ -25,7 +25,11 @@ BEFORE_THE_SECOND_LOOK = {
     "the instance sends as if it carried a call": (REFUSED, "It sent 1.1 MB a minute lately", 0),
     "a hold needs it": ("relieved", "Another workflow has the claim on this node", 0),
 }
-BEFORE_THE_LAST_QUESTION = dict.fromkeys((OPENED, CLOSED), (REFUSED, "It was opened, or closed by somebody else", 0))
+BEFORE_THE_LAST_QUESTION = {
+    **dict.fromkeys((OPENED, CLOSED), (REFUSED, "It was opened, or closed by somebody else", 0)),
+    "the Management Node's clock jumps": (REFUSED, "The Management Node's clock is 9 s ahead", 0),
+    "it is held up": (REFUSED, "The last look at it is too old", 0),
+}
 BEFORE_THE_STOP = {
     OPENED: STOPPED,  # no call comes so soon after it
     "a pause": (REFUSED, "Headroom is paused", 0),

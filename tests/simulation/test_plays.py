@@ -39,6 +39,8 @@ HAZARDS = {
     "a tick comes twice",
     "a reading's message is lost",
     "a reading's message comes twice",
+    "a look's message is lost",
+    "a look's message comes twice",
     "EC2's message is lost",
     "EC2's message comes twice",
     "someone dials a closed node",
@@ -90,6 +92,7 @@ ALSO = {  # AWS's rules: what a request is allowed by, where it is not called so
     "DescribeExecution": {"states:DescribeExecution"},
     "Publish": {"sns:Publish"},
     "PutEvents": {"events:PutEvents"},
+    "SendMessage": {"sqs:SendMessage"},
     "Pexip": {"secretsmanager:GetSecretValue"},
 }
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from datetime import datetime, timedelta
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -116,3 +117,63 @@ def test_a_reading_that_is_killed_costs_one_minute(stage: Stage, second: int) ->
     stage.minutes(12)
     assert stage.hazards.happened["a function dies between two requests"] == 1
     assert longest_gap(stage) <= timedelta(seconds=200)
+
+
+# Between two ticks, near a threshold
+
+
+@pytest.fixture
+def near(ticking: Stage) -> Stage:
+    """Twenty minutes in which the load stays near the threshold, from the third on."""
+    ticking.spread = 1.0
+    ticking.expect(*[(0.1, f"meeting {n % 3}", 600.0) for n in range(6)])
+    ticking.minutes(3)
+    return ticking
+
+
+def test_near_a_threshold_pexip_is_read_every_quarter_of_a_minute(near: Stage) -> None:
+    before = len(readings(near))
+    near.minutes(17)
+    after = readings(near)[before:]
+    gaps = [later - earlier for earlier, later in pairwise(after)]
+    assert max(gaps) <= timedelta(seconds=20)
+    assert len(after) <= 17 * 5, "looks do not multiply"
+
+
+def test_far_from_a_threshold_a_tick_is_the_only_reading(ticking: Stage) -> None:
+    ticking.minutes(10)
+    assert ticking.asked["decide", "SendMessage"] == 0
+
+
+def test_a_look_is_left_out_where_pexip_has_just_been_read(stage: Stage) -> None:
+    look = {"Records": [{"body": "again"}]}
+    for seconds, count in ((0, 1), (8, 1), (3, 2)):
+        stage.run_until(stage.now + seconds)
+        stage.call("observe", look)
+        assert len(readings(stage)) == count
+    stage.run_until(stage.now + 1)
+    stage.call("observe", {})
+    assert len(readings(stage)) == 3, "a tick always reads"
+
+
+def test_who_cannot_tell_when_pexip_was_read_reads_it(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    stage.call("observe", {})
+
+    def unreadable(*_: object) -> None:
+        raise OSError("odd")
+
+    stage.run_until(stage.now + 1)
+    monkeypatch.setattr(stage.ledger, "last_reading", unreadable)
+    stage.hazards.unthought = 1e-12  # the error is injected
+    stage.call("observe", {"Records": [{"body": "again"}]})
+    monkeypatch.undo()
+    assert len(readings(stage)) == 2
+
+
+def test_a_queue_that_cannot_be_asked_costs_no_plan_and_no_tick(near: Stage) -> None:
+    near.hazards.rates["SendMessage"] = 1.0
+    near.minutes(1)
+    before, plans = len(readings(near)), near.answered["decide"]
+    near.minutes(10)
+    assert len(readings(near)) - before == 10
+    assert near.answered["decide"] - plans == 10

@@ -126,15 +126,21 @@ ADDED = {  # AWS's own policies, with all that each allows (https://docs.aws.ama
         *("dynamodb:DescribeStream", "dynamodb:GetRecords", "dynamodb:GetShardIterator", "dynamodb:ListStreams"),
         *("logs:CreateLogGroup", "logs:CreateLogStream", "logs:PutLogEvents"),
     },
+    "AWSLambdaSQSQueueExecutionRole": {
+        *("sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes"),
+        *("logs:CreateLogGroup", "logs:CreateLogStream", "logs:PutLogEvents"),
+    },
     "AWSLambdaVPCAccessExecutionRole": {
         *("logs:CreateLogGroup", "logs:CreateLogStream", "logs:PutLogEvents"),
         *("ec2:CreateNetworkInterface", "ec2:DescribeNetworkInterfaces", "ec2:DescribeSubnets"),
         *("ec2:DeleteNetworkInterface", "ec2:AssignPrivateIpAddresses", "ec2:UnassignPrivateIpAddresses"),
     },
 }
-OWN = {"logs:CreateLogStream": "FunctionLogs", "logs:PutLogEvents": "FunctionLogs"} | {
-    f"dynamodb:{each}": "Ledger" for each in ("DescribeStream", "GetRecords", "GetShardIterator")
-}
+OWN = (
+    {"logs:CreateLogStream": "FunctionLogs", "logs:PutLogEvents": "FunctionLogs"}
+    | {f"dynamodb:{each}": "Ledger" for each in ("DescribeStream", "GetRecords", "GetShardIterator")}
+    | {f"sqs:{each}": "Looks" for each in ("ReceiveMessage", "DeleteMessage", "GetQueueAttributes")}
+)
 ANY = {"dynamodb:ListStreams"}  # DynamoDB has no narrower way
 IN_A_VPC = {action for action in ADDED["AWSLambdaVPCAccessExecutionRole"] if action.startswith("ec2:")}
 

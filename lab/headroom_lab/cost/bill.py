@@ -33,6 +33,7 @@ TITLES = {
     "ticks": "EventBridge Scheduler, invocations",
     "events": "EventBridge, events",
     "messages": "SNS, messages",
+    "queue_requests": "SQS, requests",
     "metrics": "CloudWatch, metrics",
     "alarms": "CloudWatch, alarms",
     "log_gb": "CloudWatch, GB of logs",

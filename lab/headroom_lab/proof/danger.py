@@ -17,20 +17,23 @@ JUST_SEEN = 31.0  # seconds before the second look: the latest that a call must 
 MINUTE = 60.0
 HALF, A_QUARTER = 0.5, 0.25
 SELDOM = {
-    "the Management Node's clock jumps": 4,
-    "Pexip's own bursting is enabled": 6,
-    "Pexip cannot reach the node": 5,
+    "a person opens the node": 2,
+    "a person closes it in their own name": 2,
+    "the Management Node's clock jumps": 2,
+    "Pexip's own bursting is enabled": 5,
+    "Pexip cannot reach the node": 8,
     "an upgrade begins": 2,
-    "the instance is restarted": 2,
+    "the instance is restarted": 4,
     "another stack closes a node": 3,
-    "a hold needs it": 5,
-    "two nodes exchange their names": 8,
+    "a hold needs it": 4,
+    "two nodes exchange their names": 6,
     "the stop is held up": 3,
-    "a pause": 2,
+    "it is held up": 3,
+    "a pause": 4,
     "the mode becomes observe": 2,
     "its claim is another's": 2,
     "a plan wants it open": 2,
-    "the minimum lifetime becomes longer": 2,
+    "the minimum lifetime becomes longer": 4,
 }
 
 STRIDE = 7  # from card to card, so that alike ones do not follow one another; no pack's size is a multiple of it
@@ -159,7 +162,12 @@ class Danger:
 
     def before_the_question(self) -> Acts:
         """What changes after the second look, and the last question shows."""
-        return {"a person opens the node": self._open, "a person closes it in their own name": self._close}
+        return {
+            "a person opens the node": self._open,
+            "a person closes it in their own name": self._close,
+            "the Management Node's clock jumps": self._clock,
+            "it is held up": self._hold_up,
+        }
 
     def at_last(self) -> Acts:
         """What changes before the rules are asked."""

@@ -26,6 +26,7 @@ ENVIRONMENT = {
     "MEETING_SIZE": "5",
     "CAPACITY_REASONS": "capacity exceeded",
     "LICENCE_REASONS": "licen[cs]e",
+    "LOOKS_QUEUE_URL": "looks",
     "START_NODE_ARN": "start_node",
     "SET_OPEN_ARN": "set_open",
     "RETIRE_NODE_ARN": "retire_node",

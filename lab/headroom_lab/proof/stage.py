@@ -33,6 +33,7 @@ from headroom import clock
 from headroom.adapters.bus import Bus
 from headroom.adapters.ec2 import Ec2
 from headroom.adapters.ledger import Ledger
+from headroom.adapters.looks import Looks
 from headroom.adapters.notify import Notify
 from headroom.adapters.parts import Parts, using
 from headroom.adapters.workflows import Workflows
@@ -361,6 +362,7 @@ class Stage:
             ledger=self.ledger,
             ec2=_with(Ec2(HOSTNAME), client=self.cloud, acting=self.cloud, cloudwatch=self.cloud),
             pexip=self.pexip,
+            looks=_with(Looks("looks"), client=SimpleNamespace(send_message=self._send)),
             workflows=_with(Workflows(self.settings), client=step_functions),
             states=step_functions,
             people=_with(Notify("people"), client=SimpleNamespace(publish=self._publish)),
@@ -627,6 +629,12 @@ class Stage:
             raise aws_error("InvalidParameter")
         self.told.append(f"{message['Subject']}: {message['Message']}")
         self.told_at.append(self.moment())
+
+    def _send(self, *, QueueUrl: str, MessageBody: str, DelaySeconds: int) -> None:
+        """Keep a look's message until its time has come, and invoke `observe` with it."""
+        self.touch("SendMessage")
+        look = {"Records": [{"body": MessageBody, "eventSource": "aws:sqs", "eventSourceARN": QueueUrl}]}
+        self.message(DelaySeconds + self.dice.uniform(0.05, 1), self._tries("observe", look), "a look's message")
 
     def start_execution(self, *, stateMachineArn: str, name: str, input: str) -> dict[str, str]:  # noqa: A002 - boto3's own
         """Begin an execution, as Step Functions would."""

@@ -43,6 +43,7 @@ class Settings:
     meeting_size: str
     capacity_reasons: str
     licence_reasons: str
+    looks_queue_url: str
     start_node_arn: str
     set_open_arn: str
     retire_node_arn: str

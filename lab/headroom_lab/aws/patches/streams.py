@@ -2,9 +2,13 @@
 
 AWS: MaximumRetryAttempts, MaximumRecordAgeInSeconds and an on-failure destination (docs: «Configuring parameters for
 DynamoDB event source mappings»). The engine would try a failing record for ever, and all mappings in one thread.
+
+Queues: AWS polls them all the time (docs: «Using Lambda with Amazon SQS»), so that a delayed message arrives when its time
+has come. The engine looks once a second, which is a minute where the lab's clock runs fast.
 """
 
 import json
+import threading
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -16,6 +20,7 @@ from headroom_lab.aws.patches.destinations import send, soon
 from headroom_lab.aws.patches.time import LAB_TIME
 
 BACKOFF_MOST = 30.0
+POLLS = 0.1  # real seconds between two looks at all sources
 
 
 @dataclass
@@ -112,7 +117,20 @@ class Mappings:
         return too_often or too_old
 
 
+class Wake:
+    """The engine's own event, on which its poller does not wait long."""
+
+    def __init__(self, event: threading.Event) -> None:
+        self.event = event
+        self.set, self.clear = event.set, event.clear
+
+    def wait(self, timeout: float) -> bool:
+        """Wait until there is something, or it is time to look."""
+        return self.event.wait(min(timeout, POLLS))
+
+
 def apply() -> None:
     """Patch the poller."""
     mappings = Mappings()
+    replace(lambda_svc, "_esm_wake", Wake)
     replace(lambda_svc, "_poll_dynamodb_streams", lambda _: mappings.poll)

@@ -14,6 +14,7 @@ import boto3
 from headroom.adapters.bus import Bus
 from headroom.adapters.ec2 import Ec2
 from headroom.adapters.ledger import Ledger
+from headroom.adapters.looks import Looks
 from headroom.adapters.notify import Notify
 from headroom.adapters.workflows import Workflows
 from headroom.domain.policy import Policy
@@ -64,6 +65,11 @@ class Parts:
         from headroom.adapters.pexip.connection import Connection  # noqa: PLC0415 - requests is a seventh of a cold start
 
         return Connection(self.settings)
+
+    @cached_property
+    def looks(self) -> Looks:
+        """The queue by which Pexip is read again between two ticks."""
+        return Looks(self.settings.looks_queue_url)
 
     @cached_property
     def workflows(self) -> Workflows:

@@ -4,7 +4,7 @@ import unicodedata
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Self
 
 from aws_lambda_powertools.metrics import EphemeralMetrics, MetricUnit
@@ -12,11 +12,13 @@ from aws_lambda_powertools.metrics import EphemeralMetrics, MetricUnit
 from headroom.adapters.ec2 import Ec2
 from headroom.adapters.ledger import Ledger
 from headroom.adapters.ledger.errors import SupersededError
+from headroom.adapters.looks import Looks
 from headroom.adapters.notify import Notify
 from headroom.adapters.parts import Parts
 from headroom.adapters.workflows import Workflows
 from headroom.domain.demand.forecasting import Booking, gathered, near
 from headroom.domain.fleet.fleet import Observation, Power, Source, canonical
+from headroom.domain.fleet.homes import is_near_threshold
 from headroom.domain.fleet.lifecycle import Commitments, Memory, Record, Unread
 from headroom.domain.history.events import HEADROOM, Event, Kind, news_of
 from headroom.domain.history.record import Decision, Planned
@@ -31,6 +33,7 @@ from headroom.usecases.learn import outlooks_around
 from headroom.usecases.record import Recorder
 from headroom.version import code_version
 
+SOON = timedelta(seconds=15)  # from a reading near a threshold to the next one
 DIMENSION = 250  # characters of a metric's dimension
 ASKED_ABOUT = 20  # workflows that one plan asks Step Functions about at the most, the longest silent first
 
@@ -42,13 +45,14 @@ class Decider:
     ledger: Ledger
     ec2: Ec2
     workflows: Workflows
+    looks: Looks
     heads: Notify
     policy: Policy
 
     @classmethod
     def of(cls, parts: Parts) -> Self:
         """Build the use case from the shared parts."""
-        return cls(parts.ledger, parts.ec2, parts.workflows, parts.heads, parts.policy)
+        return cls(parts.ledger, parts.ec2, parts.workflows, parts.looks, parts.heads, parts.policy)
 
     def decide(self, *, since: datetime | None, now: datetime) -> Plan | None:
         """Plan on the newest reading, keep the plan and begin its workflows.
@@ -87,6 +91,8 @@ class Decider:
         attempt(lambda: self._write_news(before, made, now), "issues not written down", lost="IssuesLost")
         for change, token in begun:
             self._begin(change, token, commitments, now)
+        if since and not observation.unreachable and is_near_threshold(observation.reading, self.policy):
+            attempt(lambda: self.looks.again(SOON), "Pexip is not read again before the next tick", lost="LooksLost")
         if last and last.digest and last.plan.at.date() != now.date():
             self._publish(last)
         # Last of all: samples only serve later learning, and must not delay a start

@@ -1,4 +1,4 @@
-"""Read Pexip's load and remember it; near a threshold, read it again within the minute."""
+"""Read Pexip's load and remember it."""
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -12,14 +12,13 @@ from headroom.adapters.ledger.readings import Lease
 from headroom.adapters.parts import Parts
 from headroom.adapters.pexip.errors import PexipError
 from headroom.domain.fleet.fleet import Reading, is_in_step
-from headroom.domain.fleet.homes import Homes, is_near_threshold, with_since_when_out_of_step
-from headroom.domain.policy import Policy
+from headroom.domain.fleet.homes import Homes, with_since_when_out_of_step
 from headroom.observability import attempt, logger, measure
 
 if TYPE_CHECKING:
     from headroom.adapters.pexip.connection import Connection
 
-LOOKS, PAUSE = 4, timedelta(seconds=15)
+FRESH = timedelta(seconds=10)  # a look between two ticks is left out where the newest reading is younger
 WAIT, MOST = timedelta(seconds=5), timedelta(seconds=30)  # for another that reads; a reading takes 25 s at the most
 
 
@@ -29,16 +28,18 @@ class Observer:
 
     ledger: Ledger
     connection: "Connection"
-    policy: Policy
     stack: str
 
     @classmethod
     def of(cls, parts: Parts) -> Self:
         """Build the use case from the shared parts."""
-        return cls(parts.ledger, parts.pexip, parts.policy, parts.settings.stack)
+        return cls(parts.ledger, parts.pexip, parts.settings.stack)
 
-    def observe(self) -> None:
-        """Keep one reading, or up to four while a location is near its threshold, and end within the minute."""
+    def observe(self, *, again: bool = False) -> None:
+        """Keep one reading, and end within the minute.
+
+        `again` says that this is a look between two ticks: it is left out if Pexip has just been read.
+        """
         began = clock.now()
         lease = self.ledger.lease("observe")
         try:
@@ -51,14 +52,10 @@ class Observer:
             logger.info("left alone", because="another observe has read Pexip meanwhile, or is still at work")
             return
         try:
-            for _ in range(LOOKS):
-                near = self.read_once(lease)
-                if not near or clock.now() + PAUSE > began + (LOOKS - 1) * PAUSE + timedelta(seconds=2):
-                    return
-                attempt(lease.give_back, "a lease not given back", lost="LeasesLost")
-                clock.sleep(PAUSE.total_seconds())
-                if not lease.take():
-                    return
+            if again and self._has_just_read():
+                logger.info("left out", because="Pexip has been read within the last seconds")
+            else:
+                self.read_once(lease)
         finally:
             attempt(lease.give_back, "a lease not given back", lost="LeasesLost")
 
@@ -79,25 +76,32 @@ class Observer:
             return False
         return True
 
-    def read_once(self, lease: Lease) -> bool:
-        """Read Pexip once and keep the reading, or the failure; say whether to read again within the minute."""
+    def _has_just_read(self) -> bool:
+        try:
+            newest = self.ledger.last_reading()
+        except Exception:  # one reading more is better than none
+            logger.exception("the newest reading cannot be judged")
+            return False
+        return newest is not None and clock.now() - newest.read_at < FRESH
+
+    def read_once(self, lease: Lease) -> None:
+        """Read Pexip once and keep the reading, or the failure."""
         try:
             reading = self._reading(lease)
             self.ledger.keep_reading(reading)
         except PexipError as error:
             logger.error("could not read Pexip", reason=str(error))
-            return self._failed(str(error))
+            self._failed(str(error))
+            return
         except (ClientError, BotoCoreError):  # of AWS, which its own retries, and the next minute, ask again
             raise
         except Exception as error:  # nobody thought of it: the minute has its plan all the same
             logger.exception("a reading failed")
-            return self._failed(
-                f"Headroom met an error of its own ({type(error).__name__}); the log of `observe` has it"
-            )
+            self._failed(f"Headroom met an error of its own ({type(error).__name__}); the log of `observe` has it")
+            return
         measure("Readings", 1)
         loads = Homes(reading).loads
         logger.info("observed", free={load.location: load.free for load in loads.values()}, problems=reading.problems)
-        return is_near_threshold(reading, self.policy)
 
     def _reading(self, lease: Lease) -> Reading:
         with self.connection.node(before_each=lease.keep) as pexip:
@@ -106,7 +110,6 @@ class Observer:
             return reading
         return with_since_when_out_of_step(reading, self.ledger.last_reading())
 
-    def _failed(self, why: str) -> bool:
+    def _failed(self, why: str) -> None:
         measure("ReadingsFailed", 1)
         self.ledger.keep_failure(why, clock.now())
-        return False
