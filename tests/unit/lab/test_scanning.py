@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from headroom_lab.aws.translated import translated
 from headroom_lab.security import scanning
 from headroom_lab.security.scanning import Finding
 
@@ -67,3 +68,14 @@ def get_action_data(service, name):
 TEMPLATE = """
 {"Resources": {"Role": {"Type": "AWS::IAM::Role", "Properties": {"Policies": [{"PolicyDocument": {"Statement": [STATEMENT]}}]}}}}
 """
+
+
+def test_cfn_lint_reads_the_state_machines(monkeypatch: pytest.MonkeyPatch) -> None:
+    """`DefinitionUri` alone it would not open."""
+    made = scanning.with_machines(translated())
+    states = [one["Properties"]["Definition"] for one in made["Resources"].values() if "Machine" in one["Type"]]
+    assert len(states) == 4
+    states[0]["StartAt"] = "Nowhere"
+    monkeypatch.setattr(scanning, "REGIONS", ("eu-central-1",))
+    monkeypatch.setattr(scanning, "with_machines", lambda _: made)
+    assert "Nowhere" in "".join(found.title for found in scanning.of_cfn_lint())

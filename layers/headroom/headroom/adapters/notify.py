@@ -45,8 +45,9 @@ class Notify:
 
     def people(self, subject: str, body: str) -> None:
         """Send one message."""
-        plain = subject.encode("ascii", "replace").decode()
-        self.client.publish(TopicArn=self.topic_arn, Subject=line(plain, SUBJECT), Message=lines(body, BODY))
+        short = line(subject, SUBJECT - 2).replace("…", "...")
+        plain = short.encode("ascii", "replace").decode()
+        self.client.publish(TopicArn=self.topic_arn, Subject=plain, Message=lines(body, BODY))
 
 
 def harmless(text: str) -> str:
