@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-browser check fix lock build deploy bench chaos mutants security cost clean
+.PHONY: help setup demo test test-browser check fix lock build deploy bench chaos mutants security cost release audit clean
 
 # Any Python 3.13 will do, wherever it lives; it need not be the default python3.
 CANDIDATES = python3.13 "$$PYENV_ROOT"/versions/3.13*/bin/python3.13 "$$HOME"/.pyenv/versions/3.13*/bin/python3.13 \
@@ -65,7 +65,7 @@ lock: $(UV)  ## Bring the locks up to date
 	$(COMPILE) $(LAYER) --output-file layers/headroom/requirements.txt
 	printf 'mutmut\npytest\npytest-timeout\nhypothesis\n' | $(UV) pip compile - --quiet --universal --upgrade --generate-hashes --no-header --no-annotate \
 	  --no-emit-index-url --no-emit-find-links --python-version 3.13 --output-file requirements/mutants.txt
-	printf 'checkov\npolicy-sentry\n' | $(UV) pip compile - --quiet --universal --upgrade --generate-hashes --no-header --no-annotate \
+	printf 'checkov\ncyclonedx-bom\npip-audit\npolicy-sentry\n' | $(UV) pip compile - --quiet --universal --upgrade --generate-hashes --no-header --no-annotate \
 	  --no-emit-index-url --no-emit-find-links --python-version 3.13 --output-file requirements/security.txt
 	echo "uv" | $(UV) pip compile - --quiet --universal --upgrade --generate-hashes --no-header --no-annotate \
 	  --no-emit-index-url --no-emit-find-links --python-version 3.13 --output-file requirements/uv.txt
@@ -99,6 +99,12 @@ cost: .venv/.ready  ## What a month costs, from what played hours really used (d
 security: .venv/.ready .tools/security/.ready  ## What cfn-lint, checkov and AWS's list of actions say of the template (docs/scans.md)
 	@$(RUN) headroom security .tools/security/bin/python
 
+release: .venv/.ready .tools/security/.ready  ## One archive to install from without a checkout, built twice to the bit, with its bill of materials (dist)
+	@$(RUN) headroom release .tools/security/bin/python
+
+audit: .tools/security/.ready  ## Whether a known weakness is in what is shipped, by the advisories that PyPI knows (needs the network)
+	@.tools/security/bin/pip-audit --require-hashes --disable-pip --requirement layers/headroom/requirements.txt
+
 .tools/security/.ready: $(UV) requirements/security.txt
 	@[ -x .tools/security/bin/python ] || $(UV) venv --quiet --python .tools/bin/python .tools/security
 	@$(UV) pip sync --quiet --require-hashes --python .tools/security/bin/python requirements/security.txt
@@ -110,7 +116,7 @@ security: .venv/.ready .tools/security/.ready  ## What cfn-lint, checkov and AWS
 	@touch $@
 
 clean:  ## Remove everything a target made
-	rm -rf .venv .tools .aws-sam demo .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage
+	rm -rf .venv .tools .aws-sam demo dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage
 
 $(UV): requirements/uv.txt
 	@python=$$($(FIND_PYTHON)); [ -n "$$python" ] || { echo "Headroom needs Python 3.13: install python3.13 and run this again."; exit 1; }; \

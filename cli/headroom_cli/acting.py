@@ -17,7 +17,7 @@ from headroom.widgets.words import next_time_of
 from headroom_cli import showing, waiting
 from headroom_cli.looking import as_json, status_in
 from headroom_cli.saying import say
-from headroom_cli.stack import Deployed, identity, spoken
+from headroom_cli.stack import Deployed, spoken
 
 LOOKS_AGAIN = 2.0  # real seconds
 
@@ -37,7 +37,7 @@ def ordered(deployed: Deployed, order: Order) -> Done:
     """Carry out an order; if it is refused, raise ClickException, which says what to change."""
     with spoken():
         try:
-            return deployed.operator().carry_out(order, identity())
+            return deployed.operator().carry_out(order, deployed.who())
         except BadRequestError as error:
             raise click.ClickException(str(error)) from error
 

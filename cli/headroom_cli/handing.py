@@ -14,7 +14,7 @@ from headroom.domain.planning.plans import Plan
 from headroom.domain.policy import OLD, Mode
 from headroom_cli import waiting
 from headroom_cli.saying import say
-from headroom_cli.stack import Deployed, identity, spoken
+from headroom_cli.stack import Deployed, spoken
 
 BURSTING = "Platform > Global settings > Cloud bursting"
 LOOK_EVERY = 5.0  # real seconds
@@ -61,7 +61,7 @@ def hand_over(deployed: Deployed) -> None:
     with spoken():
         _check_before_hand_over(deployed)
         deployed.ledger.write(
-            Event(at=clock.now(), kind=Kind.ASKED_TO_HAND_OVER, reason="Taken over from Pexip", by=identity())
+            Event(at=clock.now(), kind=Kind.ASKED_TO_HAND_OVER, reason="Taken over from Pexip", by=deployed.who())
         )
         if deployed.mode is not Mode.CONTROL:
             say("Deploying with Mode=control; Headroom changes nothing while Pexip's bursting is enabled.")
@@ -112,10 +112,10 @@ def hand_back(deployed: Deployed, mode: Mode) -> None:
 def _hand_back(deployed: Deployed, mode: Mode) -> None:
     with spoken():
         before, _ = _newest(deployed.ledger)
-        why = Pause(reason="handing back to Pexip", by=identity(), holding=Pausing.HANDING_BACK)
+        why = Pause(reason="handing back to Pexip", by=deployed.who(), holding=Pausing.HANDING_BACK)
         deployed.ledger.keep_pause(why, clock.now())
         deployed.ledger.write(
-            Event(at=clock.now(), kind=Kind.ASKED_TO_HAND_BACK, reason="Handed back to Pexip", by=identity())
+            Event(at=clock.now(), kind=Kind.ASKED_TO_HAND_BACK, reason="Handed back to Pexip", by=deployed.who())
         )
         say("Headroom opens the nodes that it has closed, ends its workflows, and starts no others.")
         _wait("Headroom's closed nodes are open, no workflow runs", lambda: _is_all_open(deployed.ledger, before), 60)

@@ -92,6 +92,11 @@ class Deployed:
         machines = {"prewarm": self.outputs["Prewarm"], "set_open": self.outputs["SetOpen"]}
         return Operator(self.ledger, boto3.client("stepfunctions"), machines, decision.policy if decision else Policy())
 
+    def who(self) -> str:
+        """Return who asks, as the stack wants people to be named."""
+        name = identity()
+        return name.partition("@")[0] if self.outputs.get("PeopleNames") == "short" else name
+
     @property
     def mode(self) -> Mode:
         """What it may do."""

@@ -199,6 +199,24 @@ def test_a_removal_takes_away_what_aws_would_refuse_to_and_says_what_it_keeps(st
     assert "There is no stack headroom" in gone.stdout
 
 
+def test_a_table_that_was_kept_is_taken_back_with_its_history(stage: Stage) -> None:
+    there, dynamodb = ("--set", f"PexipUrl={stage.url}", "--set", f"TagValue={HOSTNAME}"), stage.aws.client("dynamodb")
+    others = pairs(described(stage, "other"), "Output")["Ledger"]
+    [kept] = set(dynamodb.list_tables()["TableNames"]) - {others}
+    old = Ledger(kept, HOSTNAME, stage.aws.resource("dynamodb").Table(kept)).last_plan()
+    assert old
+    nowhere = install(stage, *there, "--set", "LedgerName=nowhere", answers="\n\n\ny\n")
+    assert "There is no table nowhere" in nowhere.stdout
+    done = install(stage, *there, "--set", f"LedgerName={kept}", answers="\n\n\ny\n")
+    assert done.returncode == 0, done.stdout
+    assert "Headroom reads Pexip and sees 12 overflow nodes" in done.stdout
+    assert pairs(described(stage, "headroom"), "Output")["Ledger"] == kept
+    assert dynamodb.describe_table(TableName=kept)["Table"].get("DeletionProtectionEnabled", False) is False
+    eventually(lambda: (new := ledger(stage, "headroom", HOSTNAME).last_plan()) and new.number > old.number)
+    again = install(stage, "--set", "LedgerName=another")
+    assert "LedgerName is for the first deployment" in again.stdout
+
+
 def test_what_is_wrong_is_said_before_anything_is_made(stage: Stage, tmp_path: Path) -> None:
     said = {
         "cannot be a stack's name": ("--stack", "1st"),

@@ -48,6 +48,9 @@ class Deployed:
         self.mode = mode
         self.stage.set_policy(mode=str(mode))
 
+    def who(self) -> str:
+        return "Operators/anna"
+
     def operator(self) -> Operator:
         states: Any = SimpleNamespace(
             start_execution=self.stage.start_execution, describe_execution=self.stage.describe_execution
@@ -61,7 +64,5 @@ def deployed(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> Deployed:
     found = Deployed(stage, Mode.CONTROL)
     monkeypatch.setattr("headroom_cli.stack.stack_of", lambda _: found)
     monkeypatch.setattr("headroom_cli.waiting.wait", stage.sleep)
-    for module in ("acting", "handing"):
-        monkeypatch.setattr(f"headroom_cli.{module}.identity", lambda: "Operators/anna")
     stage.after(0, stage.every_minute)
     return found

@@ -272,9 +272,10 @@ def test_locks_have_hashes_and_record_no_address() -> None:
 
 
 def test_a_forge_runs_the_same_script_with_actions_that_are_pinned_by_digest() -> None:
+    for workflow in (stack.ROOT / ".github/workflows").iterdir():
+        used = re.findall(r"uses: (\S+)", workflow.read_text())
+        assert used
+        assert [each for each in used if not re.fullmatch(r"[\w-]+/[\w-]+@[0-9a-f]{40}", each)] == []
     text = (stack.ROOT / ".github/workflows/ci.yaml").read_text()
-    used = re.findall(r"uses: (\S+)", text)
-    assert used
-    assert [each for each in used if not re.fullmatch(r"[\w-]+/[\w-]+@[0-9a-f]{40}", each)] == []
     assert re.search(r"run: .*\.ci/run", text)
     assert "contents: read" in text

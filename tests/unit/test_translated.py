@@ -30,7 +30,7 @@ NAMED = {
     "AWS::Scheduler::ScheduleGroup": "Name",
     "AWS::Scheduler::Schedule": "Name",
 }
-OF_A_GROUP = "AWS::Scheduler::Schedule"
+OF_A_GROUP, ROLE, MACHINE = "AWS::Scheduler::Schedule", "AWS::IAM::Role", "AWS::StepFunctions::StateMachine"
 IN_EVERY_REGION = {"AWS::CloudWatch::Dashboard", "AWS::IAM::Role", "AWS::IAM::ManagedPolicy"}
 NAMELESS = {  # known by what they belong to
     "AWS::EC2::SecurityGroupEgress",
@@ -213,7 +213,8 @@ def statements_of(role: dict[str, Any]) -> set[tuple[str, str]]:
     for policy in role["Policies"]:
         for one in policy["PolicyDocument"]["Statement"]:
             actions = one["Action"] if isinstance(one["Action"], list) else [one["Action"]]
-            found |= {(action, stack.text_in(one["Resource"])) for action in actions}
+            resources = one["Resource"] if isinstance(one["Resource"], list) else [one["Resource"]]
+            found |= {(action, stack.text_in(resource)) for action in actions for resource in resources}
     return found
 
 
@@ -221,16 +222,17 @@ def arn(name: str) -> str:
     return stack.text_in({"Fn::GetAtt": [name, "Arn"]})
 
 
-def test_a_schedule_s_role_may_call_its_target_and_keep_dead_letters_and_nothing_else() -> None:
+def test_the_schedules_role_may_call_their_targets_and_keep_dead_letters_and_nothing_else() -> None:
     made = stack.translated()
-    schedules = {name: one["Properties"] for name, one in made.items() if one["Type"] == OF_A_GROUP}
+    schedules = {name: one["Properties"]["Target"] for name, one in made.items() if one["Type"] == OF_A_GROUP}
     assert len(schedules) == 6
-    for name, schedule in schedules.items():
-        target = schedule["Target"]
-        role = made[target["RoleArn"]["Fn::GetAtt"][0]]["Properties"]
+    wanted = {("sqs:SendMessage", arn("DeadLetters"))}
+    for name, target in schedules.items():
         call = "states:StartExecution" if name.startswith("Prewarm") else "lambda:InvokeFunction"
-        assert statements_of(role) == {(call, stack.text_in(target["Arn"])), ("sqs:SendMessage", arn("DeadLetters"))}
-        assert role.get("ManagedPolicyArns", []) == []
+        wanted.add((call, stack.text_in(target["Arn"])))
+    [role] = {target["RoleArn"]["Fn::GetAtt"][0] for target in schedules.values()}
+    assert statements_of(made[role]["Properties"]) == wanted
+    assert made[role]["Properties"].get("ManagedPolicyArns", []) == []
 
 
 def test_a_state_machine_s_role_may_invoke_its_functions_and_deliver_logs_and_nothing_else() -> None:
@@ -243,3 +245,31 @@ def test_a_state_machine_s_role_may_invoke_its_functions_and_deliver_logs_and_no
         assert {action for action, _ in invoked} == {"lambda:InvokeFunction"}
         assert {re.findall(r"\w+Function", where)[0] for _, where in invoked} == used
         assert role.get("ManagedPolicyArns", []) == []
+
+
+def test_no_service_takes_a_role_for_another_account_or_another_stack() -> None:
+    """«Prevent cross-service confused deputy issue»: the developer guides of Step Functions and EventBridge Scheduler.
+
+    Lambda's names no such condition for an execution role, and one that Lambda does not send would stop everything; IAM hands
+    a role to a function of its own account alone (iam:PassRole).
+    """
+    machines = {
+        one["RoleArn"]["Fn::GetAtt"][0]: one["StateMachineName"] for _, kind, one in resources() if kind == MACHINE
+    }
+    seen = set()
+    for name, kind, role in resources():
+        if kind != ROLE:
+            continue
+        [statement] = role["AssumeRolePolicyDocument"]["Statement"]
+        service = stack.text_in(statement["Principal"]["Service"])
+        if "lambda.amazonaws.com" in service:
+            continue
+        condition = statement["Condition"]
+        assert condition["StringEquals"]["aws:SourceAccount"] == {"Ref": "AWS::AccountId"}, name
+        if "scheduler.amazonaws.com" in service:
+            assert condition["StringEquals"]["aws:SourceArn"] == {"Fn::GetAtt": ["Schedules", "Arn"]}
+        else:
+            named = machines[name]["Fn::Sub"]
+            assert condition["ArnLike"]["aws:SourceArn"]["Fn::Sub"].endswith(f":stateMachine:{named}")
+        seen.add(name)
+    assert seen == {*machines, "SchedulesRole"}

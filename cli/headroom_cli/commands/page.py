@@ -17,10 +17,10 @@ def page(port: int, stack: str, *, opens: bool) -> None:
     import webbrowser
 
     from headroom_cli.page.server import page_of, serving
-    from headroom_cli.stack import identity, stack_of
+    from headroom_cli.stack import stack_of
 
     deployed = stack_of(stack)
-    made = page_of(deployed.ledger, deployed.operator, identity, deployed.parameters)
+    made = page_of(deployed.ledger, deployed.operator, deployed.who, deployed.parameters)
     for number in (signal.SIGINT, signal.SIGTERM):  # a script's background jobs begin with Ctrl-C ignored
         signal.signal(number, signal.default_int_handler)
     try:

@@ -1,6 +1,7 @@
 """Build and deploy with the real SAM CLI, and say what went wrong in a sentence."""
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -9,11 +10,16 @@ from pathlib import Path
 
 import boto3
 import click
-from botocore.exceptions import ClientError
+from botocore.exceptions import ClientError, WaiterError
 
 from headroom_cli.saying import say
 
 BUILT = Path(".aws-sam/build")
+ARCHIVE_SAYS = "built-for"  # the file of a release that names its processor
+TABLE = re.compile(
+    r"TableName:\n +Fn::If:\n +- Named\n +- Ref: LedgerName\n +- Ref: AWS::NoValue\n"
+)  # as SAM writes it
+BUCKET = re.compile(r"s3://([^/\s]+)/")
 MACHINES = {"x86_64": 0x3E, "arm64": 0xB7}  # e_machine of an ELF file's header, in which it is at byte 18
 LAST = 12  # lines of what SAM said
 QUOTED = str.maketrans({'"': '\\"', "\\": "\\\\"})  # as SAM reads a value
@@ -31,9 +37,15 @@ def sam() -> str:
     )
 
 
-def build(template: Path, architecture: str) -> Path:
-    """Build what Lambda gets for this processor, and compare; return the built template, or one that was packaged before."""
+def build(template: Path, architecture: str, into: Path = BUILT) -> Path:
+    """Build what Lambda gets for this processor, and compare; return the built template, or one that was built before."""
     if "s3://" in template.read_text():
+        return template
+    if (says := template.parent / ARCHIVE_SAYS).exists():
+        if (built_for := says.read_text().strip()) != architecture:
+            raise click.ClickException(
+                f"This release was built for {built_for}: take the one for {architecture}, or --set Architecture={built_for}."
+            )
         return template
     say(f"Building for {architecture}.")
     _run(
@@ -41,15 +53,15 @@ def build(template: Path, architecture: str) -> Path:
         "--template-file",
         str(template),
         "--build-dir",
-        str(BUILT),
+        str(into),
         "--parameter-overrides",
         f"Architecture={architecture}",
     )
-    if wrong := built_for_another(BUILT, architecture):
+    if wrong := built_for_another(into, architecture):
         raise click.ClickException(
-            f"The packages were built for another processor than {architecture}: {wrong[0]}. Delete {BUILT.parent} and retry."
+            f"The packages were built for another processor than {architecture}: {wrong[0]}. Delete {into.parent} and retry."
         )
-    return BUILT / "template.yaml"
+    return into / "template.yaml"
 
 
 def built_for_another(folder: Path, architecture: str) -> list[Path]:
@@ -85,6 +97,51 @@ def deploy(stack: str, template: Path, parameters: Mapping[str, str]) -> None:
         if why := first_failure(stack):
             raise click.ClickException(f"CloudFormation stopped at {why}") from None
         raise
+
+
+def take_back(stack: str, template: Path, parameters: Mapping[str, str]) -> None:
+    """Deploy a stack for the first time with a table that an earlier one has kept.
+
+    CloudFormation takes what is there only where its name is written as it is, and not by a `Ref` («Import AWS resources into a
+    CloudFormation stack automatically»); SAM cannot ask it to. Meanwhile the table is protected: whatever fails, it stays.
+    """
+    table, cloudformation = parameters["LedgerName"], boto3.client("cloudformation")
+    dynamodb = boto3.client("dynamodb")
+    try:
+        dynamodb.update_table(TableName=table, DeletionProtectionEnabled=True)
+    except dynamodb.exceptions.ResourceNotFoundException as error:
+        raise click.ClickException(
+            f"There is no table {table} in {dynamodb.meta.region_name}: leave LedgerName out for a new one."
+        ) from error
+    say(f"Deploying {stack} with the table {table}.")
+    packed = BUILT.parent / "packaged.yaml"
+    packed.parent.mkdir(exist_ok=True)
+    _run("package", "--template-file", str(template), "--resolve-s3", "--output-template-file", str(packed.absolute()))
+    written, found = TABLE.subn(f"TableName: {table}\\n", packed.read_text())
+    bucket = BUCKET.search(written)
+    if found != 1 or not bucket:
+        raise click.ClickException(f"{template} is no template of Headroom's that SAM has built.")
+    key = f"{stack}-with-{table}.template"
+    boto3.client("s3").put_object(Bucket=bucket[1], Key=key, Body=written.encode())
+    made = cloudformation.create_change_set(
+        StackName=stack,
+        ChangeSetName="take-back",
+        ChangeSetType="CREATE",
+        TemplateURL=f"https://{bucket[1]}.s3.{dynamodb.meta.region_name}.amazonaws.com/{key}",
+        Parameters=[{"ParameterKey": name, "ParameterValue": value} for name, value in parameters.items()],
+        Capabilities=["CAPABILITY_IAM", "CAPABILITY_AUTO_EXPAND"],
+        ImportExistingResources=True,
+    )
+    try:
+        cloudformation.get_waiter("change_set_create_complete").wait(ChangeSetName=made["Id"])
+        cloudformation.execute_change_set(ChangeSetName=made["Id"])
+        cloudformation.get_waiter("stack_create_complete").wait(StackName=stack)
+    except WaiterError as error:
+        why = first_failure(stack) or error.last_response.get("StatusReason", "its first step")
+        raise click.ClickException(
+            f"CloudFormation stopped at {why}. The table {table} is kept, and protected."
+        ) from error
+    dynamodb.update_table(TableName=table, DeletionProtectionEnabled=False)
 
 
 def _no_config() -> Path:

@@ -92,6 +92,10 @@ def update(
     A first installation that was broken off before its credentials is ended here.
     """
     there = {each["ParameterKey"]: each["ParameterValue"] for each in found.get("Parameters", [])}
+    if given.get("LedgerName", there.get("LedgerName", "")) != there.get("LedgerName", ""):
+        raise click.ClickException(
+            "LedgerName is for the first deployment: another one would leave this stack's ledger behind."
+        )
     built = deploying.build(template, given.get("Architecture", there.get("Architecture", ARCHITECTURE)))
     deploying.deploy(stack, built, given)
     say("Updated. Workflows that were under way go on.")
@@ -129,7 +133,8 @@ def first(
         raise click.Abort
     built = deploying.build(template, parameters["Architecture"])
     # Nothing ticks, and no alarm fires, while there are no credentials
-    deploying.deploy(stack, built, {**parameters, "TickState": "DISABLED"})
+    deployed_by = deploying.take_back if parameters.get("LedgerName") else deploying.deploy
+    deployed_by(stack, built, {**parameters, "TickState": "DISABLED"})
     deployed = stack_of(stack)
     secret.put(deployed.outputs["PexipCredentials"], credentials or secret.ask(ca))
     deployed.set_parameters(TickState=given.get("TickState", "ENABLED"))

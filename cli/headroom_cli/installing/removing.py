@@ -118,6 +118,7 @@ def _kept(table: str) -> str:
     gigabytes = described.get("TableSizeBytes", 0) / 1e9
     cost = gigabytes * (PRICE + RECOVERY)
     return (
-        f"Kept: the table {table}, your history ({gigabytes:.2f} GB, about ${cost:.2f} a month). To delete it, too:\n"
-        f"  aws dynamodb delete-table --table-name {table}"
+        f"Kept: the table {table}, your history ({gigabytes:.2f} GB, about ${cost:.2f} a month).\n"
+        f"To take it back one day: headroom install --set LedgerName={table}\n"
+        f"To delete it, too: aws dynamodb delete-table --table-name {table}"
     )

@@ -11,7 +11,7 @@ import pytest
 from botocore.exceptions import ClientError, UnauthorizedSSOTokenError
 
 import headroom
-from headroom_cli.stack import other_version, spoken, stack_of
+from headroom_cli.stack import Deployed, other_version, spoken, stack_of
 
 
 @pytest.fixture
@@ -126,3 +126,19 @@ def test_what_aws_refuses_is_said_with_what_to_do(error: Exception, words: str) 
 def test_a_terminal_of_a_demo_that_has_ended_is_told_so(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("HEADROOM_CLOCK", str(tmp_path / "gone.json"))
     assert said("headroom").startswith("The demo that this terminal was set up for has ended")
+
+
+@pytest.mark.parametrize(
+    ("wanted", "named"),
+    [
+        ({}, "Operators/anna@example.com"),
+        ({"PeopleNames": "whole"}, "Operators/anna@example.com"),
+        ({"PeopleNames": "short"}, "Operators/anna"),
+    ],
+)
+def test_people_are_named_as_the_stack_wants_it(
+    wanted: dict[str, str], named: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("headroom_cli.stack.identity", lambda: "Operators/anna@example.com")
+    ledger: Any = None
+    assert Deployed("headroom", ledger, {}, wanted).who() == named
