@@ -100,7 +100,7 @@ security: .venv/.ready .tools/security/.ready  ## What cfn-lint, checkov and AWS
 	@$(RUN) headroom security .tools/security/bin/python
 
 release: .venv/.ready .tools/security/.ready  ## One archive to install from without a checkout, built twice to the bit, with its bill of materials (dist)
-	@$(RUN) headroom release .tools/security/bin/python
+	@$(RUN) headroom pack .tools/security/bin/python
 
 audit: .tools/security/.ready  ## Whether a known weakness is in what is shipped, by the advisories that PyPI knows (needs the network)
 	@.tools/security/bin/pip-audit --require-hashes --disable-pip --requirement layers/headroom/requirements.txt

@@ -10,7 +10,7 @@ import pytest
 from samtranslator.yaml_helper import yaml_parse
 
 from headroom_cli.installing import deploying
-from headroom_lab.release import ReleaseError, licence_of, pack, release
+from headroom_lab.packing import ReleaseError, licence_of, pack, release
 from tests.support.template import ROOT
 
 # Licences that allow what Headroom does: ship the library beside its own code, unchanged

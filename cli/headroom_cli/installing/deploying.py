@@ -122,12 +122,13 @@ def take_back(stack: str, template: Path, parameters: Mapping[str, str]) -> None
     if found != 1 or not bucket:
         raise click.ClickException(f"{template} is no template of Headroom's that SAM has built.")
     key = f"{stack}-with-{table}.template"
-    boto3.client("s3").put_object(Bucket=bucket[1], Key=key, Body=written.encode())
+    s3 = boto3.client("s3")
+    s3.put_object(Bucket=bucket[1], Key=key, Body=written.encode())
     made = cloudformation.create_change_set(
         StackName=stack,
         ChangeSetName="take-back",
         ChangeSetType="CREATE",
-        TemplateURL=f"https://{bucket[1]}.s3.{dynamodb.meta.region_name}.amazonaws.com/{key}",
+        TemplateURL=f"{s3.meta.endpoint_url}/{bucket[1]}/{key}",
         Parameters=[{"ParameterKey": name, "ParameterValue": value} for name, value in parameters.items()],
         Capabilities=["CAPABILITY_IAM", "CAPABILITY_AUTO_EXPAND"],
         ImportExistingResources=True,
