@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from importlib.metadata import entry_points
 from pathlib import Path
 
 import click
@@ -40,7 +41,8 @@ def test_every_command_has_a_sentence_and_help_on_every_option(name: str) -> Non
 
 def test_the_laboratory_adds_its_commands_by_entry_points() -> None:
     added = [name for name in main.list_commands(click.Context(main)) if name not in OURS]
-    assert added == ["bench", "chaos", "cost", "demo", "mutants", "pexip", "security"]
+    assert added == ["bench", "chaos", "cost", "demo", "mutants", "pack", "pexip", "security"]
+    assert {each.name for each in entry_points(group="headroom.commands")} == set(added), "none takes the name of ours"
     said = CliRunner().invoke(main, ["--help"]).output
     assert "Laboratory:" in said
 
