@@ -112,7 +112,7 @@ def page(bills: dict[str, list[Row]]) -> str:
         "`DetailedMetrics` adds about $0.30 for each metric (three a location; about twenty others), and $0.10 for each of",
         "three alarms. The nodes themselves are not included: EC2 bills them by the second while they are on, and their volumes",
         "all the time. Boot drills (`BootDrillDays`) turn each node on once in about two weeks, for its boot, its minimum",
-        "lifetime and the ten minutes that a stop takes: with Pexip's 50 minutes that is about one node-hour a node.",
+        "lifetime and the ten minutes that a stop takes: about a third of a node-hour a node.",
         "",
         "## What is assumed",
         "",

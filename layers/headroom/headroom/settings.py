@@ -11,6 +11,7 @@ import msgspec
 from headroom.domain.policy import Mode, Policy
 
 MOST = 1_000_000  # of any number
+PEXIPS = "pexip"  # Pexip's own figure
 
 
 class SettingsError(Exception):
@@ -83,7 +84,7 @@ class Settings:
 
     @property
     def policy(self) -> Policy:
-        """The operator's policy; an empty threshold or minimum lifetime means Pexip's own."""
+        """The operator's policy; an empty threshold means Pexip's own."""
         try:
             thresholds = msgspec.json.decode(self.location_thresholds or "{}", type=dict[str, int])
         except msgspec.MsgspecError as error:
@@ -96,8 +97,11 @@ class Settings:
             threshold=self._whole("threshold") if self.threshold else None,
             thresholds=thresholds,
             minimum_lifetime=(
-                timedelta(minutes=self._whole("minimum_lifetime_minutes")) if self.minimum_lifetime_minutes else None
+                None
+                if self.minimum_lifetime_minutes in {"", PEXIPS}
+                else timedelta(minutes=self._whole("minimum_lifetime_minutes"))
             ),
+            pexips_lifetime=self.minimum_lifetime_minutes == PEXIPS,
             max_nodes=self._whole("max_nodes"),
             boot_limit=timedelta(minutes=self._whole("boot_limit_minutes")),
             replication=timedelta(seconds=self._whole("replication_seconds")),

@@ -22,7 +22,8 @@ class Policy:
     """The operator's settings; HD connections unless the name says otherwise.
 
     `threshold` None means Pexip's own `bursting_threshold`; `thresholds` overrules it for a location. `max_nodes` 0
-    means no limit. `minimum_lifetime` None means Pexip's own `bursting_min_lifetime`. `confidence` is the probability
+    means no limit. `minimum_lifetime` None means a few minutes, or Pexip's own
+    `bursting_min_lifetime` in assist mode and with `pexips_lifetime`. `confidence` is the probability
     that the forecast capacity suffices; with `forecasting` False only the threshold rule and holds ask for capacity.
     With `reserve`, nodes that are started for a later need come up closed until then. `max_forecast_nodes` is the most
     nodes that a forecast may ask for in an overflow location, 0 means no limit. `zone` is the IANA time zone in
@@ -35,6 +36,7 @@ class Policy:
     thresholds: dict[str, int] = field(default_factory=dict)
     hysteresis: int = 2
     minimum_lifetime: timedelta | None = None
+    pexips_lifetime: bool = False
     max_nodes: int = 0
     max_starts_per_plan: int = 50
     max_closes_per_plan: int = 8

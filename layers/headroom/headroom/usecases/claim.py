@@ -12,7 +12,7 @@ from headroom.adapters.ledger import Ledger
 from headroom.adapters.parts import Parts
 from headroom.domain.fleet.fleet import Reading, Worker, find_worker
 from headroom.domain.fleet.lifecycle import BY_HAND, Action, Hold, Wanted
-from headroom.domain.fleet.limits import minimum_lifetime
+from headroom.domain.fleet.limits import promised_lifetime
 from headroom.domain.history.events import Event, Kind
 from headroom.domain.planning.promises import BadRequestError
 from headroom.domain.policy import Mode, Policy
@@ -151,13 +151,13 @@ class Claim:
         return known or ("" if action is Action.OPEN else self.ec2.instance_of(worker).id)
 
     def _hold(self, node: str, token: str, reason: str, reading: Reading, now: datetime) -> Hold:
-        """Return the hold of a node started by hand: it stays on for its minimum lifetime, as in Pexip."""
+        """Return the hold of a node started by hand: it stays on for as long as Pexip would leave it on."""
         ready_by = now + 2 * self.policy.boot_time
         return Hold(
             id=f"start-{token}"[:120],
             begins=now,
             ready_by=ready_by,
-            until=ready_by + minimum_lifetime(self.policy, reading),
+            until=ready_by + promised_lifetime(self.policy, reading),
             reason=reason,
             by=BY_HAND,
             nodes=(node,),

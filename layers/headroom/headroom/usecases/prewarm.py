@@ -12,7 +12,7 @@ from headroom.adapters.ledger.codec import stamp, wait_until
 from headroom.adapters.parts import Parts
 from headroom.domain.fleet.fleet import Reading
 from headroom.domain.fleet.lifecycle import Action, Commitments
-from headroom.domain.fleet.limits import minimum_lifetime
+from headroom.domain.fleet.limits import promised_lifetime
 from headroom.domain.history.events import HEADROOM, Event, Kind
 from headroom.domain.planning.chances import ENOUGH_STARTS, Chance, chance
 from headroom.domain.planning.giving import Supply, doubtful
@@ -85,7 +85,7 @@ def terms_of(policy: Policy, reading: Reading, plan: Plan, commitments: Commitme
         names.setdefault(node.location, []).append(node.name)
     return Terms(
         mode=policy.mode,
-        minimum_lifetime=minimum_lifetime(policy, reading),
+        lifetime=promised_lifetime(policy, reading),
         leads=Leads(names, memories, policy, plan.at),
     )
 

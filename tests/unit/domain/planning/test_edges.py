@@ -198,7 +198,7 @@ def test_a_node_is_held_by_its_name_or_because_too_few_others_serve() -> None:
 def test_a_pre_warm_of_one_location_counts_its_nodes_only() -> None:
     nodes = plan(observe(node(1), node(2, location="B")), promised(), CONTROL, NOW).nodes
     nodes = (*nodes, replace(nodes[0], name="burst-2", location="B"))
-    terms = Terms(mode=Mode.CONTROL, minimum_lifetime=HOUR, leads=Leads({}, {}, CONTROL, NOW))
+    terms = Terms(mode=Mode.CONTROL, lifetime=HOUR, leads=Leads({}, {}, CONTROL, NOW))
     assert promise(Request(locations=("B",)), Supply(nodes=nodes), terms, name="x", now=NOW).hold.counts == {"B": 1}
 
 

@@ -87,7 +87,10 @@ CASES: list[Any] = [
     pytest.param([node(1, ON, launched_at=YOUNG)], {}, "Its minimum lifetime lasts until 08:30 UTC", id="young"),
     pytest.param(
         [node(1, ON, launched_at=YOUNG)],
-        {"policy": {"minimum_lifetime": None}, "settings": PexipSettings(bursting_min_lifetime=30)},
+        {
+            "policy": {"minimum_lifetime": None, "pexips_lifetime": True},
+            "settings": PexipSettings(bursting_min_lifetime=30),
+        },
         "Its minimum lifetime lasts until 08:10 UTC",
         id="young by Pexip's own setting",
     ),

@@ -26,7 +26,7 @@ SUPPLY = Supply(nodes=NODES)
 def terms(*memories: Memory, mode: Mode = Mode.CONTROL, lifetime: int = 50) -> Terms:
     """What a promise depends on, with the boots that are remembered."""
     leads = Leads(THREE, {memory.node: memory for memory in memories}, CONTROL, NOW)
-    return Terms(mode=mode, minimum_lifetime=timedelta(minutes=lifetime), leads=leads)
+    return Terms(mode=mode, lifetime=timedelta(minutes=lifetime), leads=leads)
 
 
 TERMS = terms()

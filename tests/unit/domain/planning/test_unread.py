@@ -122,7 +122,11 @@ def test_a_promise_counts_on_such_a_node_only_where_a_person_names_it(by: str, n
     ("name", "parameter", "policy"),
     [
         ("bursting_threshold", "Threshold", replace(CONTROL, threshold=None)),
-        ("bursting_min_lifetime", "MinimumLifetimeMinutes", replace(CONTROL, minimum_lifetime=None)),
+        (
+            "bursting_min_lifetime",
+            "MinimumLifetimeMinutes",
+            replace(CONTROL, minimum_lifetime=None, pexips_lifetime=True),
+        ),
     ],
 )
 def test_a_setting_that_pexip_does_not_tell_is_an_issue_unless_the_operator_has_set_one(

@@ -43,7 +43,7 @@ class Terms:
     """What a promise depends on besides the request and the nodes: the mode, Pexip's lifetimes, and how long starts take."""
 
     mode: Mode
-    minimum_lifetime: timedelta
+    lifetime: timedelta
     leads: Leads
 
 
@@ -66,9 +66,9 @@ def promise(request: Request, supply: Supply, terms: Terms, *, name: str, now: d
     places = counts.keys() | {node.location for node in supply.nodes if node.name in request.nodes}
     usual = 2 * terms.leads.policy.boot_time
     lead = max(usual, *(2 * terms.leads.boot_time(place) for place in places))
-    if terms.mode is Mode.ASSIST and lead >= terms.minimum_lifetime:
+    if terms.mode is Mode.ASSIST and lead >= terms.lifetime:
         raise BadRequestError(
-            f"Nodes are started {_minutes(lead)} ahead, but Pexip stops an idle node after {_minutes(terms.minimum_lifetime)}: "
+            f"Nodes are started {_minutes(lead)} ahead, but Pexip stops an idle node after {_minutes(terms.lifetime)}: "
             "raise bursting_min_lifetime in Pexip, or switch to control mode."
         )
     ready_by = request.ready_by or (request.scheduled_time or now) + usual
@@ -76,7 +76,7 @@ def promise(request: Request, supply: Supply, terms: Terms, *, name: str, now: d
         id=f"prewarm-{request.scheduled_time:%Y%m%dT%H%M%SZ}" if request.scheduled_time else f"prewarm-{name}",
         begins=max(now, ready_by - lead),
         ready_by=ready_by,
-        until=request.until or ready_by + terms.minimum_lifetime,
+        until=request.until or ready_by + terms.lifetime,
         reason=request.reason or ("the scheduled pre-warm" if request.scheduled_time else "a pre-warm started by hand"),
         by=SCHEDULE if request.scheduled_time else request.by or BY_HAND,
         nodes=request.nodes,
