@@ -99,10 +99,11 @@ def _need(situation: Situation, location: str) -> Need:
 
 
 def _threshold_rule(situation: Situation, location: str, margin: int = 0) -> Ask:
-    """Pexip's own rule: a principal location at its threshold, or an overflow location that carries its calls.
+    """Pexip's rule, but for one case: a principal location at its threshold, or an overflow location that carries its calls.
 
-    The second half asks for nothing while the principal locations could take those calls themselves and stay above
-    their thresholds: new calls go there first. With a `margin` the rule asks that much earlier.
+    By the guide an overflow location at its threshold needs the next node whatever is free at home. Here the second half asks
+    for nothing while the principal locations could take those calls themselves and stay above their thresholds: new calls go
+    there first (docs/policy.md). With a `margin` the rule asks that much earlier.
     """
     if situation.may.stale:
         return NOTHING
