@@ -21,7 +21,7 @@ from headroom.domain.fleet.fleet import Instance, Location, Observation, Power, 
 from headroom.domain.fleet.lifecycle import Commitments, Hold, Memory
 from headroom.domain.planning.planning import plan
 from headroom.domain.policy import Mode, Policy
-from headroom_replay.names import HUNG, NAMES
+from headroom_replay.names import HEADROOM, NATIVE
 from headroom_replay.run import Job, play_all
 from headroom_replay.score import Result
 from headroom_replay.show import score_table
@@ -31,6 +31,7 @@ LOCATIONS, NODES, HISTORY = 50, 500, 400  # days
 MEETINGS, TRAIL = 10, 8  # booked in each location; minutes
 NOW = datetime(2026, 3, 2, 8, 0, tzinfo=UTC)
 RUNS, IMPORTS = 200, 7
+OF_FAMILIES = (NATIVE, "native+0850", "target-tracking", "perfect-forecast", HEADROOM)
 ROOT = Path(__file__).parents[2]
 
 
@@ -150,10 +151,10 @@ def wake_up() -> float:
     return float(said.stdout)
 
 
-def run(console: Console, cases: Sequence[Callable[..., Work]], seeds: int) -> None:
-    """Print how long things take, then the scores."""
+def run(console: Console, cases: Sequence[Callable[..., Work]], draws: range, names: tuple[str, ...]) -> None:
+    """Print how long things take, then the scores of the policies that are named."""
     console.print(timing())
-    jobs = [Job(make=case, seed=seed, names=(*NAMES, HUNG)) for case in cases for seed in range(1, seeds + 1)]
+    jobs = [Job(make=case, seed=seed, names=names) for case in cases for seed in draws]
     results: list[Result] = []
     with Progress(console=Console(stderr=True), transient=True) as progress:
         for found in progress.track(play_all(jobs), total=len(jobs), description="Replaying"):

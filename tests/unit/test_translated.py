@@ -56,7 +56,9 @@ def test_two_stacks_in_one_account_share_no_name(region: str) -> None:
         assert kind in NAMED or kind in NAMELESS, f"{name}: say whether AWS wants a unique name of {kind}"
         given = properties.get(NAMED.get(kind, ""))
         if kind == "AWS::DynamoDB::Table":
-            assert given == {"Fn::If": ["Named", {"Ref": "LedgerName"}, {"Ref": "AWS::NoValue"}]}, "only if it is asked for"
+            assert given == {"Fn::If": ["Named", {"Ref": "LedgerName"}, {"Ref": "AWS::NoValue"}]}, (
+                "only if it is asked for"
+            )
             continue
         if kind == OF_A_GROUP:
             assert properties["GroupName"] == group, name
