@@ -2,9 +2,11 @@
 
 import copy
 from collections.abc import Callable
+from contextlib import suppress
 
 import pytest
 
+from headroom.domain.fleet.lifecycle import Life
 from headroom_lab.proof.stage import Stage
 
 EARLIER, AFTER = 5, 22  # minutes: as of when the table is put back, and when
@@ -105,3 +107,26 @@ def test_after_the_table_was_put_back_no_claim_of_the_past_acts_and_every_lifeti
         assert machine.state == "stopped"
         assert kept[machine.id, machine.lifetimes[-1][0]] is not None
     assert rush.ledger.lives() == []
+
+
+@pytest.mark.parametrize("nth", [1, 2, 3])
+@pytest.mark.parametrize("how", ["lifetime_began", "lifetime_was"])
+def test_a_lifetime_that_is_opened_halfway_is_not_opened(
+    stage: Stage, how: str, nth: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else it would be opened once more, under the name that the node has by then, and the first would never end."""
+    life = Life(instance="i-7", node="burst-2", launched_at=stage.moment())
+    asked = 0
+
+    def fails(_: str) -> None:
+        nonlocal asked
+        asked += 1
+        if asked == nth:
+            raise OSError("nobody thought of it")
+
+    monkeypatch.setattr(stage.table, "touched", fails)
+    with suppress(OSError):
+        getattr(stage.ledger, how)(life, "anna", "by hand")
+    monkeypatch.undo()
+    known = {each.launched_at for each in stage.ledger.lifetimes("burst-2")}
+    assert (stage.ledger.life("i-7") is not None) is (life.launched_at in known)

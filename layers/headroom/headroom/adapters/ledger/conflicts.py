@@ -38,3 +38,8 @@ def refused_at(error: ClientError) -> list[int]:
         for index, code in enumerate(_reasons(error.response))
         if code in {"ConditionalCheckFailed", "TransactionConflict"}
     ]
+
+
+def is_refused_by_condition(error: ClientError, *, at: int) -> bool:
+    """Say whether a transaction was cancelled because the condition of its request number `at` did not hold."""
+    return _reasons(error.response)[at : at + 1] == ["ConditionalCheckFailed"]

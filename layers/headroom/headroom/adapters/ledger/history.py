@@ -9,6 +9,7 @@ from boto3.dynamodb.conditions import Attr, Key
 from botocore.exceptions import ClientError
 
 from headroom.adapters.ledger.codec import moment, or_none, pack, readable, stamp, time, unpack, words
+from headroom.adapters.ledger.conflicts import is_refused_by_condition
 from headroom.adapters.ledger.errors import is_condition_failed
 from headroom.adapters.ledger.table import Rows
 from headroom.domain.fleet.lifecycle import Life, Record, Unread
@@ -84,24 +85,35 @@ class History(Rows):
 
     def lifetime_began(self, life: Life, by: str, reason: str) -> None:
         """Open a lifetime; one that is known already keeps what it says, but for an end that was only supposed."""
-        is_new = self._lifetime_is_new(life, by, reason)
-        self._put(f"on#{self.platform}", life.instance, {"node": life.node, "launched_at": stamp(life.launched_at)})
-        if not is_new:  # last, as whoever dies before it leaves a lifetime that a plan ends again
-            self._goes_on(life)
+        if not self._opens(life, by, reason):
+            self._put(f"on#{self.platform}", life.instance, _as_open(life))
+            self._goes_on(life)  # last, as whoever dies before it leaves a lifetime that a plan ends again
 
     def lifetime_was(self, life: Life, by: str, reason: str) -> None:
         """Open a lifetime of which only its end is told; one that is known already stays as it is."""
-        if self._lifetime_is_new(life, by, reason):
-            self._put(f"on#{self.platform}", life.instance, {"node": life.node, "launched_at": stamp(life.launched_at)})
+        self._opens(life, by, reason)
 
-    def _lifetime_is_new(self, life: Life, by: str, reason: str) -> bool:
+    def _opens(self, life: Life, by: str, reason: str) -> bool:
+        """Open a lifetime unless it is known already; say whether it was not. All of it is written, or nothing.
+
+        Half of it would be opened once more, under the name that the node has by then, and never end under this one.
+        """
         begun = {
             "instance": life.instance,
             "started_by": by,
             "start_reason": reason,
             "expires_at": self._expiry(life.launched_at, kept.HISTORY),
         }
-        return self._put_new(f"lifetimes#{self.platform}#{life.node}", stamp(life.launched_at), begun)
+        row = self._put_request(f"lifetimes#{self.platform}#{life.node}", stamp(life.launched_at), begun)
+        row["Put"]["ConditionExpression"] = "attribute_not_exists(pk)"
+        is_on = self._put_request(f"on#{self.platform}", life.instance, _as_open(life))
+        try:
+            self.table.meta.client.transact_write_items(TransactItems=[row, is_on])
+        except ClientError as error:
+            if is_refused_by_condition(error, at=0):
+                return False
+            raise
+        return True
 
     def _goes_on(self, life: Life) -> None:
         """Take back an end that a plan had supposed: its instance was out of sight, as without its tag, and is on."""
@@ -162,6 +174,10 @@ class History(Rows):
     def lifetimes(self, node: str) -> list[Lifetime]:
         """Return a node's lifetimes, newest first."""
         return readable(self._query(f"lifetimes#{self.platform}#{node}"), lambda item: _lifetime(node, item))[0]
+
+
+def _as_open(life: Life) -> dict[str, Any]:
+    return {"node": life.node, "launched_at": stamp(life.launched_at)}
 
 
 def _event(item: dict[str, Any]) -> Event:
