@@ -20,7 +20,14 @@ MODULES = (*SAFETY, "planning/planning", "planning/more", "planning/less")
 TESTS = (
     *("safety/test_safety", "safety/test_claims", "safety/test_permission", "safety/test_pace"),
     *("planning/test_planning", "planning/test_decisions", "planning/test_left", "planning/test_edges"),
-    "fleet/test_reconciling",
+    *(
+        "planning/test_hung",
+        "planning/test_unread",
+        "planning/test_homes",
+        "planning/test_blind",
+        "planning/test_drill",
+    ),
+    *("planning/test_promises", "fleet/test_reconciling"),
 )
 WHY_UNNOTICED = {  # a line with its mistake, and why no test can notice it; none in what keeps a call from being cut
     "spare = max(0, node.room - hd) if hd > 0 else 1": "where no HD connection is short, all nodes are given the same "

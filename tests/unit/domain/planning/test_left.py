@@ -73,6 +73,12 @@ CASES: list[Any] = [
         id="held by number",
     ),
     pytest.param(
+        [node(1, ON), node(2, ON)],
+        {"holds": (hold(counts={"AWS burst": 2}),)},
+        "2 nodes serve in AWS burst, and a hold asks for at least as many (2 nodes held: the nine o'clock rush)",
+        id="two held by number",
+    ),
+    pytest.param(
         [node(1, ON)],
         {"free": 6},
         "Without it 0 HD connections would stay free in AWS burst, but 8 are needed",

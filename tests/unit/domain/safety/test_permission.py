@@ -1,11 +1,22 @@
 """Who may do what: by the mode, Pexip's own settings and a pause."""
 
+from dataclasses import replace
+
 import pytest
 
 from headroom.domain.fleet.fleet import PexipSettings
-from headroom.domain.fleet.lifecycle import Action, Pause, Pausing
+from headroom.domain.fleet.lifecycle import Action, Commitments, Pause, Pausing, Record, Unread
 from headroom.domain.policy import Mode
-from headroom.domain.safety.permission import NotNowError, check, conflict, others_close, others_switch
+from headroom.domain.safety.permission import (
+    NotNowError,
+    check,
+    conflict,
+    others_close,
+    others_switch,
+    promises_unread,
+    unsure,
+)
+from tests.support.builders import node, observe
 
 ON, OFF = PexipSettings(bursting_enabled=True), PexipSettings()
 DRILL, STOPS_ONLY = Pause(reason="a drill"), Pause(reason="a drill", holding=Pausing.STOPS_ONLY)
@@ -75,3 +86,26 @@ def test_all_who_are_in_the_way_are_named() -> None:
         "Another stack of Headroom closes nodes of this platform, too: second, third"
     )
     assert others_switch(("burst-1", "burst-2")) == "Somebody else starts and stops nodes, too: burst-1, burst-2"
+
+
+@pytest.mark.parametrize(
+    ("untold", "said"),
+    [
+        ((), ""),
+        (("bursting_threshold",), ""),
+        (
+            ("bursting_enabled",),
+            "Pexip does not tell whether its own bursting is enabled: look at Platform > Global settings > Cloud bursting",
+        ),
+        (("upgrade_status",), "Pexip does not tell whether it is being upgraded: look at Utilities > Upgrade"),
+    ],
+)
+def test_what_pexip_must_tell_before_anything_is_closed_or_stopped(untold: tuple[str, ...], said: str) -> None:
+    assert unsure(replace(observe(node(1)).reading, untold=untold)) == said
+
+
+def test_promises_that_cannot_be_read_are_named() -> None:
+    unread = Unread(what=Record.PROMISE, name="all-hands", why="a newer version wrote it")
+    said = "Nothing is closed or stopped while a promise cannot be read (all-hands)"
+    assert promises_unread(Commitments(unread=(unread,))) == said
+    assert promises_unread(Commitments()) == ""

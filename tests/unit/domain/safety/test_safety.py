@@ -399,7 +399,7 @@ HUNG_OBJECTIONS: list[tuple[str, dict[str, Any], str]] = [
         "Pexip has not heard from it since it was started, and Headroom did not start it",
     ),
     ("a reading that showed it up", {"heard_since": True}, "Pexip has heard from it since it was started"),
-    ("too early", {"boot_limit": timedelta(minutes=65)}, "It may still come up for another 10 min"),
+    ("too early", {"boot_limit": timedelta(minutes=90)}, "It may still come up for another 60 min"),
     (
         "a configuration that says open",
         {"checks": (NO_BOOT, replace(SECOND, configured_closed=False))},
