@@ -97,10 +97,11 @@ class Recorder:
         )
         seen = observation.instances
         for finding in reconcile(fleet.nodes, commitments, now, instances=seen, is_read=bool(seen)):
-            self.make_good(finding, commitments.memory(finding.node), now)
+            is_read = finding.node not in commitments.unread_nodes
+            self.make_good(finding, commitments.memory(finding.node), now, is_read=is_read)
 
-    def make_good(self, finding: Finding, memory: Memory, now: datetime) -> None:
-        """Correct what is remembered of a node by one finding."""
+    def make_good(self, finding: Finding, memory: Memory, now: datetime, *, is_read: bool = True) -> None:
+        """Correct what is remembered of a node by one finding; a record that cannot be read is left as it is."""
         ledger, node, life = self.ledger, finding.node, finding.life
         by_others = {"switched_by_others_at": now} if finding.by_others else {}
         match finding.found:
@@ -112,7 +113,8 @@ class Recorder:
                     ledger.note(node, switched_by_others_at=now)
             case Found.NO_INSTANCE if life:
                 self._end(life, memory, stopped_at=now, stopped_by=SUPPOSED)
-                ledger.note(node, stopped_at=now, **by_others)
+                if is_read:
+                    ledger.note(node, stopped_at=now, **by_others)
             case Found.CLOSED:  # later than it really was, so that no stop comes too early
                 ledger.note_if_free(node, closed_at=now)
             case Found.OPEN:

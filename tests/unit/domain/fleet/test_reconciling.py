@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from headroom.domain.fleet.fleet import Power, match_up
-from headroom.domain.fleet.lifecycle import Action, Commitments, Life, Memory
+from headroom.domain.fleet.lifecycle import Action, Commitments, Life, Memory, Record, Unread
 from headroom.domain.fleet.reconciling import Finding, Found, reconcile
 from headroom.domain.planning.planning import plan
 from tests.support.builders import CONTROL, LONG_AGO, NOW, claimed, closed, node, observe, promised
@@ -176,3 +176,23 @@ def test_the_first_reading_that_shows_a_node_up_since_its_launch_is_remembered()
     hung = node(1, Power.RUNNING, boot_time=LONG_AGO - timedelta(hours=1))
     assert findings(hung, known(up_at=None), ALIVE) == []
     assert findings(node(1), known(up_at=None)) == []
+
+
+@pytest.mark.parametrize(
+    ("power", "lives", "expected"),
+    [
+        (None, (ALIVE,), Found.NO_INSTANCE),
+        (Power.STOPPED, (ALIVE,), Found.NO_INSTANCE),
+        (Power.RUNNING, (), Found.NO_LIFETIME),
+    ],
+)
+def test_the_lifetimes_of_a_node_whose_record_cannot_be_read_go_on_being_compared(
+    power: Power | None, lives: tuple[Life, ...], expected: Found
+) -> None:
+    """They are its instances'; whose stop or start it was nobody can tell, so it counts as nobody else's."""
+    seen = observe(*([node(1, power)] if power else [node(2)]))
+    fleet = match_up(seen, expected_hd={}, default_hd=10, boot_limit=LIMIT, now=NOW)
+    unread = Unread(what=Record.NODE, name="burst-1", why="it is half written")
+    commitments = replace(promised(), lives=lives, unread=(unread,))
+    [found] = [each for each in reconcile(fleet.nodes, commitments, NOW) if each.node == "burst-1"]
+    assert (found.found, found.life, found.by_others) == (expected, ALIVE, False)

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from headroom.domain.fleet.fleet import Observation, Power
+from headroom.domain.fleet.fleet import Observation, Power, match_up
 from headroom.domain.fleet.lifecycle import SCHEDULE, Action, Commitments, Life, Pause, Record, Unread
-from headroom.domain.fleet.reconciling import reconcile
+from headroom.domain.fleet.reconciling import Found, reconcile
 from headroom.domain.planning.giving import Supply, given
 from headroom.domain.planning.issues import Issue, Trouble
 from headroom.domain.planning.planning import plan
@@ -71,12 +71,16 @@ def test_the_issue_names_the_record_and_says_what_to_do() -> None:
     assert "`headroom start burst-1` or `headroom open burst-1`" in issue.advice
 
 
-def test_nothing_is_made_good_of_a_node_whose_memory_cannot_be_read() -> None:
-    _, instance = node(1)
-    life = Life(instance=instance.id, node="burst-1", launched_at=NOW - timedelta(hours=1))
-    lives = Commitments(lives=(life,))
-    assert len(list(reconcile((), lives, NOW, instances=[instance]))) == 1
-    assert list(reconcile((), replace(lives, unread=(UNREAD,)), NOW, instances=[instance])) == []
+def test_of_a_node_whose_memory_cannot_be_read_only_its_lifetimes_are_made_good() -> None:
+    observed = observe(closed(1), free=IDLE)
+    fleet = match_up(observed, expected_hd={}, default_hd=10, boot_limit=CONTROL.boot_limit, now=NOW)
+    [instance] = observed.instances
+    life = Life(instance=instance.id, node="burst-1", launched_at=NOW - timedelta(days=1))
+    known, unread = Commitments(lives=(life,)), Commitments(lives=(life,), unread=(UNREAD,))
+    by_record = {each.found for each in reconcile(fleet.nodes, known, NOW, instances=[instance])}
+    assert by_record > {Found.NO_INSTANCE, Found.NO_LIFETIME}
+    left = {each.found for each in reconcile(fleet.nodes, unread, NOW, instances=[instance])}
+    assert left == {Found.NO_INSTANCE, Found.NO_LIFETIME}
 
 
 def incomplete(made: Plan) -> list[Issue]:

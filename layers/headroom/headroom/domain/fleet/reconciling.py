@@ -1,7 +1,7 @@
 """Compare EC2, Pexip and the ledger: what the ledger missed, and how it is corrected."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 
@@ -50,11 +50,14 @@ def reconcile(
 ) -> Iterator[Finding]:
     """Compare the nodes, and the tagged `instances`, with what the ledger remembers; `is_read` says that EC2 could be read.
 
-    Nothing is found of a node whose memory cannot be read.
+    Of a node whose memory cannot be read only its lifetimes are compared, as they are its instances'; who switched those is not
+    known then.
     """
     for finding in _compared(nodes, commitments, now, instances, is_read=is_read):
         if finding.node not in commitments.unread_nodes:
             yield finding
+        elif finding.life:
+            yield replace(finding, by_others=False)
 
 
 def _compared(
