@@ -196,3 +196,12 @@ def test_the_lifetimes_of_a_node_whose_record_cannot_be_read_go_on_being_compare
     commitments = replace(promised(), lives=lives, unread=(unread,))
     [found] = [each for each in reconcile(fleet.nodes, commitments, NOW) if each.node == "burst-1"]
     assert (found.found, found.life, found.by_others) == (expected, ALIVE, False)
+
+
+@pytest.mark.parametrize(("name", "expected"), [("", []), ("i-00000000000000009", [Found.NO_LIFETIME])])
+def test_while_no_lifetime_can_be_read_none_is_missing(name: str, expected: list[Found]) -> None:
+    """Else each that is open would be opened once more, and of a node with another name by now never ended."""
+    fleet = match_up(observe(node(1, Power.RUNNING)), expected_hd={}, default_hd=10, boot_limit=LIMIT, now=NOW)
+    unread = Unread(what=Record.LIFETIME, name=name, why="OSError: nobody thought of it")
+    commitments = replace(promised(memories=(known(),)), unread=(unread,))
+    assert [each.found for each in reconcile(fleet.nodes, commitments, NOW)] == expected

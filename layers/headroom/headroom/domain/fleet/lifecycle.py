@@ -239,6 +239,11 @@ class Commitments:
         return frozenset(each.name for each in self.unread if each.what is Record.NODE)
 
     @property
+    def knows_lives(self) -> bool:
+        """Whether the open lifetimes could be read, but for single ones."""
+        return not any(each.what is Record.LIFETIME and not each.name for each in self.unread)
+
+    @property
     def unread_promises(self) -> tuple[str, ...]:
         """The promises that cannot be read: any node may be one of theirs."""
         return tuple(each.name or "all of them" for each in self.unread if each.what is Record.PROMISE)

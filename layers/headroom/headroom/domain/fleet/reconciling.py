@@ -51,9 +51,11 @@ def reconcile(
     """Compare the nodes, and the tagged `instances`, with what the ledger remembers; `is_read` says that EC2 could be read.
 
     Of a node whose memory cannot be read only its lifetimes are compared, as they are its instances'; who switched those is not
-    known then.
+    known then. While no lifetime can be read, none is missing.
     """
     for finding in _compared(nodes, commitments, now, instances, is_read=is_read):
+        if finding.found is Found.NO_LIFETIME and not commitments.knows_lives:
+            continue
         if finding.node not in commitments.unread_nodes:
             yield finding
         elif finding.life:
