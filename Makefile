@@ -103,7 +103,7 @@ release: .venv/.ready .tools/security/.ready  ## One archive to install from wit
 	@$(RUN) headroom pack .tools/security/bin/python
 
 audit: .tools/security/.ready  ## Whether a known weakness is in what is shipped, by the advisories that PyPI knows (needs the network)
-	@.tools/security/bin/pip-audit --require-hashes --disable-pip --requirement layers/headroom/requirements.txt
+	@.tools/security/bin/pip-audit --strict --require-hashes --disable-pip --requirement layers/headroom/requirements.txt
 
 .tools/security/.ready: $(UV) requirements/security.txt
 	@[ -x .tools/security/bin/python ] || $(UV) venv --quiet --python .tools/bin/python .tools/security

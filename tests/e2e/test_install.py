@@ -207,6 +207,7 @@ def test_a_table_that_was_kept_is_taken_back_with_its_history(stage: Stage) -> N
     assert old
     nowhere = install(stage, *there, "--set", "LedgerName=nowhere", answers="\n\n\ny\n")
     assert "There is no table nowhere" in nowhere.stdout
+    assert "Building" not in nowhere.stdout, "it is said before anything is asked or built"
     done = install(stage, *there, "--set", f"LedgerName={kept}", answers="\n\n\ny\n")
     assert done.returncode == 0, done.stdout
     assert "Headroom reads Pexip and sees 12 overflow nodes" in done.stdout

@@ -268,3 +268,41 @@ def pexip_like() -> Iterator[tuple[str, int]]:
 
         threading.Thread(target=serve, daemon=True).start()
         yield "localhost", server.getsockname()[1]
+
+
+@mock_aws
+@pytest.mark.parametrize("protected", [True, False])
+def test_a_kept_table_keeps_the_protection_that_it_had(
+    protected: bool, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Until CloudFormation has imported it, it is protected either way."""
+    dynamodb = boto3.client("dynamodb")
+    dynamodb.create_table(
+        TableName="kept",
+        KeySchema=[{"AttributeName": "pk", "KeyType": "HASH"}],
+        AttributeDefinitions=[{"AttributeName": "pk", "AttributeType": "S"}],
+        BillingMode="PAY_PER_REQUEST",
+        DeletionProtectionEnabled=protected,
+    )
+    monkeypatch.chdir(tmp_path)
+    seen: list[bool] = []
+    cloudformation = Mock()
+    cloudformation.create_change_set.return_value = {"Id": "take-back"}
+    cloudformation.execute_change_set = lambda **_: seen.append(deploying.is_protected("kept"))
+    real = boto3.client
+    monkeypatch.setattr(
+        boto3,
+        "client",
+        lambda name: cloudformation if name == "cloudformation" else Mock() if name == "s3" else real(name),
+    )
+    template = "TableName:\n        Fn::If:\n        - Named\n        - Ref: LedgerName\n        - Ref: AWS::NoValue\n  CodeUri: s3://a-bucket/key\n"
+
+    def packages(*words: str) -> None:
+        Path(words[-1]).write_text(template)
+
+    monkeypatch.setattr(deploying, "_run", packages)
+    deploying.take_back("headroom", Path("template.yaml"), {"LedgerName": "kept"})
+    assert seen == [True]
+    assert deploying.is_protected("kept") is protected
+    with pytest.raises(click.ClickException, match="There is no table nowhere"):
+        deploying.is_protected("nowhere")

@@ -177,3 +177,13 @@ def test_a_queue_that_cannot_be_asked_costs_no_plan_and_no_tick(near: Stage) -> 
     near.minutes(10)
     assert len(readings(near)) - before == 10
     assert near.answered["decide"] - plans == 10
+
+
+def test_a_look_that_comes_while_pexip_is_being_read_does_not_wait(stage: Stage) -> None:
+    """A function that waits is billed, and the reading that it waits for is as good as its own."""
+    assert stage.ledger.lease("observe").take()
+    began = stage.now
+    stage.call("observe", {"Records": [{"body": "again"}]})
+    assert stage.strands == set()
+    assert stage.now == began
+    assert readings(stage) == []

@@ -16,9 +16,8 @@ from headroom_cli.saying import say
 
 BUILT = Path(".aws-sam/build")
 ARCHIVE_SAYS = "built-for"  # the file of a release that names its processor
-TABLE = re.compile(
-    r"TableName:\n +Fn::If:\n +- Named\n +- Ref: LedgerName\n +- Ref: AWS::NoValue\n"
-)  # as SAM writes it
+# As SAM writes it
+TABLE = re.compile(r"TableName:\n +Fn::If:\n +- Named\n +- Ref: LedgerName\n +- Ref: AWS::NoValue\n")
 BUCKET = re.compile(r"s3://([^/\s]+)/")
 MACHINES = {"x86_64": 0x3E, "arm64": 0xB7}  # e_machine of an ELF file's header, in which it is at byte 18
 LAST = 12  # lines of what SAM said
@@ -99,6 +98,17 @@ def deploy(stack: str, template: Path, parameters: Mapping[str, str]) -> None:
         raise
 
 
+def is_protected(table: str) -> bool:
+    """Say whether a table is protected against deletion; raise ClickException if there is none of that name."""
+    dynamodb = boto3.client("dynamodb")
+    try:
+        return bool(dynamodb.describe_table(TableName=table)["Table"].get("DeletionProtectionEnabled"))
+    except dynamodb.exceptions.ResourceNotFoundException as error:
+        raise click.ClickException(
+            f"There is no table {table} in {dynamodb.meta.region_name}: leave LedgerName out for a new one."
+        ) from error
+
+
 def take_back(stack: str, template: Path, parameters: Mapping[str, str]) -> None:
     """Deploy a stack for the first time with a table that an earlier one has kept.
 
@@ -106,13 +116,9 @@ def take_back(stack: str, template: Path, parameters: Mapping[str, str]) -> None
     CloudFormation stack automatically»); SAM cannot ask it to. Meanwhile the table is protected: whatever fails, it stays.
     """
     table, cloudformation = parameters["LedgerName"], boto3.client("cloudformation")
-    dynamodb = boto3.client("dynamodb")
-    try:
+    dynamodb, was_protected = boto3.client("dynamodb"), is_protected(table)
+    if not was_protected:
         dynamodb.update_table(TableName=table, DeletionProtectionEnabled=True)
-    except dynamodb.exceptions.ResourceNotFoundException as error:
-        raise click.ClickException(
-            f"There is no table {table} in {dynamodb.meta.region_name}: leave LedgerName out for a new one."
-        ) from error
     say(f"Deploying {stack} with the table {table}.")
     packed = BUILT.parent / "packaged.yaml"
     packed.parent.mkdir(exist_ok=True)
@@ -142,7 +148,10 @@ def take_back(stack: str, template: Path, parameters: Mapping[str, str]) -> None
         raise click.ClickException(
             f"CloudFormation stopped at {why}. The table {table} is kept, and protected."
         ) from error
-    dynamodb.update_table(TableName=table, DeletionProtectionEnabled=False)
+    if was_protected:
+        say(f"The table {table} stays protected against deletion, as it was.")
+    else:
+        dynamodb.update_table(TableName=table, DeletionProtectionEnabled=False)
 
 
 def _no_config() -> Path:

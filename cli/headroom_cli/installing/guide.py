@@ -24,8 +24,11 @@ LOOKS_EVERY = 2.0
 NOTHING_READ = "its function `observe` has not answered; look at its log (docs/operating.md, «No fresh load»)."
 EMAIL = re.compile(r"^[^@\s]+@[^@\s]+\.[^@\s]+$")
 LONGEST_PATTERN = 200
-# A group with a repetition in it that is repeated itself, as (a+)+ or (a|b*){9}, and what refers back: a match may take for ever
-MAY_RUN_FOR_EVER = re.compile(r"(?<!\\)[*+}][^()]*\)+[*+{]|\\[1-9]|\(\?P=")
+MOST_REPEATS = 3
+ESCAPED = re.compile(r"\\[^0-9]|\[[^\]]*\]")  # a character by itself, or one of a few
+# A group that is repeated, as (a+)+ or (a|aa)*, and what refers back: a match may take for ever
+MAY_RUN_FOR_EVER = re.compile(r"\)[*+{]|\\[0-9]|\(\?P=")
+REPEATS = re.compile(r"[*+]|\{\d+,")  # each multiplies how long a match may take
 PATTERNS = ("CapacityReasons", "LicenceReasons")
 
 
@@ -64,10 +67,11 @@ def _check(stack: str, template: Path, given: Mapping[str, str]) -> None:
             re.compile(given.get(name, ""))
         except re.error as error:
             raise click.ClickException(f"{name} is no regular expression: {error}.") from error
-        if (long := given.get(name, "")) and (len(long) > LONGEST_PATTERN or MAY_RUN_FOR_EVER.search(long)):
+        if _may_run_for_ever(given.get(name, "")):
             raise click.ClickException(
-                f"{name} may keep the Management Node busy for ever: it repeats what repeats, or refers back, or has more than "
-                f"{LONGEST_PATTERN} characters. Write the words with | between them: capacity exceeded|no resources."
+                f"{name} may keep the Management Node busy for ever: it repeats a group, refers back, repeats more than "
+                f"{MOST_REPEATS} times, or has more than {LONGEST_PATTERN} characters. Write the words with | between them: "
+                "capacity exceeded|no resources."
             )
     try:
         msgspec.json.decode(given.get("LocationThresholds") or "{}", type=dict[str, int])
@@ -75,6 +79,13 @@ def _check(stack: str, template: Path, given: Mapping[str, str]) -> None:
         raise click.ClickException(
             f'LocationThresholds is not what it should be ({error}): write {{"Stockholm": 12}}, for example.'
         ) from error
+
+
+def _may_run_for_ever(pattern: str) -> bool:
+    """Say whether a match of a regular expression may take so long that it never ends; a few harmless ones are refused, too."""
+    bare = ESCAPED.sub("x", pattern)
+    many = len(REPEATS.findall(bare)) > MOST_REPEATS
+    return len(pattern) > LONGEST_PATTERN or many or MAY_RUN_FOR_EVER.search(bare) is not None
 
 
 # Again
@@ -124,6 +135,8 @@ def first(
         raise click.ClickException(
             f"These have the new stack's names already: {', '.join(taken)}. Choose another name with --stack."
         )
+    if table := given.get("LedgerName"):
+        deploying.is_protected(table)  # which says so if there is no such table
     answers, ca = _five_answers(account, given)
     parameters = {"Architecture": ARCHITECTURE, **answers, **given}
     say("Everything else has its default (docs/parameters.md).")

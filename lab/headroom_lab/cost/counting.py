@@ -18,11 +18,9 @@ VCPU_AT = 1769  # MB of memory at which a function has one whole processor (Lamb
 AWS_TAKES, PEXIP_TAKES = 0.008, 0.06  # seconds for a request from Lambda: assumed, until a bill says otherwise
 LASTS = 40.0  # minutes of a call
 LOGGED = 1000  # bytes of an invocation: what Lambda writes itself, and about one line of ours: assumed
-POLLS = (
-    5 * 3600 / 20
-)  # an hour: Lambda waits at a queue with five long polls of 20 s (its guide, «Using Lambda with Amazon SQS»)
+POLLS = 5 * 3600 / 20  # an hour: Lambda waits at a queue with five long polls of 20 s («Using Lambda with Amazon SQS»)
 FRESH_SECRET = 300.0  # seconds that a function keeps its secret
-USUAL = {"threshold": "", "minimum_lifetime_minutes": ""}  # as the template has them: Pexip's own count
+USUAL = {"threshold": "", "minimum_lifetime_minutes": ""}  # as the template has them
 PEXIPS_OWN = {"bursting_threshold": 5, "bursting_min_lifetime": 50}  # as a new Pexip has them
 QUIET, BUSY = "a quiet hour", "a busy hour"
 

@@ -13,7 +13,21 @@ TEMPLATE = Path(__file__).parents[3] / "template.yaml"
 
 @pytest.mark.parametrize(
     "pattern",
-    ["(a+)+$", "(x|y*){9}", "((ab)*c)*", r"(.*)\1", "(?P<a>x)(?P=a)", "([a-z]+\\s?)+!", "a" * 201, "((a+))+"],
+    [
+        "(a+)+$",
+        "(x|y*){9}",
+        "((ab)*c)*",
+        r"(.*)\1",
+        "(?P<a>x)(?P=a)",
+        "([a-z]+\\s?)+!",
+        "a" * 201,
+        "((a+))+",
+        "(a|aa)+$",
+        "(?:a|ab)*c",
+        r"a*a*a*a*b",
+        r"(a)\0",
+        "(.{1,}){2}",
+    ],
 )
 def test_a_regular_expression_that_may_run_for_ever_is_refused(pattern: str) -> None:
     """It is Pexip's database that would run it."""
@@ -22,7 +36,8 @@ def test_a_regular_expression_that_may_run_for_ever_is_refused(pattern: str) -> 
 
 
 @pytest.mark.parametrize(
-    "pattern", ["capacity exceeded", "licen[cs]e", "no (free )?ports?|out of .+", r"100\+ \(full\)+"]
+    "pattern",
+    ["capacity exceeded", "licen[cs]e", "no (free )?ports?|out of .+", r"100\+ \(full\)+", r"[(a)+*]+ \*\+\*\+ x"],
 )
 def test_an_ordinary_one_is_not(pattern: str) -> None:
     assert re.compile(pattern)

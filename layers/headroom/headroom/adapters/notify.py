@@ -8,8 +8,8 @@ import boto3
 import msgspec
 from botocore.config import Config
 
-from headroom.domain.people.telling import SUBJECT, Message
-from headroom.domain.texts import BODY, line, lines
+from headroom.domain.people.telling import Message, subject_of
+from headroom.domain.texts import BODY, lines
 
 if TYPE_CHECKING:
     from mypy_boto3_sns import SNSClient
@@ -45,9 +45,7 @@ class Notify:
 
     def people(self, subject: str, body: str) -> None:
         """Send one message."""
-        short = line(subject, SUBJECT - 2).replace("…", "...")
-        plain = short.encode("ascii", "replace").decode()
-        self.client.publish(TopicArn=self.topic_arn, Subject=plain, Message=lines(body, BODY))
+        self.client.publish(TopicArn=self.topic_arn, Subject=subject_of(subject), Message=lines(body, BODY))
 
 
 def harmless(text: str) -> str:

@@ -38,12 +38,12 @@ class Observer:
     def observe(self, *, again: bool = False) -> None:
         """Keep one reading, and end within the minute.
 
-        `again` says that this is a look between two ticks: it is left out if Pexip has just been read.
+        `again` says that this is a look between two ticks: it is left out if Pexip has just been read, or is being read.
         """
         began = clock.now()
         lease = self.ledger.lease("observe")
         try:
-            alone = self._is_alone(lease, began)
+            alone = lease.take() if again else self._is_alone(lease, began)
         except Exception:  # two that read at once are better than none
             logger.exception("no lease")
             alone = True

@@ -5,9 +5,7 @@ from datetime import timedelta
 from headroom.domain.fleet.fleet import Reading
 from headroom.domain.policy import Mode, Policy
 
-SHORTEST = timedelta(
-    minutes=5
-)  # EC2 bills by the second: what a node costs that was started in vain is its boot and its stop
+SHORTEST = timedelta(minutes=5)  # EC2 bills by the second: a node that was started in vain costs its boot and its stop
 
 
 def unknown(policy: Policy, reading: Reading) -> list[str]:

@@ -238,7 +238,9 @@ def _is_ripe(news: Sequence[Event], now: datetime) -> bool:
 def _urgent(kind: str, all_of_it: Sequence[Event], clock_of: Callable[[datetime], str]) -> Message:
     what = all_of_it[-1].reason
     lines = [*_cut([f"{clock_of(one.at)} {one.reason}" for one in all_of_it]), "", *_sequel(kind)]
-    return Message(subject=_subject(f"Headroom: {TITLES[kind]}:", what), body="\n".join(lines), urgent=True, topic=kind)
+    return Message(
+        subject=subject_of(f"Headroom: {TITLES[kind]}: {what}"), body="\n".join(lines), urgent=True, topic=kind
+    )
 
 
 def _gathered(
@@ -272,7 +274,7 @@ def _gathered(
                 "\n".join([f"{TITLES[kind].capitalize()}: {named}" if named else TITLES[kind].capitalize(), *reasons])
             )
     first = due[0].subject if due else over[0].subject if over else news[0].kind
-    return Message(subject=_subject("Headroom:", "; ".join(titles)), body="\n\n".join(parts), topic=first)
+    return Message(subject=subject_of(f"Headroom: {'; '.join(titles)}"), body="\n\n".join(parts), topic=first)
 
 
 def _cut(lines: Sequence[str], more: int = 0) -> list[str]:
@@ -295,6 +297,7 @@ def _names(nodes: Iterable[str]) -> str:
     return ", ".join(names) if len(names) <= NAMED else f"{len(names)} nodes"
 
 
-def _subject(head: str, what: str) -> str:
-    plain = line(f"{head} {what}").encode("ascii", "replace").decode()
+def subject_of(text: str) -> str:
+    """Return a text as Amazon SNS takes it for a subject: one line of ASCII, of under a hundred characters."""
+    plain = line(text).encode("ascii", "replace").decode()
     return plain if len(plain) <= SUBJECT else f"{plain[: SUBJECT - 3]}..."
