@@ -1,6 +1,7 @@
 """Families of loads that no planner was tuned to: what a site is like is drawn from ranges by a seed, and so are its days."""
 
 import random
+from bisect import bisect_left
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from datetime import date, datetime, time, timedelta
@@ -10,7 +11,7 @@ from math import ceil
 from zoneinfo import ZoneInfo
 
 from headroom.domain.demand.forecasting import Booking
-from headroom_replay.load import LENGTHS, lognormal
+from headroom_replay.load import LENGTHS, lognormal, lost
 from headroom_replay.work import MINUTE, PRINCIPAL, Platform, Work, samples_of
 from headroom_replay.world import Call
 
@@ -47,6 +48,7 @@ UNKNOWN_SIZE = 5.0  # HD connections: what Headroom expects of a meeting of whic
 NODE_HD = 15
 SPARE = 1.3  # more overflow capacity than the highest peak needs, so that a call turned away came too early for it
 MEAN_MEETING = 8.0  # people
+OVERFLOWS = (0.2, 0.45)  # share of the calls that the always-on nodes alone would turn away
 type Joins = Callable[[random.Random], float]  # minutes after a meeting's start
 
 
@@ -95,7 +97,7 @@ def _joining(dice: random.Random) -> Joins:
 def _usual(dice: random.Random) -> Traits:
     """Draw a site of which nothing is given."""
     return Traits(
-        people=dice.uniform(1200, 2600),
+        people=dice.uniform(600, 1800),
         in_meetings=dice.uniform(0.5, 0.95),
         booked=dice.choice((0.0, dice.uniform(0.3, 1.0), 1.0)),
         knows_sizes=dice.choice((True, False)),
@@ -126,29 +128,29 @@ FAMILIES: dict[str, Callable[[random.Random], Traits]] = {
 }
 
 
-def cases_of_families() -> list[Callable[..., Work]]:
-    """Return one maker of work a family; it takes `seed`."""
-    return [partial(of_family, name) for name in FAMILIES]
+def cases_of_families(days: int = PLAYED) -> list[Callable[..., Work]]:
+    """Return one maker of work a family, of at most `PLAYED` days; it takes `seed`."""
+    return [partial(of_family, name, played=min(days, PLAYED)) for name in FAMILIES]
 
 
-def of_family(name: str, *, seed: int) -> Work:
+def of_family(name: str, *, seed: int, played: int = PLAYED) -> Work:
     """Draw a site of a family, its days of history and those that are played."""
     dice = random.Random(f"{name} {seed}")
     traits = FAMILIES[name](dice)
     calendar = (traits.begins + timedelta(days=n) for n in range(2 * (HISTORY + PLAYED)))
-    days = [day for day in calendar if day.weekday() < len(traits.by_weekday)][: HISTORY + PLAYED]
+    days = [day for day in calendar if day.weekday() < len(traits.by_weekday)][: HISTORY + played]
     off = _off(dice, days) if traits.breaks else {}
     drawn = [_day(traits, day, seed, name, off.get(day, 1.0), (day - days[0]).days / 7) for day in days]
-    played = drawn[HISTORY:]
-    peak = max(_peak(calls) for calls, _ in played)
-    always_on = max(20, round(peak * dice.uniform(0.35, 0.6)))
+    shown = drawn[HISTORY:]
+    peak = max(_peak(calls) for calls, _ in shown)
+    always_on = _always_on([calls for calls, _ in shown], dice.uniform(*OVERFLOWS))
     nodes = ceil(SPARE * (peak - always_on) / NODE_HD) + 2
     return Work(
         name=name,
         zone=traits.zone,
         platform=Platform(always_on=always_on, nodes=nodes, node_hd=NODE_HD),
-        calls=tuple(call for calls, _ in played for call in calls),
-        bookings=tuple(booking for _, bookings in played for booking in bookings),
+        calls=tuple(call for calls, _ in shown for call in calls),
+        bookings=tuple(booking for _, bookings in shown for booking in bookings),
         history=tuple(
             sample for calls, bookings in drawn[:HISTORY] for sample in samples_of(calls, bookings, zone=traits.zone)
         ),
@@ -162,8 +164,14 @@ def _off(dice: random.Random, days: list[date]) -> dict[date, float]:
     return found | {
         days[dice.randrange(HISTORY)]: 0.1,
         days[dice.randrange(HISTORY)]: 0.2,
-        days[HISTORY + dice.randrange(PLAYED)]: 0.1,
+        days[HISTORY + dice.randrange(len(days) - HISTORY)]: 0.1,
     }
+
+
+def _always_on(days: list[list[Call]], overflows: float) -> int:
+    """Return how many HD connections turn away that share of the calls, where there is nothing else."""
+    offered = sum(map(len, days))
+    return bisect_left(range(1000), -overflows, key=lambda hd: -sum(lost(calls, hd) for calls in days) / offered)
 
 
 def _peak(calls: list[Call]) -> int:

@@ -150,8 +150,8 @@ def scale_to(draw: Callable[[float], list[list[Call]]], servers: int, rejected: 
     for _ in range(12):
         middle = (low * high) ** 0.5
         offered = draw(middle)
-        lost = sum(_lost(calls, servers) for calls in offered) / max(1, sum(map(len, offered)))
-        low, high = (middle, high) if lost < rejected else (low, middle)
+        share = sum(lost(calls, servers) for calls in offered) / max(1, sum(map(len, offered)))
+        low, high = (middle, high) if share < rejected else (low, middle)
     return low
 
 
@@ -171,7 +171,8 @@ def calls_of_day(trace: Trace, day: date, zone: ZoneInfo, location: str, seed: i
     return sorted(calls, key=lambda call: call.at)
 
 
-def _lost(calls: Sequence[Call], servers: int) -> int:
+def lost(calls: Sequence[Call], servers: int) -> int:
+    """Return how many calls that many HD connections turn away."""
     ends: list[float] = []
     lost = 0
     for call in calls:

@@ -19,6 +19,7 @@ from headroom.domain.demand.forecasting import (
     learn,
     near,
     outlook,
+    with_habits,
 )
 from headroom.domain.demand.turned_away import Sample
 from headroom.domain.fleet.fleet import OURS, Instance, Location, Observation, PexipSettings, Power, Reading, Worker
@@ -98,7 +99,7 @@ class Headroom:
     def _learn_at_night(self) -> None:
         day = self._local(self.site.now).date()
         if day != self.today:
-            self.profile = learn(self.profile, self.samples, self.today)
+            self.profile = with_habits(learn(self.profile, self.samples, self.today))
             self.samples, self.today = [], day
 
     def near(self, now: datetime) -> tuple[Booking, ...]:
@@ -267,7 +268,7 @@ def profile_of(work: Work) -> Profile:
         by_day.setdefault(sample.at.astimezone(zone).date(), []).append(sample)
     for day in sorted(by_day):  # type: ignore[type-var]
         profile = learn(profile, by_day[day], day)  # type: ignore[arg-type]
-    return profile
+    return with_habits(profile)
 
 
 def headroom(policy: Policy | None = None) -> Callable[[Site], Callable[[], None]]:

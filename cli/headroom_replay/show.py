@@ -50,12 +50,12 @@ def table_of(results: Sequence[Result], price: float | None = None) -> Table:
 
 
 def score_table(results: Sequence[Result]) -> Table:
-    """Return one line a policy: each work's score and calls turned away, then the scores' geometric mean and the least."""
+    """Return one line a policy: each work's score and calls turned away, then the scores' geometric mean, the least, and that of the worst draw."""
     works = sorted({each.work for each in results})
     seeds = len({each.seed for each in results})
     table = Table(title=f"score (rejected per 10,000), means over {seeds} seeds")
     table.add_column("policy")
-    for title in [*works, "geometric mean", "least", "calls cut"]:
+    for title in [*works, "geometric mean", "least", "worst draw", "calls cut"]:
         table.add_column(title, justify="right")
     for name in (*NAMES, HUNG):
         runs = {work: [each for each in results if (each.work, each.policy) == (work, name)] for work in works}
@@ -67,7 +67,8 @@ def score_table(results: Sequence[Result]) -> Table:
             for score, work in zip(scores, works, strict=True)
         ]
         cut = sum(each.cut for work in works for each in runs[work])
-        table.add_row(name, *cells, f"{geometric_mean(scores):.3f}", f"{min(scores):.3f}", str(cut))
+        worst = min(each.score for work in works for each in runs[work])
+        table.add_row(name, *cells, f"{geometric_mean(scores):.3f}", f"{min(scores):.3f}", f"{worst:.3f}", str(cut))
     return table
 
 

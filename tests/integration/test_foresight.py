@@ -250,6 +250,19 @@ def test_learning_again_changes_nothing_and_a_missed_night_is_made_good(desk: De
     assert learner(desk).learn(now) == {"Oslo": 3}
 
 
+def test_how_surprises_continue_is_learned_at_night_and_known_to_every_plan(desk: Desk) -> None:
+    desk.tick()
+    now = clock.now()
+    for back in range(1, 7):
+        keep_a_rush(desk, now - back * DAY, height=20 + 5 * back)
+    learner(desk).learn(now)
+    profile = desk.ledger.profile("Oslo")
+    assert profile
+    assert profile.habits
+    assert {each.habits for each in outlooks_around(desk.ledger, now)} == {profile.habits}
+    assert desk.tick().trail[-1].lately is not None
+
+
 def test_a_sample_remembers_demand_and_bookings(desk: Desk, exchange: Exchange) -> None:
     now = clock.now()
     exchange.book(now - 5 * MINUTE, now + HOUR)

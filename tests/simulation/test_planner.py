@@ -11,7 +11,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from headroom.domain.demand.forecasting import Booking, Outlook, Window
+from headroom.domain.demand.forecasting import Booking, Demand, Outlook, Window
+from headroom.domain.demand.habits import HORIZONS, PHASES, Slopes
 from headroom.domain.demand.turned_away import Sample
 from headroom.domain.fleet.fleet import Power
 from headroom.domain.fleet.lifecycle import Action
@@ -171,10 +172,17 @@ def nonsense(draw: Any) -> Outlook:
     """A forecast that says anything."""
     loads = st.lists(st.floats(-50, 500), min_size=105, max_size=105)
     windows = tuple(
-        Window(day=(NOW - timedelta(days=7 * week)).date(), weight=1.0, loads=tuple(draw(loads)))
+        Window(
+            day=(NOW - timedelta(days=7 * week)).date(),
+            weight=1.0,
+            loads=tuple(draw(loads)),
+            lately=draw(st.none() | st.tuples(st.floats(-50, 500), st.floats(-50, 500))),
+        )
         for week in range(1, draw(st.integers(1, 4)) + 1)
     )
-    return Outlook(location="Stockholm", begins=NOW - 15 * MINUTE, windows=windows)
+    slopes = Slopes(draw(st.floats(-9, 9)), draw(st.floats(-9, 9)))
+    habits = draw(st.sampled_from([(), ((slopes,) * PHASES,) * len(HORIZONS)]))
+    return Outlook(location="Stockholm", begins=NOW - 15 * MINUTE, windows=windows, habits=habits)
 
 
 @settings(deadline=None)
@@ -187,7 +195,8 @@ def test_a_nonsensical_forecast_asks_for_its_cap_at_most_and_never_for_less_than
     sane = Policy(mode=Mode.CONTROL, threshold=5, forecasting=False)
     capped = replace(sane, forecasting=True, max_forecast_nodes=cap)
     [rule] = plan(seen, promised(), sane, NOW).needs
-    [garbage] = plan(replace(seen, outlooks=(nonsense(data.draw),)), promised(), capped, NOW).needs
+    trail = (Demand(at=NOW - 5 * MINUTE, location="Stockholm", used=data.draw(st.floats(0, 99))),)
+    [garbage] = plan(replace(seen, outlooks=(nonsense(data.draw),), trail=trail), promised(), capped, NOW).needs
     assert rule.hd <= garbage.hd <= max(rule.hd, cap * 15)
     assert rule.open_hd <= garbage.open_hd <= max(rule.open_hd, cap * 15)
 

@@ -10,7 +10,13 @@ import click
 @click.option(
     "--seeds", default=5, show_default=True, type=click.IntRange(1), help="How many random draws of each load."
 )
-@click.option("--days", default=42, show_default=True, type=click.IntRange(1), help="The last days of each trace.")
+@click.option(
+    "--days",
+    default=42,
+    show_default=True,
+    type=click.IntRange(1),
+    help="The last days of each trace; of a family at most ten.",
+)
 @click.option("--families", is_flag=True, help="Play families of sites drawn by each seed, and no trace.")
 @click.option("--first", default=1, show_default=True, type=click.IntRange(1), help="The first draw.")
 def bench(traces: Path | None, seeds: int, days: int, first: int, *, families: bool) -> None:
@@ -29,7 +35,7 @@ def bench(traces: Path | None, seeds: int, days: int, first: int, *, families: b
     draws = range(first, first + seeds)
     try:
         if families:
-            run(Console(), cases_of_families(), draws, OF_FAMILIES)
+            run(Console(), cases_of_families(days), draws, OF_FAMILIES)
         else:
             run(Console(), cases_of(traces, days), draws, (*NAMES, HUNG))
     except TraceError as error:

@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo
 
 from headroom.adapters.ledger import Ledger
 from headroom.adapters.parts import Parts
-from headroom.domain.demand.forecasting import DAYS_KEPT, Outlook, Profile, learn, outlook, quarter_of
+from headroom.domain.demand.forecasting import DAYS_KEPT, Outlook, Profile, learn, outlook, quarter_of, with_habits
 from headroom.observability import logger
 
 DAY = timedelta(days=1)
@@ -53,7 +53,7 @@ class Learner:
         newest = profile.days[0].day if profile.days else today - (DAYS_KEPT + 1) * DAY
         for number in range(1, (today - newest).days):
             profile = self._learn_day(profile, newest + number * DAY)
-        self.ledger.keep_profile(profile)
+        self.ledger.keep_profile(with_habits(profile))
         return len(profile.days)
 
     def _learn_day(self, profile: Profile, day: date) -> Profile:

@@ -1,5 +1,7 @@
 """What past days, bookings and the last minutes say about the next ones."""
 
+import random
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
@@ -12,6 +14,7 @@ from headroom.domain.demand.forecasting import (
     DAYS_KEPT,
     MINUTE,
     Booking,
+    Foresight,
     Outlook,
     PastDay,
     Profile,
@@ -19,8 +22,10 @@ from headroom.domain.demand.forecasting import (
     learn,
     outlook,
     rise,
+    with_habits,
 )
 from headroom.domain.demand.turned_away import Sample
+from tests.unit.domain.demand.test_habits import day_of
 
 ZONE = "Europe/Stockholm"
 MONDAY = date(2026, 3, 2)
@@ -73,7 +78,39 @@ def test_a_holiday_among_the_mondays_is_no_monday() -> None:
 
 def test_a_quiet_monday_rises_less_than_a_busy_one() -> None:
     past = outlook(profile(*(rush(weeks_ago(week), 60) for week in range(1, 6))), BEFORE_NINE)
-    assert rise(past, 2, (), BEFORE_NINE, AHEAD).mean < 30 < rise(past, 20, (), BEFORE_NINE, AHEAD).mean
+    quiet, usual, busy = (rise(past, load, (), BEFORE_NINE, AHEAD, lately=load).mean for load in (2, 20, 60))
+    assert usual == pytest.approx(60, abs=1)
+    assert quiet < 0.75 * usual < 1.2 * usual < busy
+    assert rise(past, 2, (), BEFORE_NINE, AHEAD).mean == pytest.approx(60), "nothing is known of the last hour"
+
+
+def test_a_day_in_which_nothing_was_known_lately_is_taken_as_it_was() -> None:
+    unknown = PastDay(day=weeks_ago(1), used=(None,) * 500 + (20.0,) * (DAY_MINUTES - 500))
+    [window] = outlook(profile(unknown), BEFORE_NINE).windows
+    assert window.lately == (20.0, 20.0)
+
+
+def test_a_rush_that_began_larger_than_on_past_days_is_expected_to_end_larger() -> None:
+    dice = random.Random(1)
+    days = [day_of(dice.uniform(20, 80)) for _ in range(30)]
+    mondays = [PastDay(day=weeks_ago(1) - timedelta(days=n), used=tuple(load)) for n, load in enumerate(days)]
+    learned = with_habits(profile(*mondays))
+    moment = BEFORE_NINE + timedelta(minutes=8)  # four minutes into the rush
+    past, usual = outlook(learned, moment), 20 + 50 * 0.4
+    small, large, unsaid = (
+        Foresight(past, load, (), moment, AHEAD, recent=risen).within(AHEAD)
+        for load, risen in ((20 + 30 * 0.4, 30 * 0.4), (20 + 75 * 0.4, 75 * 0.4), (usual, None))
+    )
+    assert small.mean == pytest.approx(18, abs=3)
+    assert large.mean == pytest.approx(45, abs=4)
+    assert large.deviation < unsaid.deviation / 2, "what was not known before the rush is known in its middle"
+
+
+def test_the_half_hour_is_that_of_the_locations_own_clock() -> None:
+    nepal = ZoneInfo("Asia/Kathmandu")  # a quarter to the hour elsewhere
+    past = Profile(location="Kathmandu", zone="Asia/Kathmandu", days=(rush(weeks_ago(1), 60),))
+    assert outlook(past, datetime(2026, 3, 2, 8, 50, tzinfo=nepal)).phase == 0
+    assert outlook(past, datetime(2026, 3, 2, 9, 0, tzinfo=nepal)).phase == 15
 
 
 def test_people_join_a_booked_meeting_around_its_start_and_leave_around_its_end() -> None:
@@ -237,3 +274,12 @@ def test_an_outlook_that_is_out_of_date_is_not_used() -> None:
     much_later = BEFORE_NINE + timedelta(hours=5)
     assert rise(stale, 20, (), much_later, AHEAD).days == 0
     assert rise(Outlook(location="Stockholm", begins=BEFORE_NINE), 20, (), BEFORE_NINE, AHEAD).days == 0
+
+
+def test_what_an_older_version_kept_is_read_and_forecasts_without_the_corrections() -> None:
+    """A profile, an outlook and a trail of the version before know neither habits nor what the load was lately."""
+    past = rush(weeks_ago(1), 60)
+    kept = outlook(profile(past), BEFORE_NINE)
+    old = replace(kept, windows=tuple(replace(window, lately=None) for window in kept.windows))
+    foreseen = Foresight(old, 20, (), BEFORE_NINE, AHEAD, lately=90.0, recent=30.0).within(AHEAD)
+    assert foreseen.mean == pytest.approx(60)

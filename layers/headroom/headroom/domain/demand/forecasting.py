@@ -9,10 +9,12 @@ wherever their media is.
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
-from math import ceil, exp, sqrt, sumprod
+from math import ceil, exp, expm1, sqrt, sumprod
 from statistics import NormalDist, median
 from zoneinfo import ZoneInfo
 
+from headroom.domain.demand.habits import DAYS as LEARNT_DAYS
+from headroom.domain.demand.habits import PHASES, RECENT, Habits, habits_of, slopes_at
 from headroom.domain.demand.turned_away import Likely, Sample, likely, with_turned_away
 
 MINUTE = timedelta(minutes=1)
@@ -21,20 +23,20 @@ DAY_MINUTES = 1440
 DAYS_KEPT = 56  # eight weeks: older habits are forgotten
 BEFORE, AFTER = 15, 75  # minutes that an outlook spans around its quarter of an hour
 BRIDGED = 5  # minutes without a sample that are taken to be like the last one
-HALF_LIFE = 28.0  # days after which a past day counts half
-OTHER_WEEKDAY = 0.25  # what a day of another weekday counts, beside 1 for the same
+HALF_LIFE = 56.0  # days after which a past day counts half
+OTHER_WEEKDAY = 0.5  # what a day of another weekday counts, beside 1 for the same
 ALIKE = (0.6, 1.6)  # another weekday counts only if its load is between these multiples of this weekday's
 ODD = 0.4  # a day with less than this share of its weekday's usual load was a holiday
-NEW_GROUND = (
-    10.0  # HD connections added to both levels before their ratio is taken, so that loads near zero do not dominate
-)
-RATIO = (0.25, 3.0)  # how far today's level may stretch a past day's rises
+LATELY = timedelta(minutes=40)  # how slowly `lately` follows the load
+NEW_GROUND = 15.0  # HD connections added to both before their ratio is taken, so that loads near zero do not dominate
+STRETCH = (0.3, 1.5)  # how far a day that is busier or calmer than a past day may stretch its rises
 MEAN_CALL = timedelta(minutes=45)
 PRIOR_DAYS = 3.0  # weight of the noise of independent calls, in past days
 JOINING = (-2.0, 3.5)  # minutes around a meeting's start in which people join; rather too early than too late
 LEAVING = (-3.0, 1.0)  # minutes around its end in which they leave
 SOON, JUST_OVER = timedelta(minutes=40), timedelta(minutes=10)  # how far away a meeting may be to matter to a plan
 ATTENDANCE_SPREAD = 0.3  # standard deviation of a meeting's attendance, as a share of what is booked
+UNSHOWN = 0.45  # share of its variance that is added to what past days show
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,6 +44,7 @@ class Demand:
     """The load of a principal location at a moment, `overflowed` of it on overflow nodes: counted, or inferred.
 
     `booked` is what meetings were booked to have in use there; `full` says that nothing was free, here or in the overflow.
+    `lately` is the load of about the last hour, smoothed; None where it is not known.
     """
 
     at: datetime
@@ -50,6 +53,7 @@ class Demand:
     overflowed: float = 0.0
     booked: float = 0.0
     full: bool = False
+    lately: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -100,32 +104,42 @@ class PastDay:
 class Profile:
     """What is known of a location's days: the newest first, in the local time of `zone`.
 
-    `attendance` is the share of booked HD connections that came to be used.
+    `attendance` is the share of booked HD connections that came to be used; `habits` say how surprises continue.
     """
 
     location: str
     zone: str
     days: tuple[PastDay, ...] = ()
     attendance: float = 1.0
+    habits: Habits = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Window:
-    """A stretch of one past day, beside the same minutes of today: the load beyond what was booked, by the minute."""
+    """A stretch of one past day, beside the same minutes of today: the load beyond what was booked, by the minute.
+
+    `lately` is that day's smoothed load at the beginning and at the end of the quarter of an hour.
+    """
 
     day: date
     weight: float
     loads: tuple[float, ...]
+    lately: tuple[float, float] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outlook:
-    """What past days did around now in one location; `begins` is the moment of the first load of each window."""
+    """What past days did around now in one location; `begins` is the moment of the first load of each window.
+
+    `phase` is that moment's minute of the half-hour, by the location's clock.
+    """
 
     location: str
     begins: datetime
     windows: tuple[Window, ...] = ()
     attendance: float = 1.0
+    habits: Habits = ()
+    phase: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -170,6 +184,18 @@ def learn(profile: Profile, samples: Iterable[Sample], day: date) -> Profile:
     return Profile(location=profile.location, zone=profile.zone, days=kept, attendance=_attendance(kept))
 
 
+def with_habits(profile: Profile) -> Profile:
+    """Return the profile with what its days say of how surprises continue; once a night, as it takes a while."""
+    days = [_unannounced(past, profile.attendance) for past in profile.days[:LEARNT_DAYS]]
+    return replace(profile, habits=habits_of(days))
+
+
+def _unannounced(past: PastDay, attendance: float) -> list[float]:
+    """Return what came beyond what was booked, at every minute."""
+    booked = past.booked or (0.0,) * len(past.used)
+    return [(load or 0.0) - attendance * announced for load, announced in zip(past.used, booked, strict=True)]
+
+
 def _filled(loads: Sequence[float | None]) -> tuple[float | None, ...]:
     """Let a minute without a sample repeat the one before; after `BRIDGED` minutes the load is None."""
     filled: list[float | None] = []
@@ -209,11 +235,18 @@ def outlook(profile: Profile, now: datetime) -> Outlook:
     local = begins.astimezone(ZoneInfo(profile.zone))
     first = 60 * local.hour + local.minute
     windows = tuple(
-        Window(day=past.day, weight=round(weight, 4), loads=loads)
+        Window(day=past.day, weight=round(weight, 4), loads=loads, lately=_lately(past.used, first + BEFORE))
         for past, weight in _weighted(profile.days, now.astimezone(ZoneInfo(profile.zone)).date())
         if (loads := _cut(past, first, profile.attendance))
     )
-    return Outlook(location=profile.location, begins=begins, windows=windows, attendance=profile.attendance)
+    return Outlook(
+        location=profile.location,
+        begins=begins,
+        windows=windows,
+        attendance=profile.attendance,
+        habits=profile.habits,
+        phase=first % PHASES,
+    )
 
 
 def _cut(past: PastDay, first: int, attendance: float) -> tuple[float, ...]:
@@ -229,6 +262,22 @@ def _cut(past: PastDay, first: int, attendance: float) -> tuple[float, ...]:
     if not past.booked:
         return tuple(known)
     return tuple(round(load - attendance * announced, 1) for load, announced in zip(known, booked, strict=True))
+
+
+def smoothed(lately: float | None, load: float, over: timedelta) -> float:
+    """Return the smoothed load of about the last hour, one load later."""
+    return load if lately is None else lately + (load - lately) * -expm1(-over / LATELY)
+
+
+def _lately(used: Sequence[float | None], minute: int) -> tuple[float, float]:
+    """Return a day's smoothed load at a minute and a quarter of an hour later."""
+    lately, at = None, 0.0
+    for number, load in enumerate(used[max(0, minute - 180) : minute + 16]):
+        if load is not None:
+            lately = smoothed(lately, load, MINUTE)
+        if number == min(180, minute):
+            at = lately or 0.0
+    return round(at, 1), round(lately or 0.0, 1)
 
 
 def _stretch_of[T](minutes: tuple[T, ...], first: int) -> tuple[T, ...]:
@@ -253,14 +302,36 @@ def _weighted(days: Sequence[PastDay], today: date) -> list[tuple[PastDay, float
     return weighted
 
 
+@dataclass(slots=True)
+class _Past:
+    """How a past day would continue from now on: its rises at each minute, its recent one, and its load, stretched to today's."""
+
+    weight: float
+    rises: list[float]
+    recent: float
+    level: float
+
+
 class Foresight:
     """How the load of one location may continue from `level`, its present value, over the next minutes."""
 
     def __init__(
-        self, outlook: Outlook | None, level: float, bookings: Sequence[Booking], now: datetime, furthest: timedelta
+        self,
+        outlook: Outlook | None,
+        level: float,
+        bookings: Sequence[Booking],
+        now: datetime,
+        furthest: timedelta,
+        *,
+        lately: float | None = None,
+        recent: float | None = None,
     ) -> None:
-        """Let each past day continue as it did at this time, scaled to today's level, with today's bookings added."""
+        """Let each past day continue as it did at this time, scaled to how busy today is, with today's bookings added.
+
+        `lately` is today's smoothed load, `recent` how much more came unannounced in the last `RECENT` minutes.
+        """
         self.level = max(level, 0.0)
+        self.lately, self.recent = lately, recent
         self.minutes = max(1, ceil(furthest / MINUTE))
         self.attendance = outlook.attendance if outlook else 1.0
         self.announced = [0.0] * (self.minutes + 1)  # booked HD connections at each minute, less those of now
@@ -270,13 +341,12 @@ class Foresight:
         self._within: dict[int, Rise] = {}  # by minutes ahead: several rules ask the same
         for booking in bookings:
             self._announce(booking, now)
-        self.weights: list[float] = []
-        self.rises: list[list[float]] = []  # for each past day, how much more than now, at each minute
+        self.past: list[_Past] = []
+        self.habits, self.phase = (outlook.habits, outlook.phase) if outlook else ((), 0)
         start = (now - outlook.begins) / MINUTE if outlook else -1.0
         if outlook and 0 <= start < BEFORE + 15 + AFTER - self.minutes - 1:
-            for window in outlook.windows:
-                self.weights.append(window.weight)
-                self.rises.append(self._follow(window, start, stretched=not bookings))
+            self.phase = (outlook.phase + int(start)) % PHASES
+            self.past = [self._follow(window, start) for window in outlook.windows]
 
     def _announce(self, booking: Booking, now: datetime) -> None:
         begins, ends = (booking.begins - now) / MINUTE, (booking.ends - now) / MINUTE
@@ -293,22 +363,30 @@ class Foresight:
             self.leaving[step] += hd * fewer
             self.surprise[step] += (ATTENDANCE_SPREAD * hd * more) ** 2 / booking.meetings
 
-    def _follow(self, window: Window, start: float, *, stretched: bool) -> list[float]:
+    def _follow(self, window: Window, start: float) -> _Past:
         whole, part = int(start), start % 1
         loads = window.loads[whole : whole + self.minutes + 2]
-        was = loads[0] + part * (loads[1] - loads[0])
-        stretch = 1.0
-        if stretched:
-            stretch = min(RATIO[1], max(RATIO[0], (self.level + NEW_GROUND) / (max(was, 0.0) + NEW_GROUND)))
-        return [
+        was, before = loads[0] + part * (loads[1] - loads[0]), window.loads[max(0, whole - RECENT)]
+        stretch = self._stretch(window, (start - BEFORE) / 15)
+        rises = [
             announced + stretch * (earlier + part * (later - earlier) - was)
             for announced, earlier, later in zip(self.announced[1:], loads[1:-1], loads[2:], strict=True)
         ]
+        return _Past(window.weight, rises, stretch * (loads[0] - before), stretch * was)
+
+    def _stretch(self, window: Window, part: float) -> float:
+        """Say how much more comes than on a past day. Half of a day's lead or lag is chance: hence the root."""
+        if window.lately is None or self.lately is None:
+            return 1.0
+        begin, end = window.lately
+        was = begin + part * (end - begin)
+        ratio = (max(0.0, self.lately) + NEW_GROUND) / (max(0.0, was) + NEW_GROUND)
+        return min(STRETCH[1], max(STRETCH[0], sqrt(ratio)))
 
     @property
     def informed(self) -> bool:
         """Whether anything but the present load is known."""
-        return bool(self.weights) or any(self.announced) or self.in_meetings > 0
+        return bool(self.past) or any(self.announced) or self.in_meetings > 0
 
     def within(self, ahead: timedelta) -> Rise:
         """Return how far the load may rise at any time within `ahead`.
@@ -322,16 +400,31 @@ class Foresight:
 
     def _rise_within(self, last: int, ahead: timedelta) -> Rise:
         announced = max(self.announced[1 : last + 1])
-        variance = 2 * self.level * (ahead / MEAN_CALL) + self.surprise[last]
-        weights = sum(self.weights)
-        if not weights:
-            return Rise(mean=announced, deviation=sqrt(variance), announced=announced)
-        rises = [max(rises[:last]) for rises in self.rises]
-        mean = sumprod(self.weights, rises) / weights
-        days = weights * weights / sumprod(self.weights, self.weights)
-        seen = sumprod(self.weights, [(each - mean) ** 2 for each in rises]) / weights * days / max(days - 1, 1.0)
-        deviation = sqrt((days * seen + PRIOR_DAYS * variance) / (days + PRIOR_DAYS))
-        return Rise(mean=mean, deviation=deviation, days=days, announced=announced)
+        chance = 2 * self.level * (ahead / MEAN_CALL)
+        if not self.past:
+            return Rise(mean=announced, deviation=sqrt(chance + self.surprise[last]), announced=announced)
+        weights = [past.weight for past in self.past]
+        rises = self._rises(last, ahead)
+        whole = sum(weights)
+        mean = sumprod(weights, rises) / whole
+        days = whole * whole / sumprod(weights, weights)
+        seen = sumprod(weights, [(each - mean) ** 2 for each in rises]) / whole * days / max(days - 1, 1.0)
+        unannounced = (days * seen + PRIOR_DAYS * chance) / (days + PRIOR_DAYS)
+        return Rise(
+            mean=mean, deviation=sqrt(unannounced + UNSHOWN * self.surprise[last]), days=days, announced=announced
+        )
+
+    def _rises(self, last: int, ahead: timedelta) -> list[float]:
+        """Return how far the load rises if it goes on as on each past day, corrected by what today differs in from that day."""
+        if self.recent is None or not self.habits:
+            return [max(past.rises[:last]) for past in self.past]
+        slopes, unannounced = slopes_at(self.habits, self.phase, ahead / MINUTE), self.level - self.in_meetings
+        return [
+            max(past.rises[:last])
+            + slopes.recent * (self.recent - past.recent)
+            + slopes.level * (unannounced - past.level)
+            for past in self.past
+        ]
 
     def leavers(self, ahead: timedelta) -> float:
         """Return the share of the calls in progress that may be expected to end within `ahead`."""
@@ -362,9 +455,16 @@ def usual_peak(
     )
 
 
-def rise(outlook: Outlook | None, level: float, bookings: Sequence[Booking], now: datetime, ahead: timedelta) -> Rise:
+def rise(
+    outlook: Outlook | None,
+    level: float,
+    bookings: Sequence[Booking],
+    now: datetime,
+    ahead: timedelta,
+    lately: float | None = None,
+) -> Rise:
     """Return how far the load may rise above `level`, its present value, at any time within `ahead`."""
-    return Foresight(outlook, level, bookings, now, ahead).within(ahead)
+    return Foresight(outlook, level, bookings, now, ahead, lately=lately).within(ahead)
 
 
 def expected(bookings: Iterable[Booking], moment: datetime) -> float:

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from headroom.domain.demand.forecasting import Demand
+from headroom.domain.demand.forecasting import Demand, smoothed
 from headroom.domain.fleet.fleet import Node, NodeState
 
 TRAIL = timedelta(minutes=16)
@@ -90,6 +90,7 @@ def follow(
                 location=load.location,
                 used=round(load.used + shares[load.location], 1),
                 overflowed=round(shares[load.location], 1),
+                lately=_lately(before.get(load.location), load.used + shares[load.location], now),
             )
             for load in here
         ]
@@ -103,3 +104,8 @@ def _thinned(trail: Sequence[Demand], now: datetime) -> Iterator[Demand]:
         if now - TRAIL <= demand.at < now and (last is None or demand.at == last or demand.at - last >= TRAIL_STEP):
             last = demand.at
             yield demand
+
+
+def _lately(before: Demand | None, used: float, now: datetime) -> float:
+    """Return the smoothed load, so that it is carried from plan to plan."""
+    return round(smoothed(before.lately, used, now - before.at) if before else used, 2)

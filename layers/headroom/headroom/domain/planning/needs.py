@@ -19,6 +19,7 @@ from headroom.domain.planning.situation import Situation
 TREND_OVER = timedelta(minutes=5)
 TREND_READINGS = 4  # readings needed to see a trend
 TREND_MARGIN = 0.5  # share of the usual safety margin that a trend gets, as trends end abruptly
+CLEARLY = 2.0  # deviations from the usual rise beyond which a trend is more than chance
 LIKELY = 0.6  # confidence of the forecast that decides whether existing capacity stays
 
 
@@ -221,12 +222,18 @@ def _trend(situation: Situation, name: str, ahead: timedelta) -> float:
     if took < TREND_OVER / 2 or rises < len(lately) / 2:
         return 0.0
     usual = rise(
-        situation.prospects.outlooks.get(name), first.used, situation.prospects.bookings_of(name), first.at, took
+        situation.prospects.outlooks.get(name),
+        first.used,
+        situation.prospects.bookings_of(name),
+        first.at,
+        took,
+        first.lately,
     )
     beyond = last.used - first.used - max(0.0, usual.mean)
-    if beyond <= usual.deviation:
+    clear = CLEARLY * usual.deviation
+    if beyond <= clear:
         return 0.0
-    lasting = beyond * (1 - (usual.deviation / beyond) ** 2)  # reduced by what may be noise
+    lasting = beyond * (1 - (clear / beyond) ** 2)  # reduced by what may be chance
     chance = sqrt(2 * last.used * (ahead / MEAN_CALL)) * NormalDist().inv_cdf(situation.policy.confidence)
     return (
         max(0.0, situation.prospects.foresight(name).within(ahead).mean)

@@ -4,10 +4,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from headroom.domain.demand.forecasting import Booking, Demand, Foresight, Outlook, usual_peak
+from headroom.domain.demand.forecasting import MINUTE, Booking, Demand, Foresight, Outlook, usual_peak
+from headroom.domain.demand.habits import RECENT
 from headroom.domain.fleet.fleet import Node
 from headroom.domain.fleet.load import Load
 from headroom.domain.planning.leads import LATER, Leads
+
+NEARLY = timedelta(minutes=2)  # how far from five minutes ago a reading may lie to say what rose since
 
 
 @dataclass
@@ -50,11 +53,29 @@ class Prospects:
     def foresight(self, name: str) -> Foresight:
         """Return how the load of a principal location may continue; computed once per plan."""
         if name not in self._foresights:
-            level = self.trails[name][-1].used
+            present = self.trails[name][-1]
             furthest = self.leads.to_boot(self.overflow_of[name] or "") + LATER
             outlook, bookings = self.outlooks.get(name), self.bookings_of(name)
-            self._foresights[name] = Foresight(outlook, level, bookings, self.now, furthest)
+            self._foresights[name] = Foresight(
+                outlook,
+                present.used,
+                bookings,
+                self.now,
+                furthest,
+                lately=present.lately,
+                recent=self._recent(name, outlook.attendance) if outlook else None,
+            )
         return self._foresights[name]
+
+    def _recent(self, name: str, attendance: float) -> float | None:
+        """Return how much the load rose in the last minutes beyond what was booked; None if no reading is old enough."""
+        *_, present = trail = self.trails[name]
+        asked = present.at - RECENT * MINUTE
+        before = min(trail, key=lambda demand: abs(demand.at - asked))
+        if abs(before.at - asked) > NEARLY:
+            return None
+        risen = present.used - before.used - attendance * (present.booked - before.booked)
+        return risen * (RECENT * MINUTE / (present.at - before.at))
 
     def usual_peak(self, name: str, ahead: timedelta) -> float | None:
         """Return the most that the same weekdays of past weeks had in use within `ahead`; None if no past day is known."""
