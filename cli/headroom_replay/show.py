@@ -50,7 +50,7 @@ def table_of(results: Sequence[Result], price: float | None = None) -> Table:
 
 
 def score_table(results: Sequence[Result]) -> Table:
-    """Return one line a policy: each work's score and calls turned away, then the scores' geometric mean, the least, and that of the worst draw."""
+    """Return one line a policy: each work's score and calls turned away, the geometric mean, the least, and the worst draw."""
     works = sorted({each.work for each in results})
     seeds = len({each.seed for each in results})
     table = Table(title=f"score (rejected per 10,000), means over {seeds} seeds")
