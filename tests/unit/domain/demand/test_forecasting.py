@@ -106,6 +106,33 @@ def test_a_rush_that_began_larger_than_on_past_days_is_expected_to_end_larger() 
     assert large.deviation < unsaid.deviation / 2, "what was not known before the rush is known in its middle"
 
 
+def test_a_reading_that_jumps_moves_the_forecast_by_so_much_at_most() -> None:
+    dice = random.Random(1)
+    days = [day_of(dice.uniform(20, 80)) for _ in range(30)]
+    mondays = [PastDay(day=weeks_ago(1) - timedelta(days=n), used=tuple(load)) for n, load in enumerate(days)]
+    moment = BEFORE_NINE + timedelta(minutes=8)
+    past = outlook(with_habits(profile(*mondays)), moment)
+    calm, odd, odder = (
+        Foresight(past, 40, (), moment, AHEAD, recent=recent).within(AHEAD).mean for recent in (20.0, 400.0, -400.0)
+    )
+    assert odd <= calm + 2 * 30
+    assert odder >= calm - 2 * 30
+
+
+def test_a_gap_in_a_day_is_no_rush() -> None:
+    dice = random.Random(6)
+    days = [day_of(dice.uniform(20, 80)) for _ in range(8)]
+    holes = [tuple(None if 700 <= n < 712 else load for n, load in enumerate(day)) for day in days]
+    mondays = [
+        [PastDay(day=weeks_ago(1) - timedelta(days=n), used=tuple(day)) for n, day in enumerate(each)]
+        for each in (days, holes)
+    ]
+    whole, holed = (with_habits(profile(*each)).habits for each in mondays)
+    assert whole
+    for phase in range(30):
+        assert holed[2][phase].level == pytest.approx(whole[2][phase].level, abs=0.2)
+
+
 def test_the_half_hour_is_that_of_the_locations_own_clock() -> None:
     nepal = ZoneInfo("Asia/Kathmandu")  # a quarter to the hour elsewhere
     past = Profile(location="Kathmandu", zone="Asia/Kathmandu", days=(rush(weeks_ago(1), 60),))

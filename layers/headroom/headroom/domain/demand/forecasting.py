@@ -9,6 +9,7 @@ wherever their media is.
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
+from itertools import zip_longest
 from math import ceil, exp, expm1, sqrt, sumprod
 from statistics import NormalDist, median
 from zoneinfo import ZoneInfo
@@ -35,6 +36,9 @@ PRIOR_DAYS = 3.0  # weight of the noise of independent calls, in past days
 JOINING = (-2.0, 3.5)  # minutes around a meeting's start in which people join; rather too early than too late
 LEAVING = (-3.0, 1.0)  # minutes around its end in which they leave
 SOON, JUST_OVER = timedelta(minutes=40), timedelta(minutes=10)  # how far away a meeting may be to matter to a plan
+FARTHEST = (
+    30.0  # HD connections, or a third of the load: what differs more is more likely an odd reading than a surprise
+)
 ATTENDANCE_SPREAD = 0.3  # standard deviation of a meeting's attendance, as a share of what is booked
 UNSHOWN = 0.45  # share of its variance that is added to what past days show
 
@@ -191,9 +195,12 @@ def with_habits(profile: Profile) -> Profile:
 
 
 def _unannounced(past: PastDay, attendance: float) -> list[float]:
-    """Return what came beyond what was booked, at every minute."""
-    booked = past.booked or (0.0,) * len(past.used)
-    return [(load or 0.0) - attendance * announced for load, announced in zip(past.used, booked, strict=True)]
+    """Return what came beyond what was booked, at every minute; one that is not known repeats the last, as a gap is no rush."""
+    found, last = [], 0.0
+    for load, announced in zip_longest(past.used, past.booked, fillvalue=0.0):
+        last = last if load is None else load - attendance * announced
+        found.append(last)
+    return found
 
 
 def _filled(loads: Sequence[float | None]) -> tuple[float | None, ...]:
@@ -416,15 +423,16 @@ class Foresight:
 
     def _rises(self, last: int, ahead: timedelta) -> list[float]:
         """Return how far the load rises if it goes on as on each past day, corrected by what today differs in from that day."""
+        rises = [max(past.rises[:last]) for past in self.past]
         if self.recent is None or not self.habits:
-            return [max(past.rises[:last]) for past in self.past]
+            return rises
         slopes, unannounced = slopes_at(self.habits, self.phase, ahead / MINUTE), self.level - self.in_meetings
-        return [
-            max(past.rises[:last])
-            + slopes.recent * (self.recent - past.recent)
-            + slopes.level * (unannounced - past.level)
+        most = max(FARTHEST, self.level / 3)
+        corrections = (
+            slopes.recent * (self.recent - past.recent) + slopes.level * (unannounced - past.level)
             for past in self.past
-        ]
+        )
+        return [each + max(-most, min(most, more)) for each, more in zip(rises, corrections, strict=True)]
 
     def leavers(self, ahead: timedelta) -> float:
         """Return the share of the calls in progress that may be expected to end within `ahead`."""
