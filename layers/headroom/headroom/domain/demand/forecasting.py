@@ -6,7 +6,7 @@ many of those who are there will leave. All loads are HD connections in use by t
 wherever their media is.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from itertools import zip_longest
@@ -14,9 +14,8 @@ from math import ceil, exp, expm1, sqrt, sumprod
 from statistics import NormalDist, median
 from zoneinfo import ZoneInfo
 
-from headroom.domain.demand.habits import DAYS as LEARNT_DAYS
 from headroom.domain.demand.habits import PHASES, RECENT, Habits, habits_of, slopes_at
-from headroom.domain.demand.turned_away import Likely, Sample, likely, with_turned_away
+from headroom.domain.demand.turned_away import Sample, with_turned_away
 
 MINUTE = timedelta(minutes=1)
 QUARTER = timedelta(minutes=15)  # how long an outlook is used
@@ -190,8 +189,7 @@ def learn(profile: Profile, samples: Iterable[Sample], day: date) -> Profile:
 
 def with_habits(profile: Profile) -> Profile:
     """Return the profile with what its days say of how surprises continue; once a night, as it takes a while."""
-    days = [_unannounced(past, profile.attendance) for past in profile.days[:LEARNT_DAYS]]
-    return replace(profile, habits=habits_of(days))
+    return replace(profile, habits=habits_of(_unannounced(past, profile.attendance) for past in profile.days))
 
 
 def _unannounced(past: PastDay, attendance: float) -> list[float]:
@@ -494,15 +492,6 @@ def gathered(bookings: Iterable[Booking]) -> tuple[Booking, ...]:
         replace(here[0], hd=round(sum(each.hd for each in here), 1), meetings=sum(each.meetings for each in here))
         for _, here in sorted(found.items())
     )
-
-
-def turned_away(trail: Iterable[Demand], now: datetime) -> Iterator[Likely]:
-    """Estimate how many calls were turned away lately, for each location whose present load the trail has."""
-    loads: dict[str, list[Sample]] = {}
-    for each in trail:
-        load = Sample(at=each.at, location=each.location, used=each.used, full=each.full)
-        loads.setdefault(each.location, []).append(load)
-    yield from (likely(location, here) for location, here in loads.items() if here[-1].at == now)
 
 
 def by_location(outlooks: Iterable[Outlook]) -> Mapping[str, Outlook]:

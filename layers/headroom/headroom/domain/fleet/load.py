@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from headroom.domain.demand.forecasting import Demand, smoothed
+from headroom.domain.demand.turned_away import Likely, Sample, likely
 from headroom.domain.fleet.fleet import Node, NodeState
 
 TRAIL = timedelta(minutes=16)
@@ -109,3 +110,12 @@ def _thinned(trail: Sequence[Demand], now: datetime) -> Iterator[Demand]:
 def _lately(before: Demand | None, used: float, now: datetime) -> float:
     """Return the smoothed load, so that it is carried from plan to plan."""
     return round(smoothed(before.lately, used, now - before.at) if before else used, 2)
+
+
+def turned_away(trail: Iterable[Demand], now: datetime) -> Iterator[Likely]:
+    """Estimate how many calls were turned away lately, for each location whose present load the trail has."""
+    loads: dict[str, list[Sample]] = {}
+    for each in trail:
+        load = Sample(at=each.at, location=each.location, used=each.used, full=each.full)
+        loads.setdefault(each.location, []).append(load)
+    yield from (likely(location, here) for location, here in loads.items() if here[-1].at == now)

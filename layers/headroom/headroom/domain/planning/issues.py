@@ -6,10 +6,10 @@ from datetime import timedelta
 from enum import StrEnum
 from math import ceil
 
-from headroom.domain.demand.forecasting import turned_away
 from headroom.domain.fleet.fleet import ON, Node, NodeState, Source, needs_its_address
 from headroom.domain.fleet.lifecycle import MOST_HUNG, Record, Wanted
 from headroom.domain.fleet.limits import unknown
+from headroom.domain.fleet.load import turned_away
 from headroom.domain.fleet.reconciling import reconcile
 from headroom.domain.planning.situation import Situation
 from headroom.domain.policy import Mode

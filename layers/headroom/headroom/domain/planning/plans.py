@@ -4,12 +4,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 
-from headroom.domain.demand.forecasting import Demand, turned_away
+from headroom.domain.demand.forecasting import Demand
 from headroom.domain.demand.turned_away import Likely, Sample
 from headroom.domain.fleet.fleet import NodeState
 from headroom.domain.fleet.home import Home
 from headroom.domain.fleet.lifecycle import Action
-from headroom.domain.fleet.load import Load
+from headroom.domain.fleet.load import Load, turned_away
 from headroom.domain.planning.issues import Issue
 from headroom.domain.planning.needs import Need
 from headroom.domain.policy import FRESH, Mode
