@@ -174,12 +174,12 @@ def calls_of_day(trace: Trace, day: date, zone: ZoneInfo, location: str, seed: i
 def lost(calls: Sequence[Call], servers: int) -> int:
     """Return how many calls that many HD connections turn away."""
     ends: list[float] = []
-    lost = 0
+    turned_away = 0
     for call in calls:
         while ends and ends[0] <= call.at:
             heapq.heappop(ends)
         if len(ends) < servers:
             heapq.heappush(ends, call.at + call.seconds)
         else:
-            lost += 1
-    return lost
+            turned_away += 1
+    return turned_away

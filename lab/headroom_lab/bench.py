@@ -15,7 +15,16 @@ from rich.console import Console
 from rich.progress import Progress
 from rich.table import Table
 
-from headroom.domain.demand.forecasting import DAY_MINUTES, DAYS_KEPT, Booking, PastDay, Profile, learn, outlook
+from headroom.domain.demand.forecasting import (
+    DAY_MINUTES,
+    DAYS_KEPT,
+    Booking,
+    PastDay,
+    Profile,
+    learn,
+    outlook,
+    with_habits,
+)
 from headroom.domain.demand.turned_away import Sample
 from headroom.domain.fleet.fleet import Instance, Location, Observation, Power, Reading, Worker
 from headroom.domain.fleet.lifecycle import Commitments, Hold, Memory
@@ -100,7 +109,7 @@ def profile_of(location: str) -> Profile:
         )
         for back in range(1, DAYS_KEPT + 1)
     )
-    return Profile(location=location, zone="Europe/Stockholm", days=days)
+    return with_habits(Profile(location=location, zone="Europe/Stockholm", days=days))
 
 
 def samples_of_a_day(location: str, day: date) -> list[Sample]:
@@ -114,8 +123,10 @@ def samples_of_a_day(location: str, day: date) -> list[Sample]:
 
 def a_night() -> None:
     """Learn one more day of every location, as the nightly function does: one location after the other."""
+    before = profile_of("site 0")
     for n in range(LOCATIONS):
-        learn(profile_of(f"site {n}"), samples_of_a_day(f"site {n}", NOW.date()), NOW.date())
+        site = replace(before, location=f"site {n}")
+        with_habits(learn(site, samples_of_a_day(site.location, NOW.date()), NOW.date()))
 
 
 def all_history() -> None:
@@ -124,6 +135,7 @@ def all_history() -> None:
     for back in range(HISTORY, 0, -1):
         day = NOW.date() - timedelta(days=back)
         profile = learn(profile, samples_of_a_day("site", day), day)
+    with_habits(profile)
 
 
 def memory_of(work: Callable[[], object]) -> float:

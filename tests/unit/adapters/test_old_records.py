@@ -7,7 +7,8 @@ from datetime import timedelta
 import msgspec
 
 from headroom.adapters.ledger import Ledger
-from headroom.adapters.ledger.codec import stamp
+from headroom.adapters.ledger.codec import stamp, unpack
+from headroom.domain.demand.forecasting import Demand, Outlook, PastDay, Profile, outlook
 from headroom.domain.fleet.fleet import Source
 from headroom.domain.fleet.lifecycle import Memory
 from headroom.domain.history.events import Kind
@@ -55,3 +56,17 @@ def test_a_node_s_memory_and_an_event_of_another_version_are_read() -> None:
     ledger = ledger_with("events#manager#2026-03-02", f"{stamp(NOW)}#1", kind="teleported", reason="why", by="who")
     [event] = ledger.events("2026-03-02")
     assert (event.kind, event.reason) == (Kind.UNKNOWN, "why")
+
+
+def test_what_the_version_before_knew_of_past_days_forecasts_without_the_corrections() -> None:
+    """It kept neither habits, nor what a day's load was lately, nor the minute of the half-hour."""
+    day = PastDay(day=NOW.date() - timedelta(days=7), used=(20.0,) * 484 + (80.0,) * 956)
+    cut = outlook(Profile(location="Stockholm", zone="UTC", days=(day,)), NOW)
+    then = msgspec.to_builtins(cut)
+    del then["habits"], then["phase"], then["windows"][0]["lately"]
+    read = unpack(zlib.compress(msgspec.json.encode(then)), Outlook)
+    assert read.windows[0].loads == cut.windows[0].loads
+    assert (read.habits, read.windows[0].lately) == ((), None)
+    trail = (Demand(at=NOW - timedelta(minutes=5), location="Stockholm", used=3.0),)
+    made = plan(replace(observe(node(1), free=20), outlooks=(read,), trail=trail), promised(), CONTROL, NOW)
+    assert made.needs[0].rule == "profile"

@@ -1,7 +1,6 @@
 """What past days, bookings and the last minutes say about the next ones."""
 
 import random
-from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
@@ -303,10 +302,8 @@ def test_an_outlook_that_is_out_of_date_is_not_used() -> None:
     assert rise(Outlook(location="Stockholm", begins=BEFORE_NINE), 20, (), BEFORE_NINE, AHEAD).days == 0
 
 
-def test_what_an_older_version_kept_is_read_and_forecasts_without_the_corrections() -> None:
-    """A profile, an outlook and a trail of the version before know neither habits nor what the load was lately."""
-    past = rush(weeks_ago(1), 60)
-    kept = outlook(profile(past), BEFORE_NINE)
-    old = replace(kept, windows=tuple(replace(window, lately=None) for window in kept.windows))
-    foreseen = Foresight(old, 20, (), BEFORE_NINE, AHEAD, lately=90.0, recent=30.0).within(AHEAD)
-    assert foreseen.mean == pytest.approx(60)
+@pytest.mark.parametrize("hour", [0, 1, 3, 9, 23])
+def test_what_a_past_day_had_lately_is_known_at_any_hour(hour: int) -> None:
+    steady = PastDay(day=weeks_ago(1), used=(40.0,) * DAY_MINUTES)
+    [window] = outlook(profile(steady), BEFORE_NINE.replace(hour=hour, minute=5)).windows
+    assert window.lately == (40.0, 40.0)

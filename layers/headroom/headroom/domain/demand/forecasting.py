@@ -9,8 +9,9 @@ wherever their media is.
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
-from itertools import zip_longest
+from itertools import accumulate, zip_longest
 from math import ceil, exp, expm1, sqrt, sumprod
+from operator import add
 from statistics import NormalDist, median
 from zoneinfo import ZoneInfo
 
@@ -35,9 +36,7 @@ PRIOR_DAYS = 3.0  # weight of the noise of independent calls, in past days
 JOINING = (-2.0, 3.5)  # minutes around a meeting's start in which people join; rather too early than too late
 LEAVING = (-3.0, 1.0)  # minutes around its end in which they leave
 SOON, JUST_OVER = timedelta(minutes=40), timedelta(minutes=10)  # how far away a meeting may be to matter to a plan
-FARTHEST = (
-    30.0  # HD connections, or a third of the load: what differs more is more likely an odd reading than a surprise
-)
+FARTHEST = 30.0  # HD connections, or a third of the load: a larger surprise is more likely an odd reading
 ATTENDANCE_SPREAD = 0.3  # standard deviation of a meeting's attendance, as a share of what is booked
 UNSHOWN = 0.45  # share of its variance that is added to what past days show
 
@@ -274,15 +273,17 @@ def smoothed(lately: float | None, load: float, over: timedelta) -> float:
     return load if lately is None else lately + (load - lately) * -expm1(-over / LATELY)
 
 
-def _lately(used: Sequence[float | None], minute: int) -> tuple[float, float]:
-    """Return a day's smoothed load at a minute and a quarter of an hour later."""
-    lately, at = None, 0.0
-    for number, load in enumerate(used[max(0, minute - 180) : minute + 16]):
-        if load is not None:
-            lately = smoothed(lately, load, MINUTE)
-        if number == min(180, minute):
-            at = lately or 0.0
-    return round(at, 1), round(lately or 0.0, 1)
+def _lately(used: Sequence[float | None], minute: int) -> tuple[float, float] | None:
+    """Return a day's smoothed load at a minute and a quarter of an hour later; None if nothing is known of the hours before."""
+    begin = _smoothed(None, used[max(0, minute - 180) : minute + 1])
+    end = _smoothed(begin, used[minute + 1 : minute + 16])
+    return None if begin is None or end is None else (round(begin, 1), round(end, 1))
+
+
+def _smoothed(lately: float | None, loads: Iterable[float | None]) -> float | None:
+    for load in loads:
+        lately = lately if load is None else smoothed(lately, load, MINUTE)
+    return lately
 
 
 def _stretch_of[T](minutes: tuple[T, ...], first: int) -> tuple[T, ...]:
@@ -309,10 +310,10 @@ def _weighted(days: Sequence[PastDay], today: date) -> list[tuple[PastDay, float
 
 @dataclass(slots=True)
 class _Past:
-    """How a past day would continue from now on: its rises at each minute, its recent one, and its load, stretched to today's."""
+    """How a past day would continue from now on: its highest rise by each minute, its recent one, and its load, stretched."""
 
     weight: float
-    rises: list[float]
+    highest: list[float]
     recent: float
     level: float
 
@@ -373,11 +374,12 @@ class Foresight:
         loads = window.loads[whole : whole + self.minutes + 2]
         was, before = loads[0] + part * (loads[1] - loads[0]), window.loads[max(0, whole - RECENT)]
         stretch = self._stretch(window, (start - BEFORE) / 15)
+        nearer, farther, now = stretch * (1 - part), stretch * part, stretch * was
         rises = [
-            announced + stretch * (earlier + part * (later - earlier) - was)
+            announced + nearer * earlier + farther * later - now
             for announced, earlier, later in zip(self.announced[1:], loads[1:-1], loads[2:], strict=True)
         ]
-        return _Past(window.weight, rises, stretch * (loads[0] - before), stretch * was)
+        return _Past(window.weight, list(accumulate(rises, max)), stretch * (loads[0] - before), now)
 
     def _stretch(self, window: Window, part: float) -> float:
         """Say how much more comes than on a past day. Half of a day's lead or lag is chance: hence the root."""
@@ -421,16 +423,15 @@ class Foresight:
 
     def _rises(self, last: int, ahead: timedelta) -> list[float]:
         """Return how far the load rises if it goes on as on each past day, corrected by what today differs in from that day."""
-        rises = [max(past.rises[:last]) for past in self.past]
+        rises = [past.highest[last - 1] for past in self.past]
         if self.recent is None or not self.habits:
             return rises
-        slopes, unannounced = slopes_at(self.habits, self.phase, ahead / MINUTE), self.level - self.in_meetings
-        most = max(FARTHEST, self.level / 3)
-        corrections = (
-            slopes.recent * (self.recent - past.recent) + slopes.level * (unannounced - past.level)
-            for past in self.past
-        )
-        return [each + max(-most, min(most, more)) for each, more in zip(rises, corrections, strict=True)]
+        slopes, most = slopes_at(self.habits, self.phase, ahead / MINUTE), max(FARTHEST, self.level / 3)
+        today = slopes.recent * self.recent + slopes.level * (self.level - self.in_meetings)
+        corrections = [today - slopes.recent * past.recent - slopes.level * past.level for past in self.past]
+        if max(corrections) > most or min(corrections) < -most:
+            corrections = [max(-most, min(most, each)) for each in corrections]
+        return list(map(add, rises, corrections))
 
     def leavers(self, ahead: timedelta) -> float:
         """Return the share of the calls in progress that may be expected to end within `ahead`."""

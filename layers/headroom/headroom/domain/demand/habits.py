@@ -9,6 +9,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from math import sumprod
+from operator import sub
 from statistics import fmean, median
 
 PHASES = 30  # minutes of a half-hour
@@ -62,7 +63,7 @@ def _rises(days: Sequence[Sequence[float]]) -> list[list[list[float]]]:
     for minutes in range(1, HORIZONS[-1] + 1):
         for number, day in enumerate(days):
             ahead = [*day[minutes:], *([day[-1]] * minutes)]
-            risen = list(map(float.__sub__, ahead, day))
+            risen = list(map(sub, ahead, day))
             highest[number] = risen if minutes == 1 else list(map(max, risen, highest[number]))
         if minutes in HORIZONS:
             found.append([list(rises) for rises in highest])
@@ -88,8 +89,11 @@ def _slopes(recent: Sequence[float], level: Sequence[float], follows: Sequence[f
 
 
 def slopes_at(habits: Habits, phase: int, minutes: float) -> Slopes:
-    """Return the slopes for so many minutes ahead, at a minute of the half-hour; none where nothing is learned."""
-    if not habits:
+    """Return the slopes for so many minutes ahead, at a minute of the half-hour.
+
+    None where nothing is learned, or another version has learned it for other minutes.
+    """
+    if [len(each) for each in habits] != [PHASES] * len(HORIZONS):
         return NO_SLOPES
     if minutes <= HORIZONS[0]:
         return habits[0][phase]

@@ -27,6 +27,9 @@ class Prospects:
     weekday: int  # by the operator's calendar: Monday is 0
     homes: Mapping[str, int] = field(default_factory=dict)  # HD connections of each location when it was whole
     trails: Mapping[str, Sequence[Demand]] = field(default_factory=dict)  # the recent load of each location
+    cut_off: frozenset[str] = (
+        frozenset()
+    )  # locations whose load fell with their nodes: it says nothing of who will come
     _foresights: dict[str, Foresight] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -56,23 +59,27 @@ class Prospects:
             present = self.trails[name][-1]
             furthest = self.leads.to_boot(self.overflow_of[name] or "") + LATER
             outlook, bookings = self.outlooks.get(name), self.bookings_of(name)
+            told = name not in self.cut_off
             self._foresights[name] = Foresight(
                 outlook,
                 present.used,
                 bookings,
                 self.now,
                 furthest,
-                lately=present.lately,
-                recent=self._recent(name, outlook.attendance) if outlook else None,
+                lately=present.lately if told else None,
+                recent=self._recent(name, outlook.attendance) if outlook and told else None,
             )
         return self._foresights[name]
 
     def _recent(self, name: str, attendance: float) -> float | None:
-        """Return how much the load rose in the last minutes beyond what was booked; None if no reading is old enough."""
+        """Return how much the load rose in the last minutes beyond what was booked.
+
+        None if no reading is old enough, or nothing was free: a load that could not rise is no calm one.
+        """
         *_, present = trail = self.trails[name]
         asked = present.at - RECENT * MINUTE
         before = min(trail, key=lambda demand: abs(demand.at - asked))
-        if abs(before.at - asked) > NEARLY:
+        if abs(before.at - asked) > NEARLY or any(demand.full for demand in trail if demand.at >= before.at):
             return None
         risen = present.used - before.used - attendance * (present.booked - before.booked)
         return risen * (RECENT * MINUTE / (present.at - before.at))

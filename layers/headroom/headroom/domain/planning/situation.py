@@ -81,6 +81,7 @@ class Situation:
             trails.setdefault(demand.location, []).append(demand)
         self.prospects.trails = trails
         self.homes = {home.location: home for home in self._remembered(trails)}
+        self.prospects.cut_off = frozenset(name for name, home in self.homes.items() if home.awaits(now))
 
     def _remembered(self, trails: dict[str, list[Demand]]) -> Iterable[Home]:
         if self.may.stale:  # an old reading says nothing new
