@@ -83,6 +83,9 @@ def why_at(decision: Decision) -> Iterator[str]:
         nodes = f" and {need.nodes} nodes" if need.nodes else ""
         names = f" and {', '.join(need.names)}" if need.names else ""
         yield f"  {need.location} needs {need.hd} HD connections{nodes}{names} ({need.rule}): {need.reason}"
+        for forecast in need.forecasts:
+            by = at(made.at + forecast.told.minutes * MINUTE)
+            yield f"    {forecast.location} until {by}: {forecast.parts}; at most {forecast.told.most:.0f} more"
     for left in made.left:
         yield f"  {left.node} stays on: {left.reason}"
     for issue in made.issues:

@@ -77,7 +77,7 @@ def target_tracking(site: Site) -> Step:
         world = site.world
         size = site.work.platform
         on = [node for node in site.overflow if node.on]
-        used = world.used(site.principal) + sum(map(world.used, on))
+        used = sum(map(world.used, (*site.principals, *on)))
         capacity = size.always_on + size.node_hd * len(on)
         missing = used / TARGET - capacity
         if missing > 0:

@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo
 
 from headroom.domain.demand.forecasting import Booking
 from headroom_replay.load import LENGTHS, lognormal, lost
-from headroom_replay.work import MINUTE, PRINCIPAL, Platform, Work, samples_of
+from headroom_replay.work import MINUTE, PRINCIPAL, SECOND, Failing, Platform, Work, samples_of
 from headroom_replay.world import Call
 
 HISTORY, PLAYED = 40, 10  # workdays
@@ -48,6 +48,7 @@ UNKNOWN_SIZE = 5.0  # HD connections: what Headroom expects of a meeting of whic
 NODE_HD = 15
 SPARE = 1.3  # more overflow capacity than the highest peak needs, so that a call turned away came too early for it
 MEAN_MEETING = 8.0  # people
+FAILING = 0.05  # the largest share of starts that EC2 refuses, of those that are slow, and of those that hang
 OVERFLOWS = (0.2, 0.45)  # share of the calls that the always-on nodes alone would turn away
 type Joins = Callable[[random.Random], float]  # minutes after a meeting's start
 
@@ -72,6 +73,7 @@ class Traits:
     surges: float = 0.0  # a day
     together: bool = False  # lessons: all meetings of a half-hour begin and end together, and each day is alike
     breaks: bool = False  # a week in which few come, and some holidays
+    second: float = 0.0  # share of the callers in a second principal location, which overflows into the same one
     begins: date = FIRST
     zone: str = "Europe/Stockholm"
 
@@ -123,6 +125,7 @@ FAMILIES: dict[str, Callable[[random.Random], Traits]] = {
     "surges": lambda dice: replace(_usual(dice), surges=dice.uniform(0.2, 1.0), in_meetings=dice.uniform(0, 0.5)),
     "a site that grows": lambda dice: replace(_usual(dice), growth=0.03),
     "holidays and breaks": lambda dice: replace(_usual(dice), breaks=True),
+    "two locations": lambda dice: replace(_usual(dice), second=dice.uniform(0.25, 0.5)),
     # The 29th of March is in its last weeks
     "clocks that change": lambda dice: replace(_usual(dice), begins=date(2026, 1, 26)),
 }
@@ -141,20 +144,30 @@ def of_family(name: str, *, seed: int, played: int = PLAYED) -> Work:
     days = [day for day in calendar if day.weekday() < len(traits.by_weekday)][: HISTORY + played]
     off = _off(dice, days) if traits.breaks else {}
     drawn = [_day(traits, day, seed, name, off.get(day, 1.0), (day - days[0]).days / 7) for day in days]
-    shown = drawn[HISTORY:]
-    peak = max(_peak(calls) for calls, _ in shown)
+    shown, places = drawn[HISTORY:], [PRINCIPAL, SECOND][: 1 + (traits.second > 0)]
+    peak = sum(max(_peak([call for call in calls if call.location == place]) for calls, _ in shown) for place in places)
     always_on = _always_on([calls for calls, _ in shown], dice.uniform(*OVERFLOWS))
     nodes = ceil(SPARE * (peak - always_on) / NODE_HD) + 2
     return Work(
         name=name,
         zone=traits.zone,
-        platform=Platform(always_on=always_on, nodes=nodes, node_hd=NODE_HD),
+        platform=Platform(always_on=always_on, nodes=nodes, node_hd=NODE_HD, second=round(traits.second * always_on)),
         calls=tuple(call for calls, _ in shown for call in calls),
         bookings=tuple(booking for _, bookings in shown for booking in bookings),
         history=tuple(
-            sample for calls, bookings in drawn[:HISTORY] for sample in samples_of(calls, bookings, zone=traits.zone)
+            sample
+            for calls, bookings in drawn[:HISTORY]
+            for place in places
+            for sample in samples_of(calls, _share(bookings, traits, place), place, traits.zone)
         ),
+        failing=Failing(refused=dice.uniform(0, FAILING), slow=dice.uniform(0, FAILING), hung=dice.uniform(0, FAILING)),
     )
+
+
+def _share(bookings: list[Booking], traits: Traits, place: str) -> list[Booking]:
+    """Return the part of each meeting that comes from one location, as Headroom expects it."""
+    part = traits.second if place == SECOND else 1 - traits.second
+    return [booking.share(part) for booking in bookings]
 
 
 def _off(dice: random.Random, days: list[date]) -> dict[date, float]:
@@ -213,6 +226,8 @@ def _day(
     for _ in range(_poisson(dice, traits.surges)):
         at = datetime.combine(day, time(9), here).timestamp() + dice.uniform(0, 8 * 3600)
         calls += _surge(dice, at, dice.uniform(0.01, 0.04) * traits.people * level, f"{day} surge {at:.0f}")
+    if traits.second:
+        calls = [replace(call, location=SECOND) if dice.random() < traits.second else call for call in calls]
     return sorted(calls, key=lambda call: call.at), bookings
 
 

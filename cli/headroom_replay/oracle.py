@@ -10,13 +10,13 @@ the mean, and no start fails. It closes the node whose last call ends first as s
 re-opens a closed node rather than start another, and starts one just in time.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain
 
 from headroom_replay.site import Moment, Site
 from headroom_replay.switches import Switches
-from headroom_replay.work import Work
+from headroom_replay.work import Failing, Work
 from headroom_replay.world import Node
 
 BOOT = 300.0
@@ -55,16 +55,15 @@ def schedule(work: Work, seed: int, watch: tuple[float, float] | None = None) ->
 
 def oracle_site(work: Work, seed: int) -> Site:
     """A site for the oracle: no jitter, no failed start."""
-    return Site(work, seed, Switches(boot_mean=BOOT, boot_jitter=0), refused=0, slow=0)
+    return Site(work, seed, Switches(boot_mean=BOOT, boot_jitter=0), failing=Failing(refused=0, slow=0))
 
 
-def loads(work: Work) -> list[int]:
-    """Return the calls in progress if none is turned away: the most within each cell."""
+def loads(work: Work, location: str) -> list[int]:
+    """Return a location's calls in progress if none is turned away: the most within each cell."""
     cells = int((work.ends - work.begins) / CELL) + 2
     highest = [0] * cells
-    changes = sorted(
-        chain(((call.at, 1) for call in work.calls), ((call.at + call.seconds, -1) for call in work.calls))
-    )
+    calls = [call for call in work.calls if call.location == location]
+    changes = sorted(chain(((call.at, 1) for call in calls), ((call.at + call.seconds, -1) for call in calls)))
     used = cell = 0
     for at, change in changes:
         here = min(cells - 1, int((at - work.begins) / CELL))
@@ -78,12 +77,14 @@ def loads(work: Work) -> list[int]:
 
 def oracle(site: Site, patience: int) -> Callable[[], None]:
     """The clairvoyant controller."""
-    return _Oracle(site, loads(site.work), patience).step
+    by_location = {name: loads(site.work, name) for name in site.work.platform.homes}
+    return _Oracle(site, by_location, patience).step
 
 
 class _Oracle:
-    def __init__(self, site: Site, load: Sequence[int], patience: int) -> None:
-        self.site, self.load, self.patience = site, load, patience
+    def __init__(self, site: Site, loads: Mapping[str, Sequence[int]], patience: int) -> None:
+        self.site, self.loads, self.patience = site, loads, patience
+        self.cells = min(map(len, loads.values()))
         self.size = site.work.platform
 
     def step(self) -> None:
@@ -99,13 +100,17 @@ class _Oracle:
     def _shortage(self, first: int, last: int, closed: Sequence[Node]) -> int:
         """HD connections missing at worst in these cells, if these nodes are and stay closed."""
         ready = [node.ready_at for node in self.site.overflow if node.on and node not in closed]
-        ends = [call.at + call.seconds for node in closed for call in node.calls.values()]
+        carried = {name: [0.0] for name in self.loads}  # when the calls of each location on closed nodes end
+        for call in (call for node in closed for call in node.calls.values()):
+            carried[call.location].append(call.at + call.seconds)
         worst = -self.size.always_on
-        for cell in range(first, min(last + 1, len(self.load))):
+        for cell in range(first, min(last + 1, self.cells)):
             begins = self.site.work.begins + CELL * cell
-            capacity = self.size.always_on + self.size.node_hd * sum(at <= begins for at in ready)
-            usable = self.load[cell] - sum(end > begins + CELL for end in ends)
-            worst = max(worst, usable - capacity)
+            beyond = sum(
+                max(0, load[cell] - sum(end > begins + CELL for end in carried[name]) - self.size.homes[name])
+                for name, load in self.loads.items()
+            )
+            worst = max(worst, beyond - self.size.node_hd * sum(at <= begins for at in ready))
         return worst
 
     def _have_enough(self, here: int) -> None:

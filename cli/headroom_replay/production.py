@@ -12,7 +12,6 @@ from headroom.domain.demand.forecasting import (
     MINUTE,
     SOON,
     Booking,
-    Demand,
     Outlook,
     Profile,
     Window,
@@ -21,6 +20,7 @@ from headroom.domain.demand.forecasting import (
     outlook,
     with_habits,
 )
+from headroom.domain.demand.lately import Demand
 from headroom.domain.demand.turned_away import Sample
 from headroom.domain.fleet.fleet import OURS, Instance, Location, Observation, PexipSettings, Power, Reading, Worker
 from headroom.domain.fleet.lifecycle import BOOTS_KEPT, Action, Claim, Commitments, Hold, Memory, Wanted
@@ -29,11 +29,10 @@ from headroom.domain.planning.plans import Change, Plan
 from headroom.domain.policy import Mode, Policy
 from headroom.domain.safety.safety import GAP, witnessed_at
 from headroom_replay.site import Site
-from headroom_replay.work import OVERFLOW, PRINCIPAL, Work, samples_of
+from headroom_replay.work import OVERFLOW, Work, samples_of
 from headroom_replay.world import TOKENS_PER_HD, Node
 
 SETTINGS = PexipSettings()
-PLACES = (Location(name=PRINCIPAL, overflow_location=OVERFLOW), Location(name=OVERFLOW))
 LEASE = timedelta(minutes=3)
 STATUS_AFTER = 10.0  # seconds between a look at a node and the next step of its workflow
 LONGEST = timedelta(hours=12)  # the longest booked meeting
@@ -58,12 +57,14 @@ class Headroom:
         self.holds = tuple(holds)
         self.memories: dict[str, Memory] = {node.name: Memory(node=node.name) for node in site.overflow}
         self.trail: tuple[Demand, ...] = ()
-        self.profile = profile_of(site.work)
+        self.profiles = profiles_of(site.work)
+        homes = (Location(name=name, overflow_location=OVERFLOW) for name in site.work.platform.homes)
+        self.places = (*homes, Location(name=OVERFLOW))
         self.bookings = sorted(site.work.bookings, key=lambda booking: booking.begins)
         self.samples: list[Sample] = []
         self.sampled_at: datetime | None = None
         self.today = self._local(site.now).date()
-        self.outlook: Outlook | None = None
+        self.cut: tuple[Outlook, ...] = ()
         self.nodes = {node.name: node for node in site.overflow}
         self.last: Plan | None = None
 
@@ -90,8 +91,9 @@ class Headroom:
         if self.sampled_at:
             skipped = int((made.at - self.sampled_at) / MINUTE) - 1
             self.samples += (
-                Sample(at=self.sampled_at + number * MINUTE, location=PRINCIPAL, used=0.0)
+                Sample(at=self.sampled_at + number * MINUTE, location=profile.location, used=0.0)
                 for number in range(1, skipped + 1)
+                for profile in self.profiles
             )
         self.samples += made.samples()
         self.sampled_at = made.at
@@ -99,7 +101,7 @@ class Headroom:
     def _learn_at_night(self) -> None:
         day = self._local(self.site.now).date()
         if day != self.today:
-            self.profile = with_habits(learn(self.profile, self.samples, self.today))
+            self.profiles = [with_habits(learn(each, self.samples, self.today)) for each in self.profiles]
             self.samples, self.today = [], day
 
     def near(self, now: datetime) -> tuple[Booking, ...]:
@@ -118,20 +120,22 @@ class Headroom:
 
     def outlooks(self, now: datetime) -> tuple[Outlook, ...]:
         """Return what past days did around now; renewed every quarter of an hour."""
-        if self.outlook is None or now - self.outlook.begins >= timedelta(minutes=30):
-            self.outlook = outlook(self.profile, now)
-        return (self.outlook,)
+        if not self.cut or now - self.cut[0].begins >= timedelta(minutes=30):
+            self.cut = tuple(outlook(profile, now) for profile in self.profiles)
+        return self.cut
 
     def observe(self, now: datetime) -> Observation:
         """What `observe` and `decide` would read."""
-        workers = [self._worker(self.site.principal)]
+        workers = [self._worker(node) for node in self.site.principals]
         instances = []
         for node in self.site.overflow:
             workers.append(self._worker(node))
             launched = datetime.fromtimestamp(node.launched_at or 0, UTC)
             power = Power.RUNNING if node.on else Power.STOPPED
             instances.append(Instance(id=node.instance, power=power, private_ip=node.address, launched_at=launched))
-        reading = Reading(platform="replay", read_at=now, workers=tuple(workers), locations=PLACES, settings=SETTINGS)
+        reading = Reading(
+            platform="replay", read_at=now, workers=tuple(workers), locations=self.places, settings=SETTINGS
+        )
         return Observation(
             reading=reading,
             instances=tuple(instances),
@@ -259,9 +263,13 @@ class Headroom:
             self._remember(node.name, closed_at=None, given_up_at=None, claim=None)
 
 
-def profile_of(work: Work) -> Profile:
-    """Learn from the days before."""
-    profile = Profile(location=PRINCIPAL, zone=work.zone)
+def profiles_of(work: Work) -> list[Profile]:
+    """Learn each location's days before."""
+    return [_profile_of(work, name) for name in work.platform.homes]
+
+
+def _profile_of(work: Work, location: str) -> Profile:
+    profile = Profile(location=location, zone=work.zone)
     by_day: dict[object, list[Sample]] = {}
     zone = ZoneInfo(work.zone)
     for sample in work.history:
@@ -281,15 +289,24 @@ class Foreseeing(Headroom):
 
     def __init__(self, site: Site, policy: Policy) -> None:
         super().__init__(site, replace(policy, confidence=0.5))  # the mean, as the true load does not vary
-        self.true = {sample.at: sample.used for sample in samples_of(site.work.calls, ())}
+        self.true = {
+            name: {sample.at: sample.used for sample in samples_of(site.work.calls, (), name)}
+            for name in site.work.platform.homes
+        }
         self.bookings = []
 
     def outlooks(self, now: datetime) -> tuple[Outlook, ...]:
         """Return the day to come as the outlook."""
         begins = now.replace(second=0, microsecond=0) - BEFORE * MINUTE
-        loads = tuple(self.true.get(begins + minute * MINUTE, 0.0) for minute in range(BEFORE + 15 + AFTER))
-        day = Window(day=self._local(self.site.now).date(), weight=1.0, loads=loads)
-        return (Outlook(location=PRINCIPAL, begins=begins, windows=(day,)),)
+        today, minutes = self._local(self.site.now).date(), [begins + n * MINUTE for n in range(BEFORE + 15 + AFTER)]
+        return tuple(
+            Outlook(
+                location=name,
+                begins=begins,
+                windows=(Window(day=today, weight=1.0, loads=tuple(true.get(at, 0.0) for at in minutes)),),
+            )
+            for name, true in self.true.items()
+        )
 
 
 def perfect_forecast(site: Site) -> Callable[[], None]:

@@ -66,7 +66,7 @@ def play(
             course=best.course,
         )
     controller, every = POLICIES.get(name) or (headroom(replace(policy_for(work), **dict(changes))), TICK)
-    site = Site(work, seed, hung=HANG if name == HUNG else 0.0)
+    site = Site(work, seed, failing=replace(work.failing, hung=HANG) if name == HUNG else None)
     if name.startswith(NATIVE):
         site.world.settings |= {f"bursting_{what}": value for what, value in changes}
     site.run(controller(site), every, watch)

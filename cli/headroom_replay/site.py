@@ -6,13 +6,14 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
 from headroom_replay.switches import Switches
-from headroom_replay.work import OVERFLOW, PRINCIPAL, Work
+from headroom_replay.work import OVERFLOW, Failing, Work
 from headroom_replay.world import Call, Location, Node, World
 
 TICK = 60.0
-REFUSED, SLOW, SLOW_BOOT = 0.01, 0.01, 1500.0  # 2 % of starts fail: EC2 refuses half, half come up 25 minutes late
+SLOW_BOOT = 1500.0  # seconds
 EVERY_NODE = 10_000  # no limit of nodes for one conference, so that a rejection always means that capacity was short
 HOUR = 3600.0
+SECOND_ID = 1000  # of the second principal location and its node
 QUIET = HOUR  # with nothing on and no call within this, ticks are skipped
 
 
@@ -47,17 +48,24 @@ class Site:
         seed: int,
         switches: Switches | None = None,
         *,
-        refused: float = REFUSED,
-        slow: float = SLOW,
-        hung: float = 0.0,
+        failing: Failing | None = None,
         no_room: float = 0.0,
     ) -> None:
-        self.refused, self.slow, self.hung = refused, slow, hung  # shares of all starts
+        self.failing = failing or work.failing
         self.no_room = no_room  # share of the hours in which EC2 refuses every start
         self.work = work
         self.seed = seed
         size = work.platform
-        self.principal = Node(id=1, name="always-on", address="10.1.0.1", location=PRINCIPAL, hd=size.always_on)
+        self.principals = [
+            Node(
+                id=1 if not n else SECOND_ID,
+                name=f"always-on {place}",
+                address=f"10.1.0.{n + 1}",
+                location=place,
+                hd=hd,
+            )
+            for n, (place, hd) in enumerate(size.homes.items())
+        ]
         self.overflow = [
             Node(
                 id=number + 1,
@@ -71,8 +79,11 @@ class Site:
             for number in range(1, size.nodes + 1)
         ]
         self.world = World(
-            [Location(id=1, name=PRINCIPAL, overflow1=OVERFLOW), Location(id=2, name=OVERFLOW)],
-            [self.principal, *self.overflow],
+            [
+                *(Location(id=node.id, name=node.location, overflow1=OVERFLOW) for node in self.principals),
+                Location(id=2, name=OVERFLOW),
+            ],
+            [*self.principals, *self.overflow],
             now=work.begins,
             switches=replace(
                 switches or Switches(),
@@ -102,15 +113,15 @@ class Site:
         """Ask EC2 to start a node; say whether it does."""
         dice = random.Random(f"{self.seed} {node.name} {self.now:.0f}").random()
         has_room = random.Random(f"{self.seed} {self.now // HOUR}").random() >= self.no_room
-        if dice < self.refused or not has_room:
+        if dice < self.failing.refused or not has_room:
             self.tally.refused_starts += 1
             return False
         self.world.power_on(node, self.now)
         node.never_boots = False
-        if dice >= 1 - self.hung:  # until it is stopped
+        if dice >= 1 - self.failing.hung:  # until it is stopped
             self.tally.hung_starts += 1
             node.never_boots = True
-        elif dice < self.refused + self.slow:
+        elif dice < self.failing.refused + self.failing.slow:
             self.tally.slow_starts += 1
             node.ready_at = self.now + SLOW_BOOT
             node.boots_at = node.ready_at - 1
@@ -123,7 +134,7 @@ class Site:
     def moment(self) -> Moment:
         """How things stand now."""
         world = self.world
-        capacity = world.capacity(PRINCIPAL) + world.capacity(OVERFLOW)
+        capacity = sum(map(world.capacity, (*self.work.platform.homes, OVERFLOW)))
         return Moment(self.now, self.used(), capacity, world.tally.rejected, sum(node.on for node in self.overflow))
 
     def run(self, step: Callable[[], None], every: float = TICK, watch: tuple[float, float] | None = None) -> None:
@@ -139,7 +150,7 @@ class Site:
             step()
             if watch and watch[0] <= tick < watch[1]:
                 self.tally.course.append(self.moment())
-            if world.free(PRINCIPAL) + world.free(OVERFLOW) <= 0:
+            if min(map(world.free, self.work.platform.homes)) + world.free(OVERFLOW) <= 0:
                 day = int(world.now // 86400)
                 self.tally.without_headroom[day] = self.tally.without_headroom.get(day, 0.0) + every
             tick += every
@@ -152,4 +163,4 @@ class Site:
 
     def used(self) -> int:
         """HD connections in use anywhere."""
-        return sum(map(self.world.used, (self.principal, *self.overflow)))
+        return sum(map(self.world.used, (*self.principals, *self.overflow)))

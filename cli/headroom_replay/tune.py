@@ -15,9 +15,9 @@ from headroom_replay.work import Platform
 
 SHARES = (0.05, 0.10, 0.15, 0.20)  # thresholds, of the always-on capacity
 ADVICE = (0.10, 0.15, 0.20)  # what Pexip's guide advises
-CONFIDENCES = (0.9, 0.95, 0.99, 0.999)
+COSTS = (0.3, 1.0, 3.0, 10.0)  # node-hours that a call turned away may cost
 LIFETIMES = (5, 15, 50)  # minutes
-USUAL_SHARE, USUAL_CONFIDENCE, USUAL_LIFETIME = 0.15, 0.99, 5
+USUAL_SHARE, USUAL_COST, USUAL_LIFETIME = 0.15, 3.0, 5
 FEW = 8.0  # calls turned away of 10,000 that a recommendation may have
 GUIDE = f"{NATIVE}, threshold"
 
@@ -25,11 +25,11 @@ GUIDE = f"{NATIVE}, threshold"
 def settings_of(platform: Platform) -> dict[str, Changes]:
     """Return what is tried, by its name: one setting changed at a time, and the pairs that matter most."""
     tried: dict[str, Changes] = {}
-    for share, confidence, minutes in _tried():
+    for share, cost, minutes in _tried():
         threshold = max(1, round(share * platform.always_on))
-        name = f"threshold {threshold}, {100 * confidence:g} % sure, {minutes} min"
+        name = f"threshold {threshold}, a call costs {cost:g}, {minutes} min"
         lifetime = timedelta(minutes=minutes)
-        tried[name] = (("threshold", threshold), ("confidence", confidence), ("minimum_lifetime", lifetime))
+        tried[name] = (("threshold", threshold), ("call_turned_away_cost", cost), ("minimum_lifetime", lifetime))
     for share in ADVICE:
         threshold = max(1, round(share * platform.always_on))
         tried[f"{GUIDE} {threshold} ({100 * share:.0f} %)"] = (("threshold", threshold),)
@@ -37,8 +37,8 @@ def settings_of(platform: Platform) -> dict[str, Changes]:
 
 
 def _tried() -> list[tuple[float, float, int]]:
-    found = {(USUAL_SHARE, confidence, minutes) for confidence in CONFIDENCES for minutes in LIFETIMES}
-    found |= {(share, USUAL_CONFIDENCE, USUAL_LIFETIME) for share in SHARES}
+    found = {(USUAL_SHARE, cost, minutes) for cost in COSTS for minutes in LIFETIMES}
+    found |= {(share, USUAL_COST, USUAL_LIFETIME) for share in SHARES}
     return sorted(found)
 
 

@@ -11,7 +11,7 @@ from headroom.domain.demand.turned_away import Sample
 from headroom_replay.load import LENGTHS, MEAN_AD_HOC, Trace, calls_of_day, last_days, lognormal, scale_to
 from headroom_replay.world import Call
 
-PRINCIPAL, OVERFLOW = "principal", "overflow"
+PRINCIPAL, SECOND, OVERFLOW = "principal", "second", "overflow"
 MINUTE = 60.0
 CALL_REJECTIONS, MEETING_REJECTIONS = 0.40, 0.27  # what the always-on nodes alone turn away, of calls, of meetings
 NOBODY = 1e-9
@@ -25,18 +25,34 @@ DAY = timedelta(days=1)
 class Platform:
     """How large the platform is: HD connections that are always on, and overflow nodes.
 
-    `fill_up` has calls fill one node before the next, instead of the least loaded.
+    `fill_up` has calls fill one node before the next, instead of the least loaded. `second` of the always-on HD connections
+    are in another principal location, which overflows into the same one.
     """
 
     always_on: int = 80
     nodes: int = 13
     node_hd: int = 15
     fill_up: bool = False
+    second: int = 0
 
     @property
     def threshold(self) -> int:
-        """15 % of the always-on capacity, in the middle of what Pexip's guide advises."""
-        return round(0.15 * self.always_on)
+        """15 % of a location's always-on capacity, in the middle of what Pexip's guide advises."""
+        return round(0.15 * self.always_on / len(self.homes))
+
+    @property
+    def homes(self) -> dict[str, int]:
+        """The always-on HD connections of each principal location."""
+        return {PRINCIPAL: self.always_on - self.second} | ({SECOND: self.second} if self.second else {})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Failing:
+    """Shares of all starts: EC2 refuses them, they come up 25 minutes late, or they never come up."""
+
+    refused: float = 0.01
+    slow: float = 0.01
+    hung: float = 0.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,6 +65,7 @@ class Work:
     calls: tuple[Call, ...]
     bookings: tuple[Booking, ...]
     history: tuple[Sample, ...]
+    failing: Failing = Failing()
 
     @property
     def begins(self) -> float:
@@ -176,14 +193,14 @@ def _scale(draw: Callable[[float], list[list[Call]]], platform: Platform, reject
 def samples_of(
     calls: Sequence[Call], bookings: Iterable[Booking], location: str = PRINCIPAL, zone: str = "UTC"
 ) -> Iterator[Sample]:
-    """Yield how many calls are in progress at each minute of their days, if none is turned away."""
+    """Yield how many of a location's calls are in progress at each minute of their days, if none is turned away."""
     if not calls:
         return
     begins = _midnight(calls[0].at, zone)
     ends = max(_midnight(calls[-1].at, zone, days=1), *(call.at + call.seconds for call in calls))
     minutes = int((ends - begins) / MINUTE) + 2
     change = [0] * (minutes + 1)
-    for call in calls:
+    for call in (call for call in calls if call.location == location):
         change[int((call.at - begins) // MINUTE) + 1] += 1
         change[int((call.at + call.seconds - begins) // MINUTE) + 1] -= 1
     booked = _booked(list(bookings), begins, minutes)

@@ -201,6 +201,6 @@ def test_a_widget_may_send_anything(events: list[dict[str, Any]]) -> None:
 def test_settings_may_be_anything(odd: dict[str, str]) -> None:
     settings_ = Settings.from_env(ENVIRONMENT | odd)
     with suppress(SettingsError):
-        assert settings_.policy.confidence >= 0
+        assert settings_.policy.call_turned_away_cost >= 0
     with suppress(SettingsError):
         assert settings_.price >= 0

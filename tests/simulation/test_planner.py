@@ -11,8 +11,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from headroom.domain.demand.forecasting import Booking, Demand, Outlook, Window
+from headroom.domain.demand.forecasting import Booking, Outlook, Window
 from headroom.domain.demand.habits import HORIZONS, PHASES, Slopes
+from headroom.domain.demand.lately import Demand
 from headroom.domain.demand.turned_away import Sample
 from headroom.domain.fleet.fleet import Power
 from headroom.domain.fleet.lifecycle import Action
@@ -21,7 +22,7 @@ from headroom.domain.planning.plans import Plan
 from headroom.domain.policy import Mode, Policy
 from headroom_replay.production import Headroom, policy_for
 from headroom_replay.site import Site
-from headroom_replay.work import OVERFLOW, PRINCIPAL, Platform, Work
+from headroom_replay.work import OVERFLOW, PRINCIPAL, Failing, Platform, Work
 from headroom_replay.world import Call
 from tests.support.builders import NOW, closed, node, observe, promised
 
@@ -45,7 +46,8 @@ class Played:
 
 
 def play(work: Work, policy: Policy | None = None, *, reliable: bool = False) -> Played:
-    site = Site(work, 1, refused=0, slow=0) if reliable else Site(work, 1, refused=0.1, slow=0.1)
+    share = 0.0 if reliable else 0.1
+    site = Site(work, 1, failing=Failing(refused=share, slow=share))
     controller, plans = Headroom(site, policy or policy_for(work)), []
 
     def step() -> None:

@@ -11,7 +11,7 @@ from headroom.domain.planning.chances import ENOUGH_STARTS, chance
 from headroom_replay.production import Headroom, policy_for
 from headroom_replay.site import Site
 from headroom_replay.switches import Switches
-from headroom_replay.work import OVERFLOW, PRINCIPAL, Platform, Work
+from headroom_replay.work import OVERFLOW, PRINCIPAL, Failing, Platform, Work
 from headroom_replay.world import Call
 
 MORNINGS, LEAD = 50, timedelta(minutes=10)
@@ -40,7 +40,13 @@ def promised_every_morning(
         )
         for nine in nines
     ]
-    site = Site(work, 1, Switches(boot_mean=400, boot_jitter=jitter), refused=refused, slow=slow, no_room=no_room)
+    site = Site(
+        work,
+        1,
+        Switches(boot_mean=400, boot_jitter=jitter),
+        failing=Failing(refused=refused, slow=slow),
+        no_room=no_room,
+    )
     headroom = Headroom(site, policy_for(work))
     begins = {hold.begins: hold for hold in holds}
     due = {hold.ready_by: hold for hold in holds}

@@ -34,6 +34,7 @@ def test_every_action_is_explained(action: Action) -> None:
         "thresholds",
         "minimum_lifetime",
         "max_nodes",
+        "call_turned_away_cost",
         "confidence",
         "max_forecast_nodes",
         "forecasting",

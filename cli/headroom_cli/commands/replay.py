@@ -20,6 +20,7 @@ WHATIF: dict[str, Callable[[str], Any]] = {
     "threshold": int,
     "minimum_lifetime": lambda text: timedelta(minutes=float(text)),
     "max_nodes": int,
+    "call_turned_away_cost": float,
     "confidence": float,
     "max_forecast_nodes": int,
     "forecasting": YES_NO.__getitem__,

@@ -1,13 +1,14 @@
 """The figures of a report, from the ledger and from a replay of its load."""
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from math import ceil
 from statistics import median, quantiles
 
 from headroom.adapters.ledger import Ledger
+from headroom.domain.demand.calibration import Held, held_of, in_words
 from headroom.domain.history.events import Event, Kind
 from headroom.domain.history.lifetimes import Lifetime
 from headroom_replay.compare import Line, Recorded
@@ -75,6 +76,15 @@ class Start:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Forecasts:
+    """How often the forecasts of a principal location held, in words and in figures: all of them first, then by source."""
+
+    location: str
+    sentence: str
+    held: tuple[Held, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Report:
     """Everything; times are UTC, `price` is what a node costs an hour."""
 
@@ -86,6 +96,7 @@ class Report:
     boots: Boots
     promises: Promises
     costliest: tuple[Start, ...]
+    forecasts: tuple[Forecasts, ...] = ()
 
 
 def report_of(
@@ -111,7 +122,16 @@ def report_of(
         boots=_boots([life.boot_seconds for life in lives if life.boot_seconds is not None], events),
         promises=_promises(events),
         costliest=tuple(_costliest(lives, until, price)),
+        forecasts=tuple(_forecasts(ledger, since, until)),
     )
+
+
+def _forecasts(ledger: Ledger, since: datetime, until: datetime) -> Iterator[Forecasts]:
+    """Yield how often forecasts held in the period, as far back as that is kept."""
+    for profile in ledger.profiles():
+        held = tuple(held_of([count for count in profile.counts if since.date() <= count.day <= until.date()]))
+        if held:
+            yield Forecasts(location=profile.location, sentence=in_words(held), held=held)
 
 
 def needed_hours(recorded: Recorded) -> float:

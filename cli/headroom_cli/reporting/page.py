@@ -52,6 +52,8 @@ def tables_of(report: Report) -> Iterator[RenderableType]:
         f"Starts that served: {boots.started}{half}; given up: {boots.given_up}. "
         f"Promises kept: {promises.kept}, missed: {promises.missed}, refused: {promises.refused}."
     )
+    for each in report.forecasts:
+        yield f"Forecasts of {plain(each.location)}: {each.sentence}."
     if report.costliest:
         table = _table("The costliest decisions", ("node", "started (UTC)", "hours", "why", "who"), right=("hours",))
         for one in report.costliest:

@@ -38,6 +38,7 @@ class Settings:
     idle_kilobytes: str
     time_zone: str
     forecasting: str
+    call_turned_away_cost: str
     confidence: str
     max_forecast_nodes: str
     boot_drill_days: str
@@ -107,7 +108,8 @@ class Settings:
             replication=timedelta(seconds=self._whole("replication_seconds")),
             idle_out=1000 * self._number("idle_kilobytes"),
             forecasting=self.forecasting == "true",
-            confidence=self._number("confidence"),
+            call_turned_away_cost=self._number("call_turned_away_cost"),
+            confidence=self._number("confidence") if self.confidence else None,
             max_forecast_nodes=self._whole("max_forecast_nodes"),
             boot_drill=timedelta(days=self._whole("boot_drill_days")),
         )

@@ -8,7 +8,8 @@ import msgspec
 
 from headroom.adapters.ledger import Ledger
 from headroom.adapters.ledger.codec import stamp, unpack
-from headroom.domain.demand.forecasting import Demand, Outlook, PastDay, Profile, outlook
+from headroom.domain.demand.forecasting import Outlook, PastDay, Profile, outlook
+from headroom.domain.demand.lately import Demand
 from headroom.domain.fleet.fleet import Source
 from headroom.domain.fleet.lifecycle import Memory
 from headroom.domain.history.events import Kind

@@ -14,6 +14,7 @@ from headroom import clock
 from headroom.adapters.ledger.codec import stamp
 from headroom.domain.history import kept
 from headroom.domain.history.chain import Head, after
+from headroom.domain.planning.worth import Worth
 from headroom.usecases.learn import Learner
 from headroom.widgets.words import time_of
 from headroom_cli.main import main
@@ -118,7 +119,7 @@ def test_a_decision_is_made_again_bit_for_bit(morning: Stage) -> None:
 
 
 def test_a_decision_that_comes_out_otherwise_says_where(morning: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("headroom.domain.planning.needs.LIKELY", 0.99)
+    monkeypatch.setattr("headroom.domain.planning.needs.LIKELY", Worth(0.99))
     monkeypatch.setattr("headroom.domain.planning.situation.Situation.threshold", lambda *_: 9)
     said = run("replay-decision", "2026-03-29T00:25")
     assert said.exit_code == 1

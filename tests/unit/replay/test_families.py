@@ -5,7 +5,10 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from headroom_replay.families import FAMILIES, HISTORY, PLAYED, SPARE, of_family
+from headroom_replay.families import FAILING, FAMILIES, HISTORY, PLAYED, SPARE, of_family
+from headroom_replay.oracle import schedule
+from headroom_replay.run import play
+from headroom_replay.work import SECOND
 
 SOME = ("meetings, some booked", "holidays and breaks")
 
@@ -34,7 +37,32 @@ def test_nobody_need_be_turned_away_for_lack_of_nodes() -> None:
     assert work.bookings == ()
 
 
+def test_two_locations_share_the_callers_and_the_overflow_location() -> None:
+    work = of_family("two locations", seed=5)
+    homes = work.platform.homes
+    assert sum(homes.values()) == work.platform.always_on
+    assert {call.location for call in work.calls} == set(homes) == {sample.location for sample in work.history}
+    second = sum(call.location == SECOND for call in work.calls) / len(work.calls)
+    assert second == pytest.approx(homes[SECOND] / work.platform.always_on, abs=0.05)
+
+
+def test_how_many_starts_fail_is_drawn_for_each_site() -> None:
+    drawn = [of_family("calls", seed=seed, played=1).failing for seed in range(1, 6)]
+    assert len({each.hung for each in drawn}) == 5
+    assert all(0 <= share <= FAILING for each in drawn for share in (each.refused, each.slow, each.hung))
+
+
+def test_both_locations_are_planned_for_and_nobody_is_cut() -> None:
+    work = of_family("two locations", seed=5, played=1)
+    best = schedule(work, 5)
+    found = play(work, "headroom", 5, best)
+    assert best.rejected <= 2
+    assert found.cut == 0
+    assert found.rejected < 0.02 * found.offered
+    assert found.score > play(work, "native+0850", 5, best).score
+
+
 def test_there_are_families_of_every_kind() -> None:
-    assert {"calls", "lessons", "surges", "a site that grows", "holidays and breaks", "clocks that change"} <= set(
+    assert {"two locations", "calls", "lessons", "surges", "a site that grows", "holidays and breaks", "clocks that change"} <= set(
         FAMILIES
     )

@@ -13,7 +13,7 @@ from headroom_replay import controllers
 from headroom_replay.site import Site
 from headroom_replay.suite import cases_of
 from headroom_replay.switches import Switches
-from headroom_replay.work import PRINCIPAL, Platform, Work
+from headroom_replay.work import PRINCIPAL, Failing, Platform, Work
 from headroom_replay.world import Call
 
 BOOT, LOOK, LIFETIME = 300, 15, 50 * 60
@@ -82,7 +82,7 @@ READINGS = {
 
 def both(work: Work, reading: str) -> tuple[dict[str, Any], dict[str, Any]]:
     controller, options = READINGS[reading]
-    site = Site(work, 1, Switches(boot_mean=BOOT, boot_jitter=0), refused=0, slow=0)
+    site = Site(work, 1, Switches(boot_mean=BOOT, boot_jitter=0), failing=Failing(refused=0, slow=0))
     site.run(controller(site), LOOK)
     world = site.world
     ours = {

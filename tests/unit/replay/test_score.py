@@ -20,8 +20,8 @@ from headroom_replay.work import Work, samples_of
 DAYS, SEED = 6, 1
 TOLERANCE = 0.02
 SCORES = {"synthetic": 0.849, "meetings over synthetic": 0.724}
-SAID = re.compile(r"(?:rises by|bring) at most (\d+).* until (\d\d):(\d\d) UTC \(.*99 % sure\)")
-SAYINGS, OFTEN_WRONG = 500, 0.02
+SAID = re.compile(r"(?:rises by|bring) at most (\d+).* until (\d\d):(\d\d) UTC \(.*99\.\d % sure: ")
+SAYINGS, OFTEN_WRONG = 500, 0.015
 
 
 class Listening(Headroom):
@@ -56,8 +56,8 @@ def test_the_score_has_not_dropped(number: int) -> None:
 
 
 @pytest.mark.parametrize("number", range(2), ids=list(SCORES))
-def test_what_a_reason_calls_99_percent_sure_comes_true_98_times_of_100(number: int) -> None:
-    """One of a hundred is left to days that are like none before."""
+def test_what_a_reason_calls_more_than_99_percent_sure_comes_true_985_times_of_1000(number: int) -> None:
+    """The rest is left to days that are like none before."""
     work, _, headroom = played(number)
     loads = {sample.at: sample.used for sample in samples_of(work.calls, ())}
 

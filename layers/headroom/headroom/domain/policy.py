@@ -22,12 +22,12 @@ class Policy:
     """The operator's settings; HD connections unless the name says otherwise.
 
     `threshold` None means Pexip's own `bursting_threshold`; `thresholds` overrules it for a location. `max_nodes` 0
-    means no limit. `minimum_lifetime` None means a few minutes, or Pexip's own
-    `bursting_min_lifetime` in assist mode and with `pexips_lifetime`. `confidence` is the probability
-    that the forecast capacity suffices; with `forecasting` False only the threshold rule and holds ask for capacity.
-    With `reserve`, nodes that are started for a later need come up closed until then. `max_forecast_nodes` is the most
-    nodes that a forecast may ask for in an overflow location, 0 means no limit. `zone` is the IANA time zone in
-    which reasons give times of day.
+    means no limit. `minimum_lifetime` None means a few minutes, or Pexip's own `bursting_min_lifetime` in assist
+    mode and with `pexips_lifetime`. `call_turned_away_cost` is how many node-hours a call turned away is worth: it
+    says how sure a forecast must be, unless `confidence` does. With `forecasting` False only the threshold rule and
+    holds ask for capacity. With `reserve`, nodes that are started for a later need come up closed until then.
+    `max_forecast_nodes` is the most nodes that a forecast may ask for in an overflow location, 0 means no limit.
+    `zone` is the IANA time zone in which reasons give times of day.
     """
 
     mode: Mode = Mode.OBSERVE
@@ -44,7 +44,8 @@ class Policy:
     expected_hd: int = 10  # for a node that Pexip and the ledger know nothing about
     forecasting: bool = True
     reserve: bool = True
-    confidence: float = 0.99
+    call_turned_away_cost: float = 3.0
+    confidence: float | None = None
     max_forecast_nodes: int = 0
     boot_time: timedelta = timedelta(minutes=5)  # until measured boot times take its place
     tick: timedelta = timedelta(seconds=60)  # from one plan to the next

@@ -1,13 +1,10 @@
 """Make one plan: read the facts, plan, keep the plan, begin its workflows. Only the function `decide` runs this."""
 
-import unicodedata
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Self
-
-from aws_lambda_powertools.metrics import EphemeralMetrics, MetricUnit
 
 from headroom.adapters.ec2 import Ec2
 from headroom.adapters.ledger import Ledger
@@ -28,13 +25,12 @@ from headroom.domain.planning.plans import Change, Plan
 from headroom.domain.policy import Mode, Policy
 from headroom.domain.safety.claims import NOT_BEGUN, frees_when_ended, last_sign, token_for
 from headroom.domain.texts import TOLD, line
-from headroom.observability import attempt, is_detailed, logger, measure
+from headroom.observability import attempt, is_detailed, logger, measure, measure_of
 from headroom.usecases.learn import outlooks_around
 from headroom.usecases.record import Recorder
 from headroom.version import code_version
 
 SOON = timedelta(seconds=15)  # from a reading near a threshold to the next one
-DIMENSION = 250  # characters of a metric's dimension
 ASKED_ABOUT = 20  # workflows that one plan asks Step Functions about at the most, the longest silent first
 
 
@@ -237,22 +233,12 @@ def meter(made: Plan) -> None:
     if not is_detailed():
         return
     for load in (*made.principals, *made.overflows):
-        _send("Location", load.location, {"Free": load.free, "Load": load.used, "Capacity": load.hd})
+        measure_of("Location", load.location, {"Free": load.free, "Load": load.used, "Capacity": load.hd})
     for state, count in Counter(node.state for node in made.nodes).items():
-        _send("State", state, {"Nodes": count})
+        measure_of("State", state, {"Nodes": count})
     needed: Counter[str] = Counter()
     for need in made.needs:
         needed[need.rule] += need.hd
     for source, hd in needed.items():
         if hd:
-            _send("Source", source, {"Needed": hd})
-
-
-def _send(dimension: str, value: str, numbers: dict[str, float]) -> None:
-    """Send numbers with a dimension's value, which CloudWatch wants in ASCII, with no colon first: Malmö is Malmo there."""
-    plain = line(unicodedata.normalize("NFKD", value).encode("ascii", "ignore").decode(), DIMENSION).lstrip(":").strip()
-    several = EphemeralMetrics(service="headroom")
-    several.add_dimension(dimension, plain or "?")
-    for name, number in numbers.items():
-        several.add_metric(name, MetricUnit.Count, number)
-    several.flush_metrics()
+            measure_of("Source", source, {"Needed": hd})

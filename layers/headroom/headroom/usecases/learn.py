@@ -7,8 +7,9 @@ from zoneinfo import ZoneInfo
 
 from headroom.adapters.ledger import Ledger
 from headroom.adapters.parts import Parts
+from headroom.domain.demand.calibration import held_of, of_last_week
 from headroom.domain.demand.forecasting import DAYS_KEPT, Outlook, Profile, learn, outlook, quarter_of, with_habits
-from headroom.observability import logger
+from headroom.observability import logger, measure_of
 
 DAY = timedelta(days=1)
 
@@ -54,6 +55,9 @@ class Learner:
         for number in range(1, (today - newest).days):
             profile = self._learn_day(profile, newest + number * DAY)
         self.ledger.keep_profile(with_habits(profile))
+        for held in held_of(of_last_week(profile.counts, today)):
+            if not held.source:
+                measure_of("Location", location, {"ForecastsHeld": 100 * held.held})
         return len(profile.days)
 
     def _learn_day(self, profile: Profile, day: date) -> Profile:

@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from headroom.domain.demand.bookings import Meeting, look
-from headroom.domain.demand.forecasting import Booking, Demand, Foresight, expected, near
+from headroom.domain.demand.forecasting import Booking, Foresight, expected, near
+from headroom.domain.demand.lately import Demand
 from headroom.domain.fleet.fleet import (
     Instance,
     NodeState,

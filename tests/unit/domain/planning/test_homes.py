@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from headroom.domain.demand.forecasting import Booking, Demand
+from headroom.domain.demand.forecasting import Booking
+from headroom.domain.demand.lately import Demand
 from headroom.domain.fleet.fleet import Instance, Location, PexipSettings, Power, Worker
 from headroom.domain.fleet.homes import Homes, is_near_threshold, with_since_when_out_of_step
 from headroom.domain.fleet.lifecycle import Action, Memory, Pause, Pausing

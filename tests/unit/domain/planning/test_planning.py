@@ -53,14 +53,6 @@ def test_a_booting_node_counts_so_that_one_shortage_starts_one_node() -> None:
     assert actions(plan(observe(booting, node(2), free=2), promised(), CONTROL, NOW)) == {}
 
 
-def test_a_node_that_boots_longer_than_is_usual_is_no_longer_counted_on() -> None:
-    slow = node(1, Power.RUNNING, launched_at=NOW - timedelta(minutes=9), boot_time=LONG_AGO)
-    known = [Memory(node=f"burst-{number}", boots=(280.0, 300.0, 320.0)) for number in (1, 2)]
-    assert actions(plan(observe(slow, node(2), free=2), promised(), CONTROL, NOW)) == {}
-    decided = plan(observe(slow, node(2), free=2), promised(memories=tuple(known)), CONTROL, NOW)
-    assert actions(decided) == {"burst-2": Action.START}
-
-
 def test_a_whole_deficit_starts_at_once() -> None:
     many = replace(CONTROL, threshold=40)
     decided = plan(observe(*(node(number) for number in range(1, 6)), free=3), promised(), many, NOW)

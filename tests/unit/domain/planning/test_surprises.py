@@ -6,8 +6,9 @@ from typing import Any
 
 import pytest
 
-from headroom.domain.demand.forecasting import Demand, Outlook, Window
+from headroom.domain.demand.forecasting import Outlook, Window
 from headroom.domain.demand.habits import HORIZONS, PHASES, Slopes
+from headroom.domain.demand.lately import Demand
 from headroom.domain.fleet.fleet import Power
 from headroom.domain.planning.needs import Need
 from headroom.domain.planning.planning import plan

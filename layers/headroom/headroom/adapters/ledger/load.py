@@ -5,12 +5,26 @@ from datetime import datetime
 from itertools import batched
 from typing import Any
 
+import msgspec
 from boto3.dynamodb.conditions import Key
 
-from headroom.adapters.ledger.codec import FORMAT, decimal, moment, or_none, pack, readable, stamp, time, unpack
+from headroom.adapters.ledger.codec import (
+    FORMAT,
+    UNREADABLE,
+    decimal,
+    moment,
+    or_none,
+    pack,
+    readable,
+    stamp,
+    time,
+    unpack,
+    words,
+)
 from headroom.adapters.ledger.table import Rows
 from headroom.domain.demand.bookings import Series
 from headroom.domain.demand.forecasting import Booking, Outlook, Profile
+from headroom.domain.demand.told import Told
 from headroom.domain.demand.turned_away import Sample, TurnedAway
 from headroom.domain.history import kept
 
@@ -33,6 +47,7 @@ class Load(Rows):
                     "hd": sample.hd,
                 }
                 facts |= {"full": True} if sample.full else {}
+                facts |= {"told": msgspec.json.encode(sample.told).decode()} if sample.told else {}
                 expires = self._expiry(sample.at, kept.HISTORY)
                 key = {"pk": f"samples#{self.platform}#{sample.location}", "sk": stamp(sample.at)}
                 batch.put_item(Item=key | facts | {"expires_at": expires})
@@ -144,7 +159,16 @@ def _sample(location: str, item: dict[str, Any]) -> Sample:
         booked=float(item.get("booked", 0)),
         hd=int(item.get("hd", 0)),
         full=bool(item.get("full")),
+        told=_told(item),
     )
+
+
+def _told(item: dict[str, Any]) -> Told | None:
+    """Return what was said of a sample's minute; the sample counts without it, too."""
+    try:
+        return msgspec.json.decode(words(item, "told"), type=Told) if "told" in item else None
+    except UNREADABLE:
+        return None
 
 
 def _turned_away(item: dict[str, Any]) -> TurnedAway:

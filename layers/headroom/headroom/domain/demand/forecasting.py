@@ -10,12 +10,27 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from itertools import accumulate, zip_longest
-from math import ceil, exp, expm1, sqrt, sumprod
+from math import ceil, exp, sqrt, sumprod
 from operator import add
-from statistics import NormalDist, median
+from statistics import median
 from zoneinfo import ZoneInfo
 
+from headroom.domain.demand.calibration import (
+    BELIEVED,
+    DAYS_COUNTED,
+    Count,
+    Held,
+    Trust,
+    counts_of,
+    errors_of,
+    held_of,
+    of_last_week,
+    trust_of,
+)
+from headroom.domain.demand.errors import AS_NORMAL_ERRORS, Errors
 from headroom.domain.demand.habits import PHASES, RECENT, Habits, habits_of, slopes_at
+from headroom.domain.demand.lately import around_a_quarter
+from headroom.domain.demand.told import Rise
 from headroom.domain.demand.turned_away import Sample, with_turned_away
 
 MINUTE = timedelta(minutes=1)
@@ -28,7 +43,6 @@ HALF_LIFE = 56.0  # days after which a past day counts half
 OTHER_WEEKDAY = 0.5  # what a day of another weekday counts, beside 1 for the same
 ALIKE = (0.6, 1.6)  # another weekday counts only if its load is between these multiples of this weekday's
 ODD = 0.4  # a day with less than this share of its weekday's usual load was a holiday
-LATELY = timedelta(minutes=40)  # how slowly `lately` follows the load
 NEW_GROUND = 15.0  # HD connections added to both before their ratio is taken, so that loads near zero do not dominate
 STRETCH = (0.3, 1.5)  # how far a day that is busier or calmer than a past day may stretch its rises
 MEAN_CALL = timedelta(minutes=45)
@@ -39,23 +53,6 @@ SOON, JUST_OVER = timedelta(minutes=40), timedelta(minutes=10)  # how far away a
 FARTHEST = 30.0  # HD connections, or a third of the load: a larger surprise is more likely an odd reading
 ATTENDANCE_SPREAD = 0.3  # standard deviation of a meeting's attendance, as a share of what is booked
 UNSHOWN = 0.45  # share of its variance that is added to what past days show
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Demand:
-    """The load of a principal location at a moment, `overflowed` of it on overflow nodes: counted, or inferred.
-
-    `booked` is what meetings were booked to have in use there; `full` says that nothing was free, here or in the overflow.
-    `lately` is the load of about the last hour, smoothed; None where it is not known.
-    """
-
-    at: datetime
-    location: str
-    used: float
-    overflowed: float = 0.0
-    booked: float = 0.0
-    full: bool = False
-    lately: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -106,7 +103,8 @@ class PastDay:
 class Profile:
     """What is known of a location's days: the newest first, in the local time of `zone`.
 
-    `attendance` is the share of booked HD connections that came to be used; `habits` say how surprises continue.
+    `attendance` is the share of booked HD connections that came to be used; `habits` say how surprises continue, and
+    `counts` how the forecasts of the last weeks turned out.
     """
 
     location: str
@@ -114,6 +112,7 @@ class Profile:
     days: tuple[PastDay, ...] = ()
     attendance: float = 1.0
     habits: Habits = ()
+    counts: tuple[Count, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -133,7 +132,8 @@ class Window:
 class Outlook:
     """What past days did around now in one location; `begins` is the moment of the first load of each window.
 
-    `phase` is that moment's minute of the half-hour, by the location's clock.
+    `phase` is that moment's minute of the half-hour, by the location's clock. `errors`, `trust` and `held` say how the
+    forecasts of the last weeks turned out.
     """
 
     location: str
@@ -142,20 +142,9 @@ class Outlook:
     attendance: float = 1.0
     habits: Habits = ()
     phase: int = 0
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Rise:
-    """A possible rise of a load: its mean and standard deviation, the number of past days behind it, and the booked part."""
-
-    mean: float
-    deviation: float
-    days: float = 0.0
-    announced: float = 0.0
-
-    def at_most(self, confidence: float) -> float:
-        """Return the HD connections that the rise does not exceed with that probability."""
-        return max(0.0, self.mean + NormalDist().inv_cdf(confidence) * self.deviation)
+    errors: Errors = AS_NORMAL_ERRORS
+    trust: Trust = BELIEVED
+    held: tuple[Held, ...] = ()
 
 
 # Learning, once a night
@@ -183,7 +172,15 @@ def learn(profile: Profile, samples: Iterable[Sample], day: date) -> Profile:
     new = PastDay(day=day, used=_filled(used), booked=announced if any(announced) else ())
     days = sorted([new, *(past for past in profile.days if past.day != day)], key=lambda past: past.day, reverse=True)
     kept = tuple(days[:DAYS_KEPT])
-    return Profile(location=profile.location, zone=profile.zone, days=kept, attendance=_attendance(kept))
+    here_today = [each for each in ordered if each.at.astimezone(here).date() == day]
+    counts = (*counts_of(here_today, day), *(count for count in profile.counts if count.day != day))
+    return Profile(
+        location=profile.location,
+        zone=profile.zone,
+        days=kept,
+        attendance=_attendance(kept),
+        counts=tuple(count for count in counts if (day - count.day).days < DAYS_COUNTED),
+    )
 
 
 def with_habits(profile: Profile) -> Profile:
@@ -237,10 +234,10 @@ def outlook(profile: Profile, now: datetime) -> Outlook:
     """Cut the hour and a half around now out of a profile, with each past day's weight; valid for a quarter of an hour."""
     begins = quarter_of(now) - BEFORE * MINUTE
     local = begins.astimezone(ZoneInfo(profile.zone))
-    first = 60 * local.hour + local.minute
+    first, today = 60 * local.hour + local.minute, now.astimezone(ZoneInfo(profile.zone)).date()
     windows = tuple(
-        Window(day=past.day, weight=round(weight, 4), loads=loads, lately=_lately(past.used, first + BEFORE))
-        for past, weight in _weighted(profile.days, now.astimezone(ZoneInfo(profile.zone)).date())
+        Window(day=past.day, weight=round(weight, 4), loads=loads, lately=around_a_quarter(past.used, first + BEFORE))
+        for past, weight in _weighted(profile.days, today)
         if (loads := _cut(past, first, profile.attendance))
     )
     return Outlook(
@@ -250,6 +247,9 @@ def outlook(profile: Profile, now: datetime) -> Outlook:
         attendance=profile.attendance,
         habits=profile.habits,
         phase=first % PHASES,
+        errors=errors_of(profile.counts, today),
+        trust=trust_of(profile.counts, today),
+        held=tuple(held_of(of_last_week(profile.counts, today))),
     )
 
 
@@ -266,24 +266,6 @@ def _cut(past: PastDay, first: int, attendance: float) -> tuple[float, ...]:
     if not past.booked:
         return tuple(known)
     return tuple(round(load - attendance * announced, 1) for load, announced in zip(known, booked, strict=True))
-
-
-def smoothed(lately: float | None, load: float, over: timedelta) -> float:
-    """Return the smoothed load of about the last hour, one load later."""
-    return load if lately is None else lately + (load - lately) * -expm1(-over / LATELY)
-
-
-def _lately(used: Sequence[float | None], minute: int) -> tuple[float, float] | None:
-    """Return a day's smoothed load at a minute and a quarter of an hour later; None if nothing is known of the hours before."""
-    begin = _smoothed(None, used[max(0, minute - 180) : minute + 1])
-    end = _smoothed(begin, used[minute + 1 : minute + 16])
-    return None if begin is None or end is None else (round(begin, 1), round(end, 1))
-
-
-def _smoothed(lately: float | None, loads: Iterable[float | None]) -> float | None:
-    for load in loads:
-        lately = lately if load is None else smoothed(lately, load, MINUTE)
-    return lately
 
 
 def _stretch_of[T](minutes: tuple[T, ...], first: int) -> tuple[T, ...]:
@@ -339,7 +321,8 @@ class Foresight:
         self.level = max(level, 0.0)
         self.lately, self.recent = lately, recent
         self.minutes = max(1, ceil(furthest / MINUTE))
-        self.attendance = outlook.attendance if outlook else 1.0
+        self.trust, self.errors = (outlook.trust, outlook.errors) if outlook else (BELIEVED, AS_NORMAL_ERRORS)
+        self.attendance = self.trust.bookings * (outlook.attendance if outlook else 1.0)
         self.announced = [0.0] * (self.minutes + 1)  # booked HD connections at each minute, less those of now
         self.leaving = [0.0] * (self.minutes + 1)
         self.surprise = [0.0] * (self.minutes + 1)  # the variance of what is announced
@@ -374,12 +357,13 @@ class Foresight:
         loads = window.loads[whole : whole + self.minutes + 2]
         was, before = loads[0] + part * (loads[1] - loads[0]), window.loads[max(0, whole - RECENT)]
         stretch = self._stretch(window, (start - BEFORE) / 15)
-        nearer, farther, now = stretch * (1 - part), stretch * part, stretch * was
+        believed = self.trust.profile * stretch
+        nearer, farther, now = believed * (1 - part), believed * part, believed * was
         rises = [
             announced + nearer * earlier + farther * later - now
             for announced, earlier, later in zip(self.announced[1:], loads[1:-1], loads[2:], strict=True)
         ]
-        return _Past(window.weight, list(accumulate(rises, max)), stretch * (loads[0] - before), now)
+        return _Past(window.weight, list(accumulate(rises, max)), stretch * (loads[0] - before), stretch * was)
 
     def _stretch(self, window: Window, part: float) -> float:
         """Say how much more comes than on a past day. Half of a day's lead or lag is chance: hence the root."""
@@ -409,16 +393,27 @@ class Foresight:
         announced = max(self.announced[1 : last + 1])
         chance = 2 * self.level * (ahead / MEAN_CALL)
         if not self.past:
-            return Rise(mean=announced, deviation=sqrt(chance + self.surprise[last]), announced=announced)
+            return Rise(
+                mean=announced,
+                announced=announced,
+                booked_deviation=sqrt(self.surprise[last]),
+                chance_deviation=sqrt(chance),
+                errors=self.errors,
+            )
         weights = [past.weight for past in self.past]
         rises = self._rises(last, ahead)
         whole = sum(weights)
         mean = sumprod(weights, rises) / whole
         days = whole * whole / sumprod(weights, weights)
         seen = sumprod(weights, [(each - mean) ** 2 for each in rises]) / whole * days / max(days - 1, 1.0)
-        unannounced = (days * seen + PRIOR_DAYS * chance) / (days + PRIOR_DAYS)
         return Rise(
-            mean=mean, deviation=sqrt(unannounced + UNSHOWN * self.surprise[last]), days=days, announced=announced
+            mean=mean,
+            days=days,
+            announced=announced,
+            booked_deviation=sqrt(UNSHOWN * self.surprise[last]),
+            days_deviation=sqrt(days * seen / (days + PRIOR_DAYS)),
+            chance_deviation=sqrt(PRIOR_DAYS * chance / (days + PRIOR_DAYS)),
+            errors=self.errors,
         )
 
     def _rises(self, last: int, ahead: timedelta) -> list[float]:

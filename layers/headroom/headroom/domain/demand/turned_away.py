@@ -4,6 +4,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from headroom.domain.demand.told import Told
+
 RISING_OVER = timedelta(minutes=10)  # how far back a rise may have begun
 GAP = timedelta(minutes=3)  # longest time between two samples; nothing is known of a longer one
 
@@ -13,7 +15,7 @@ class Sample:
     """The load of a principal location at a moment: `used` HD connections, wherever their media was.
 
     `booked` is what meetings were booked to have in use, `hd` the location's own capacity. `full` says that nothing was
-    free anywhere: it is not known how many more would have come.
+    free anywhere: it is not known how many more would have come. `told` is what the plan of that moment said will come.
     """
 
     at: datetime
@@ -22,6 +24,7 @@ class Sample:
     booked: float = 0.0
     hd: int = 0
     full: bool = False
+    told: Told | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,7 +9,8 @@ from enum import StrEnum
 from ipaddress import ip_address
 from math import ceil
 
-from headroom.domain.demand.forecasting import Booking, Demand, Outlook
+from headroom.domain.demand.forecasting import Booking, Outlook
+from headroom.domain.demand.lately import Demand
 from headroom.domain.fleet.home import Home
 from headroom.domain.texts import REASON, line, listed
 

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from headroom.domain.demand.forecasting import Demand
+from headroom.domain.demand.lately import Demand
 from headroom.domain.fleet.fleet import Node, NodeState, Reading, Worker, is_in_step
 from headroom.domain.fleet.home import Home
 from headroom.domain.fleet.limits import threshold

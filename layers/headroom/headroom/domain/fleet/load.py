@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from headroom.domain.demand.forecasting import Demand, smoothed
+from headroom.domain.demand.lately import Demand, smoothed
 from headroom.domain.demand.turned_away import Likely, Sample, likely
 from headroom.domain.fleet.fleet import Node, NodeState
 
@@ -38,20 +38,19 @@ class Load:
         return 100 * self.used / self.hd if self.hd else 0.0
 
 
-def overflow_loads(nodes: Iterable[Node], coming: Iterable[Node]) -> dict[str, Load]:
-    """Return the load of every overflow location; `coming` are the nodes that count as capacity soon."""
+def overflow_loads(nodes: Iterable[Node], coming: Mapping[str, int]) -> dict[str, Load]:
+    """Return the load of every overflow location; `coming` says what each node that is to serve soon counts for."""
     by_location: dict[str, list[Node]] = {}
     for node in nodes:
         by_location.setdefault(node.location, []).append(node)
-    soon = {node.name: node for node in coming}
     return {
         location: Load(
             location=location,
             hd=sum(node.hd for node in here if node.state is NodeState.SERVING),
             used=sum(node.used for node in here if node.state is NodeState.SERVING),
-            coming=sum(node.room for node in here if node.name in soon),
+            coming=sum(coming.get(node.name, 0) for node in here),
             carried=sum(node.used for node in here if node.state in {NodeState.CLOSED, NodeState.OPENING}),
-            reserve=sum(node.room for node in here if node.state is NodeState.CLOSED and node.name not in soon),
+            reserve=sum(node.room for node in here if node.state is NodeState.CLOSED and node.name not in coming),
         )
         for location, here in sorted(by_location.items())
     }

@@ -85,6 +85,8 @@ TITLES: dict[str, str] = {  # of every kind of event that is told, and of every 
     Trouble.HOME_LOST: "a location has lost its always-on nodes",
     Trouble.NOT_COUNTED: "an always-on node is not counted",
     Trouble.TURNED_AWAY: "calls are being turned away",
+    Trouble.FORECAST_WRONG: "forecasts hold less often than they say",
+    Trouble.MISLEADS: "what a forecast is made from misleads",
     Trouble.NOT_ENOUGH: "not enough nodes",
     Trouble.PROMISE_SHORT: "a promise is short",
     Trouble.NOT_WRITTEN_DOWN: "a change that the ledger missed",

@@ -6,6 +6,7 @@ from datetime import timedelta
 from enum import StrEnum
 from math import ceil
 
+from headroom.domain.demand.calibration import SOURCES, in_words
 from headroom.domain.fleet.fleet import ON, Node, NodeState, Source, needs_its_address
 from headroom.domain.fleet.lifecycle import MOST_HUNG, Record, Wanted
 from headroom.domain.fleet.limits import unknown
@@ -28,6 +29,12 @@ IF_UNREAD = {
     Record.PLAN: "Headroom plans on as if it had just been installed: what it knew of the last minutes' load is missing. "
     "`headroom verify` shows where the chain of plans continues.",
 }
+FORECASTS, OFF = 500, 0.01  # in a week, to judge them; how much less often than said they may hold
+MISLEADING = {
+    "bookings": "Look whether the calendar still says what takes place: `headroom why` shows what is booked.",
+    "profile": "Nothing need be done: new days are learned every night, and old ones forgotten.",
+    "trend": "Nothing need be done: it asks for less until it is right again.",
+}
 IF_NONE_IS_READ = {
     Record.PROMISE: "Nothing is closed or stopped meanwhile, as any node may be promised; no promise is kept. Headroom tries "
     "again every minute.",
@@ -47,6 +54,8 @@ class Trouble(StrEnum):
     HOME_LOST = "home lost"
     NOT_COUNTED = "not counted"
     TURNED_AWAY = "calls turned away"
+    FORECAST_WRONG = "forecasts hold less often than they say"
+    MISLEADS = "a source misleads"
     NOT_ENOUGH = "not enough nodes"
     PROMISE_SHORT = "promise short"
     NOT_WRITTEN_DOWN = "not written down"
@@ -117,6 +126,7 @@ def issues_of(situation: Situation) -> Iterator[Issue]:
         )
     yield from _issues_of_homes(situation)
     yield from _issues_of_callers(situation)
+    yield from _issues_of_forecasts(situation)
     for node in situation.fleet.nodes:
         yield from _issues_of_node(node)
         yield from _issues_of_starts(situation, node)
@@ -258,6 +268,33 @@ def _issues_of_callers(situation: Situation) -> Iterator[Issue]:
             advice="`headroom nodes` says what is coming, and `headroom why` what each node waits for. Pexip's own count comes a "
             "quarter of an hour later, if its history records such calls.",
         )
+
+
+def _issues_of_forecasts(situation: Situation) -> Iterator[Issue]:
+    """Yield issues where forecasts held less often than they said in the last week, and where one source misled them."""
+    for name, outlook in situation.prospects.outlooks.items():
+        if outlook.held and outlook.held[0].told >= FORECASTS and outlook.held[0].held < outlook.held[0].sure - OFF:
+            yield Issue(
+                kind=Trouble.FORECAST_WRONG,
+                about=name,
+                what=f"Forecasts of {name} hold less often than they say: in the last week they {in_words(outlook.held)}",
+                advice="They widen by themselves within days. If calls were turned away meanwhile, promise capacity for the rush "
+                "with `headroom hold`, or raise CallTurnedAwayCost.",
+            )
+        believed = (
+            ("bookings", outlook.trust.bookings),
+            ("profile", outlook.trust.profile),
+            ("trend", outlook.trust.trend),
+        )
+        for source, share in believed:
+            if share < 1:
+                yield Issue(
+                    kind=Trouble.MISLEADS,
+                    about=f"{name}, {SOURCES[source]}",
+                    what=f"Of the rises that {SOURCES[source]} announced in {name} last week, {100 * share:.0f} % came; they are "
+                    "believed by that much",
+                    advice=MISLEADING[source],
+                )
 
 
 def _issues_of_what_hangs(situation: Situation, node: Node) -> Iterator[Issue]:

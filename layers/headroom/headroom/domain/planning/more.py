@@ -80,7 +80,7 @@ def _open_booting(situation: Situation, need: Need, short: _Shortage) -> Iterato
     ]
     for node in sorted(booting, key=lambda node: (node.instance.launched_at, node.name)):
         if not situation.is_reserve(node):
-            short.open_hd -= node.room  # short.nodes counts it already
+            short.open_hd -= situation.expected_room(node)  # short.nodes counts it already
         elif situation.may.open and (short.now or node.name in need.names):
             reason = _reason(need, situation.overflows[need.location])
             yield Change(node=node.name, action=Action.OPEN, reason=reason)

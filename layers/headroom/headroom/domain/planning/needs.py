@@ -12,15 +12,38 @@ from math import ceil, sqrt
 from statistics import NormalDist
 
 from headroom.domain.demand.forecasting import MEAN_CALL, MINUTE, expected, rise
+from headroom.domain.demand.told import Told
 from headroom.domain.fleet.lifecycle import many
 from headroom.domain.planning.leads import LATER
 from headroom.domain.planning.situation import Situation
+from headroom.domain.planning.worth import Worth
 
 TREND_OVER = timedelta(minutes=5)
 TREND_READINGS = 4  # readings needed to see a trend
 TREND_MARGIN = 0.5  # share of the usual safety margin that a trend gets, as trends end abruptly
 CLEARLY = 2.0  # deviations from the usual rise beyond which a trend is more than chance
-LIKELY = 0.6  # confidence of the forecast that decides whether existing capacity stays
+LIKELY = Worth(0.6)  # how sure a forecast is that decides whether existing capacity stays
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Forecast:
+    """How far the load of a principal location may rise within a boot, in HD connections, and what that is made of.
+
+    The deviations are of what is booked, of how past days differ, and of chance.
+    """
+
+    location: str
+    told: Told
+    booked_deviation: float
+    days_deviation: float
+    chance_deviation: float
+
+    @property
+    def parts(self) -> str:
+        """What the forecast is made of, in an operator's words."""
+        unbooked = self.told.mean - self.told.booked
+        booked = f"booked {self.told.booked:.0f} ± {self.booked_deviation:.0f}"
+        return f"{booked}, unbooked {unbooked:.0f} ± {self.days_deviation:.0f}, chance ± {self.chance_deviation:.0f}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,7 +52,7 @@ class Need:
 
     Free HD connections: `hd` by the time a node started now serves, `open_hd` by the time a closed node is open again;
     `keep_hd` must be left when a node is stopped, `keep_open_hd` when one is closed, each with what is likely soon.
-    `nodes` and `names` are held, by number and by name.
+    `nodes` and `names` are held, by number and by name; `forecasts` say what is expected in each principal location.
     """
 
     location: str
@@ -41,6 +64,7 @@ class Need:
     names: tuple[str, ...]
     rule: str
     reason: str
+    forecasts: tuple[Forecast, ...] = ()
 
     @property
     def why_kept(self) -> str:
@@ -55,9 +79,18 @@ class Ask:
     rule: str
     hd: float
     reason: str
+    forecasts: tuple[Forecast, ...] = ()
 
 
 NOTHING = Ask(rule="none", hd=0, reason="")
+
+
+@dataclass(frozen=True, slots=True)
+class Trend:
+    """A rise in HD connections that goes on: what is expected, and the most."""
+
+    mean: float
+    most: float
 
 
 def needs_of(situation: Situation) -> Iterator[Need]:
@@ -70,9 +103,8 @@ def _need(situation: Situation, location: str) -> Need:
     rule_now = _blind_rule(situation, location) if situation.may.stale else _threshold_rule(situation, location)
     nearly = _threshold_rule(situation, location, margin=situation.policy.hysteresis)
     to_boot, to_open = situation.leads.to_boot(location), situation.leads.to_open
-    confidence = situation.policy.confidence
-    forecast = _forecast(situation, location, to_boot, confidence)
-    soon = _forecast(situation, location, to_open, confidence)
+    forecast = _forecast(situation, location, to_boot, situation.starting(location))
+    soon = _forecast(situation, location, to_open, situation.opening(location))
     likely = _forecast(situation, location, to_boot, LIKELY)
     later = _forecast(situation, location, to_boot + LATER, LIKELY)
     most = max(rule_now, forecast, key=lambda ask: ask.hd)
@@ -96,6 +128,7 @@ def _need(situation: Situation, location: str) -> Need:
         names=names,
         rule=rule,
         reason=reason,
+        forecasts=forecast.forecasts,
     )
 
 
@@ -169,17 +202,18 @@ def _why_asking(situation: Situation, name: str) -> str:
     return why + (f", and {ceil(cut_off)} HD connections that it carried may be dialled again" if cut_off else "")
 
 
-def _forecast(situation: Situation, location: str, ahead: timedelta, confidence: float) -> Ask:
+def _forecast(situation: Situation, location: str, ahead: timedelta, worth: Worth) -> Ask:
     """What bookings, profile and trend ask for: the rise of each principal location beyond what it has free."""
     if situation.may.stale or not situation.policy.forecasting:
         return NOTHING
-    asks = [_forecast_for(situation, name, ahead, confidence) for name in situation.prospects.sources_of(location)]
+    asks = [_forecast_for(situation, name, ahead, worth) for name in situation.prospects.sources_of(location)]
     asking = [ask for ask in asks if ask.hd > 0]
+    told = tuple(forecast for ask in asks for forecast in ask.forecasts)
     if not asking:
-        return NOTHING
+        return replace(NOTHING, forecasts=told)
     leading = max(asking, key=lambda ask: ask.hd)
     total = _within_limits(situation, location, sum(ask.hd for ask in asking))
-    return Ask(rule=leading.rule, hd=total, reason=leading.reason)
+    return Ask(rule=leading.rule, hd=total, reason=leading.reason, forecasts=told)
 
 
 def _within_limits(situation: Situation, location: str, hd: float) -> float:
@@ -188,39 +222,73 @@ def _within_limits(situation: Situation, location: str, hd: float) -> float:
     return min(hd, most * max(node.hd for node in situation.nodes[location])) if most else hd
 
 
-def _forecast_for(situation: Situation, name: str, ahead: timedelta, confidence: float) -> Ask:
+def _forecast_for(situation: Situation, name: str, ahead: timedelta, worth: Worth) -> Ask:
     """Return what the forecast asks for one principal location."""
     load = situation.principals[name]
     foresight = situation.prospects.foresight(name)
     foreseen = foresight.within(ahead)
-    most = foreseen.at_most(confidence) if foresight.informed else 0.0
-    unusual = _trend(situation, name, ahead)
+    most = foreseen.at_most(worth.sure) if foresight.informed else 0.0
+    trend = _trend(situation, name, ahead, worth)
+    source = "bookings" if foreseen.announced > most / 2 else "profile"
+    believed = (foresight.trust.bookings, foresight.trust.profile)
+    mean, known = foreseen.mean, foreseen.announced
+    if trend and trend.most > most:
+        source, most, believed = "trend", trend.most, (1.0, foresight.trust.trend)
+        mean, known = trend.mean, foreseen.mean
+    told = Told(
+        source=source,
+        minutes=ceil(ahead / MINUTE),
+        mean=round(mean, 1),
+        deviation=round(foreseen.deviation, 1),
+        most=round(most, 1),
+        sure=round(worth.sure, 4),
+        booked=round(known, 1),
+        believed=believed,
+    )
     leaving = situation.prospects.carried_of(name) * foresight.leavers(ahead)
-    hd = max(most, unusual) + leaving + situation.cut_off(name) - load.free
-    by, sure = situation.policy.on_the_clock(situation.now + ahead), f"{100 * confidence:.3g} % sure"
-    has = f"{load.free} are free there"
-    if unusual > most:
-        reason = f"the load of {name} rises faster than usual, by {unusual:.0f} until {by}; {has}"
-        return Ask(rule="trend", hd=hd, reason=reason)
-    if foreseen.announced > most / 2:
-        reason = f"booked meetings in {name} bring at most {most:.0f} HD connections until {by} ({sure}); {has}"
-        return Ask(rule="bookings", hd=hd, reason=reason)
-    days = f"as on {foreseen.days:.0f} similar days, {sure}"
-    reason = f"the load of {name} rises by at most {most:.0f} until {by} ({days}); {has}"
-    return Ask(rule="profile", hd=hd, reason=reason)
+    return Ask(
+        rule=source,
+        hd=most + leaving + situation.cut_off(name) - load.free,
+        reason=_why_expected(situation, name, told, worth, foreseen.days),
+        forecasts=()
+        if not foresight.informed
+        else (
+            Forecast(
+                location=name,
+                told=told,
+                booked_deviation=round(foreseen.booked_deviation, 1),
+                days_deviation=round(foreseen.days_deviation, 1),
+                chance_deviation=round(foreseen.chance_deviation, 1),
+            ),
+        ),
+    )
 
 
-def _trend(situation: Situation, name: str, ahead: timedelta) -> float:
-    """Return the rise in HD connections if the load keeps rising faster than usual, as in the last minutes."""
+def _why_expected(situation: Situation, name: str, told: Told, worth: Worth, days: float) -> str:
+    by = situation.policy.on_the_clock(situation.now + told.minutes * MINUTE)
+    has = f"{situation.principals[name].free} are free there"
+    match told.source:
+        case "trend":
+            return f"the load of {name} rises faster than usual, by {told.most:.0f} until {by}; {has}"
+        case "bookings":
+            brings = f"booked meetings in {name} bring at most {told.most:.0f} HD connections"
+            return f"{brings} until {by} ({worth.sentence}); {has}"
+        case _:
+            alike = f"as on {days:.0f} similar days, {worth.sentence}"
+            return f"the load of {name} rises by at most {told.most:.0f} until {by} ({alike}); {has}"
+
+
+def _trend(situation: Situation, name: str, ahead: timedelta, worth: Worth) -> Trend | None:
+    """Return the rise if the load keeps rising faster than usual, as in the last minutes; None if it does not rise so."""
     begin = situation.now - TREND_OVER - MINUTE / 2
     lately = [demand for demand in situation.prospects.trails[name] if demand.at >= begin]
     if len(lately) < TREND_READINGS:
-        return 0.0
+        return None
     first, last = lately[0], lately[-1]
     took = last.at - first.at
     rises = sum(later.used > earlier.used for earlier, later in pairwise(lately))
     if took < TREND_OVER / 2 or rises < len(lately) / 2:
-        return 0.0
+        return None
     usual = rise(
         situation.prospects.outlooks.get(name),
         first.used,
@@ -232,11 +300,9 @@ def _trend(situation: Situation, name: str, ahead: timedelta) -> float:
     beyond = last.used - first.used - max(0.0, usual.mean)
     clear = CLEARLY * usual.deviation
     if beyond <= clear:
-        return 0.0
+        return None
     lasting = beyond * (1 - (clear / beyond) ** 2)  # reduced by what may be chance
-    chance = sqrt(2 * last.used * (ahead / MEAN_CALL)) * NormalDist().inv_cdf(situation.policy.confidence)
-    return (
-        max(0.0, situation.prospects.foresight(name).within(ahead).mean)
-        + lasting * (ahead / took)
-        + TREND_MARGIN * chance
-    )
+    chance = sqrt(2 * last.used * (ahead / MEAN_CALL)) * NormalDist().inv_cdf(worth.sure)
+    foresight = situation.prospects.foresight(name)
+    mean = max(0.0, foresight.within(ahead).mean) + foresight.trust.trend * lasting * (ahead / took)
+    return Trend(mean, mean + TREND_MARGIN * chance)

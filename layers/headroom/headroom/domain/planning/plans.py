@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 
-from headroom.domain.demand.forecasting import Demand
+from headroom.domain.demand.lately import Demand
 from headroom.domain.demand.turned_away import Likely, Sample
 from headroom.domain.fleet.fleet import NodeState
 from headroom.domain.fleet.home import Home
@@ -71,6 +71,7 @@ class Plan:
 
     def samples(self) -> Iterator[Sample]:
         """Yield the load of each principal location as this plan saw it: what `learn` learns from."""
+        told = {forecast.location: forecast.told for need in self.needs for forecast in need.forecasts}
         for demand in self.trail:
             if demand.at == self.at:
                 hd = next((load.hd for load in self.principals if load.location == demand.location), 0)
@@ -81,4 +82,5 @@ class Plan:
                     booked=demand.booked,
                     hd=hd,
                     full=demand.full,
+                    told=told.get(demand.location),
                 )

@@ -4,8 +4,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from headroom.domain.demand.forecasting import MINUTE, Booking, Demand, Foresight, Outlook, usual_peak
+from headroom.domain.demand.forecasting import MINUTE, Booking, Foresight, Outlook, usual_peak
 from headroom.domain.demand.habits import RECENT
+from headroom.domain.demand.lately import Demand
 from headroom.domain.fleet.fleet import Node
 from headroom.domain.fleet.load import Load
 from headroom.domain.planning.leads import LATER, Leads

@@ -7,7 +7,8 @@ from datetime import datetime
 from functools import cached_property
 from zoneinfo import ZoneInfo
 
-from headroom.domain.demand.forecasting import Demand, by_location, expected
+from headroom.domain.demand.forecasting import by_location, expected
+from headroom.domain.demand.lately import Demand
 from headroom.domain.fleet.fleet import ON, Fleet, Node, NodeState, Observation, Power, Worker
 from headroom.domain.fleet.home import Home
 from headroom.domain.fleet.homes import Homes, Uncounted
@@ -18,6 +19,7 @@ from headroom.domain.planning.held import Held
 from headroom.domain.planning.leads import Leads
 from headroom.domain.planning.permits import Permits
 from headroom.domain.planning.prospects import Prospects
+from headroom.domain.planning.worth import Worth, of_opening, of_starting
 from headroom.domain.policy import Policy
 from headroom.domain.safety.claims import is_on_its_way
 
@@ -62,7 +64,8 @@ class Situation:
         self.held = Held(holds, self.nodes)
         self._homes = Homes(self.reading, fleet.nodes, observation.homes)
         self.principals = self._homes.loads
-        self.overflows = overflow_loads(fleet.nodes, [node for node in fleet.nodes if self.is_coming(node)])
+        coming = {node.name: self.expected_room(node) for node in fleet.nodes if self.is_coming(node)}
+        self.overflows = overflow_loads(fleet.nodes, coming)
         self.overflow_of = {place.name: place.overflow_location for place in self.reading.locations}
         self.prospects = Prospects(
             by_location(observation.outlooks),
@@ -140,6 +143,23 @@ class Situation:
             worker for worker in self.reading.workers if worker.closed_by_us and worker.name not in ours | self._unread
         )
 
+    def starting(self, location: str) -> Worth:
+        """Return how sure to be before a node is started here."""
+        lifetime = minimum_lifetime(self.policy, self.reading)
+        return of_starting(self.policy, self._usual_hd(location), self.leads.boot_time(location), lifetime)
+
+    def opening(self, location: str) -> Worth:
+        """Return how sure to be before a node is opened here."""
+        return of_opening(self.policy, self._usual_hd(location))
+
+    def _usual_hd(self, location: str) -> float:
+        here = self.nodes[location]
+        return sum(node.hd for node in here) / len(here)
+
+    def expected_room(self, node: Node) -> int:
+        """Return the HD connections to count on of a node that is coming: fewer where its start takes too long."""
+        return self.leads.expected_room(node, self.starting(node.location).sure)
+
     def is_coming(self, node: Node) -> bool:
         """Say whether a node counts as capacity already although it cannot take a call yet."""
         memory = self.memory(node)
@@ -147,7 +167,7 @@ class Situation:
         match node.state:
             case NodeState.STARTING:
                 given_up = memory.given_up_at is not None and memory.given_up_at >= node.instance.launched_at
-                return not given_up and not self.leads.is_overdue(node)
+                return not given_up and self.expected_room(node) > 0
             case NodeState.STOPPED:
                 return claim is not None and is_on_its_way(memory, self.now)
             case NodeState.OPENING:
