@@ -72,6 +72,17 @@ def promised(deployed: Deployed, do: Do, given: dict[str, Any]) -> Done:
     )
 
 
+def expected(deployed: Deployed, hd: int, given: dict[str, Any]) -> Done:
+    """Write down what a command's options say will come."""
+    with spoken():
+        now = clock.now()
+        ready_by = _when(deployed.ledger, given["ready_by"], now)
+        until = _when(deployed.ledger, given["until"], ready_by or now)
+    places = tuple(given["locations"])
+    order = Order(do=Do.EXPECT, hd=hd, locations=places, reason=given["reason"], ready_by=ready_by, until=until)
+    return ordered(deployed, order)
+
+
 def shown_booting(deployed: Deployed, execution: str, names: set[str]) -> str:
     """Show the nodes until the promise is kept or missed; return what is missing."""
     states, console = deployed.operator().states, Console()

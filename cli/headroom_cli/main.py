@@ -24,6 +24,7 @@ COMMANDS = {
     "Act": {
         "start": "act:start",
         "hold": "act:hold",
+        "expect": "act:expect",
         "release": "act:release",
         "open": "act:open_",
         "close": "act:close",

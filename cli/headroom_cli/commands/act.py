@@ -1,4 +1,4 @@
-"""`headroom start`, `hold`, `release`, `open`, `close`, `pause` and `resume`: what people ask Headroom to do."""
+"""`headroom start`, `hold`, `expect`, `release`, `open`, `close`, `pause` and `resume`: what people ask Headroom to do."""
 
 import sys
 from collections.abc import Callable
@@ -88,6 +88,24 @@ def release(what: str, stack: str, *, wants_json: bool) -> None:
         is_hold = what in {hold.id for hold in held} | {each.name for each in unread}
     order = Order(do=Do.RELEASE, hold=what) if is_hold else Order(do=Do.RELEASE, nodes=(what,))
     acting.told(acting.ordered(deployed, order), wants_json=wants_json)
+
+
+@click.command()
+@click.argument("hd", type=click.IntRange(1), metavar="HD")
+@click.option(
+    "--at", "ready_by", metavar="TIME", help="When they come: the next 10:00, or 2026-03-05T10:00 (site's zone)."
+)
+@click.option("--until", metavar="TIME", help="Until when they stay; by default an hour.")
+@click.option("--location", "locations", multiple=True, help="The principal location; not needed if there is only one.")
+@reason_option
+@json_option
+@stack_option
+def expect(hd: int, stack: str, *, wants_json: bool, **given: Any) -> None:
+    """Say that so many HD connections more than usual will come: the forecast counts them, beside all that is learned."""
+    from headroom_cli import acting
+    from headroom_cli.stack import stack_of
+
+    acting.told(acting.expected(stack_of(stack), hd, given), wants_json=wants_json)
 
 
 @click.command("open")

@@ -63,6 +63,12 @@ def test_both_locations_are_planned_for_and_nobody_is_cut() -> None:
 
 
 def test_there_are_families_of_every_kind() -> None:
-    assert {"two locations", "calls", "lessons", "surges", "a site that grows", "holidays and breaks", "clocks that change"} <= set(
-        FAMILIES
-    )
+    assert {
+        "two locations",
+        "calls",
+        "lessons",
+        "surges",
+        "a site that grows",
+        "holidays and breaks",
+        "clocks that change",
+    } <= set(FAMILIES)

@@ -13,7 +13,8 @@ from headroom.adapters.looks import Looks
 from headroom.adapters.notify import Notify
 from headroom.adapters.parts import Parts
 from headroom.adapters.workflows import Workflows
-from headroom.domain.demand.forecasting import Booking, gathered, near
+from headroom.domain.demand.bookings import gathered
+from headroom.domain.demand.forecasting import Booking, near
 from headroom.domain.fleet.fleet import Observation, Power, Source, canonical
 from headroom.domain.fleet.homes import is_near_threshold
 from headroom.domain.fleet.lifecycle import Commitments, Memory, Record, Unread

@@ -3,7 +3,7 @@
 import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Self
 from zoneinfo import ZoneInfo
 
@@ -13,7 +13,7 @@ from headroom import clock
 from headroom.adapters.ledger import Ledger
 from headroom.adapters.parts import Parts
 from headroom.domain.fleet.fleet import Reading
-from headroom.domain.fleet.lifecycle import BY_HAND, Action, Pause, Pausing
+from headroom.domain.fleet.lifecycle import BY_HAND, Action, Hold, Pause, Pausing
 from headroom.domain.history.events import Event, Kind
 from headroom.domain.people.orders import FITS, Do
 from headroom.domain.planning.giving import Supply
@@ -27,10 +27,15 @@ from headroom.usecases.prewarm import terms_of
 if TYPE_CHECKING:
     from mypy_boto3_stepfunctions import SFNClient
 
+HOUR, MOST_EXPECTED = timedelta(hours=1), 10_000
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Order:
-    """What somebody asks for. `nodes` and `count` are as in `Request`; `hold` names what is to be released."""
+    """What somebody asks for. `nodes` and `count` are as in `Request`; `hold` names what is to be released.
+
+    `hd` HD connections more than usual are to be expected from `ready_by` to `until`.
+    """
 
     do: Do
     nodes: tuple[str, ...] = ()
@@ -41,6 +46,7 @@ class Order:
     reason: str = ""
     hold: str = ""
     stops_only: bool = False
+    hd: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,20 +74,14 @@ class Operator:
 
     def carry_out(self, order: Order, by: str) -> Done:
         """Carry out an order for `by`; raise BadRequestError, which says what to change, before any change."""
-        now = clock.now()
-        if len(order.reason) > REASON or not by:
-            raise BadRequestError(f"The reason has more than {REASON} characters." if by else "Missing: who asks.")
-        if len(order.nodes) > NAMES:
-            raise BadRequestError(f"{len(order.nodes)} nodes are named: name {NAMES} at the most.")
-        if any(len(name) > REASON for name in order.nodes):
-            raise BadRequestError(f"The name of a node has more than {REASON} characters.")
-        order = replace(order, reason=line(order.reason, REASON), nodes=once(order.nodes))
-        by = line(by, REASON)
+        now, order, by = clock.now(), _tidy(order, by), line(by, REASON)
         match order.do:
             case Do.START | Do.HOLD:
                 done = self._promise(order, by, now)
             case Do.RELEASE:
                 done = self._release(order, now)
+            case Do.EXPECT:
+                done = self._expect(order, by, now)
             case Do.OPEN | Do.CLOSE:
                 done = self._set_open(order)
             case Do.PAUSE:
@@ -151,6 +151,32 @@ class Operator:
             self.ledger.release_hold(hold.id)
         return Done(sentence=f"Released: {'; '.join(hold.reason for hold in ended)}")
 
+    def _expect(self, order: Order, by: str, now: datetime) -> Done:
+        """Write down that more will come than usual; the forecast counts it as it was said."""
+        begins = order.ready_by or now
+        ends = order.until or begins + HOUR
+        if not 1 <= order.hd <= MOST_EXPECTED:
+            raise BadRequestError(f"Say how many HD connections more to expect: 1 to {MOST_EXPECTED:,}.")
+        if ends <= max(begins, now):
+            raise BadRequestError("It ends before it begins, or is over already: say when it begins, and until when.")
+        reading = self.ledger.last_reading()
+        known = [place.name for place in reading.locations if place.overflow_location] if reading else []
+        places = order.locations or tuple(known[:2])
+        if len(places) != 1 or places[0] not in known:
+            raise BadRequestError(f"Name one principal location; there are {listed(known) or 'none yet'}.")
+        hold = Hold(
+            id=f"expected-{now:%Y%m%dT%H%M%S}-{uuid.uuid4().hex[:8]}",
+            begins=begins,
+            ready_by=begins,
+            until=ends,
+            reason=order.reason or "no reason given",
+            by=by,
+            expected={places[0]: order.hd},
+        )
+        self.ledger.promise(hold)
+        when = f"from {self._when(begins, now)} until {self._when(ends, now)}"
+        return Done(sentence=f"{hold.what} {when}: {hold.reason}; `headroom release {hold.id}` takes it back")
+
     def _set_open(self, order: Order) -> Done:
         plan = self._plan()
         nodes = [_find(plan, name) for name in order.nodes]
@@ -193,6 +219,17 @@ class Operator:
             stateMachineArn=self.machines[machine], name=name, input=msgspec.json.encode(given).decode()
         )
         return str(said["executionArn"])
+
+
+def _tidy(order: Order, by: str) -> Order:
+    """Return the order with its texts on one line and each node once; raise BadRequestError for one that is too large."""
+    if len(order.reason) > REASON or not by:
+        raise BadRequestError(f"The reason has more than {REASON} characters." if by else "Missing: who asks.")
+    if len(order.nodes) > NAMES:
+        raise BadRequestError(f"{len(order.nodes)} nodes are named: name {NAMES} at the most.")
+    if any(len(name) > REASON for name in order.nodes):
+        raise BadRequestError(f"The name of a node has more than {REASON} characters.")
+    return replace(order, reason=line(order.reason, REASON), nodes=once(order.nodes))
 
 
 def _find(plan: Plan, name: str) -> NodeSummary:

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from headroom.domain.demand.bookings import gathered
 from headroom.domain.demand.forecasting import (
     DAY_MINUTES,
     DAYS_KEPT,
@@ -17,7 +18,6 @@ from headroom.domain.demand.forecasting import (
     Outlook,
     PastDay,
     Profile,
-    gathered,
     learn,
     outlook,
     rise,

@@ -81,3 +81,14 @@ def sized(
             hd = series.expected(meeting, now, default)
         if hd > 0:
             yield Booking(begins=meeting.begins, ends=meeting.ends, hd=round(hd, 1))
+
+
+def gathered(bookings: Iterable[Booking]) -> tuple[Booking, ...]:
+    """Merge the bookings of a location that begin and end together, as thousands of meetings share few times."""
+    found: dict[tuple[datetime, datetime, str, str], list[Booking]] = {}
+    for booking in bookings:
+        found.setdefault((booking.begins, booking.ends, booking.location, booking.said_by), []).append(booking)
+    return tuple(
+        replace(here[0], hd=round(sum(each.hd for each in here), 1), meetings=sum(each.meetings for each in here))
+        for _, here in sorted(found.items())
+    )

@@ -60,7 +60,8 @@ class Booking:
     """A meeting known beforehand: `hd` HD connections expected from `begins` to `ends`.
 
     `location` is the principal location they come from; empty spreads them over all by their capacity. It may stand for
-    several `meetings` at the same time, whose attendance varies less together than that of one as large.
+    several `meetings` at the same time, whose attendance varies less together than that of one as large. `said_by` names the
+    person who announced it, by number: it counts as it was said, beside what is learned of meetings.
     """
 
     begins: datetime
@@ -68,6 +69,7 @@ class Booking:
     hd: float
     location: str = ""
     meetings: int = 1
+    said_by: str = ""
 
     def at(self, moment: datetime) -> float:
         """HD connections expected at that moment: people join within minutes of the start and leave around the end."""
@@ -325,6 +327,7 @@ class Foresight:
         self.attendance = self.trust.bookings * (outlook.attendance if outlook else 1.0)
         self.announced = [0.0] * (self.minutes + 1)  # booked HD connections at each minute, less those of now
         self.leaving = [0.0] * (self.minutes + 1)
+        self.said = [0.0] * (self.minutes + 1)  # the part of it that people have announced by number
         self.surprise = [0.0] * (self.minutes + 1)  # the variance of what is announced
         self.in_meetings = 0.0
         self._within: dict[int, Rise] = {}  # by minutes ahead: several rules ask the same
@@ -341,7 +344,7 @@ class Foresight:
         begins, ends = (booking.begins - now) / MINUTE, (booking.ends - now) / MINUTE
         if begins + JOINING[0] >= self.minutes or ends + LEAVING[1] <= 0:
             return
-        hd = booking.hd * self.attendance
+        hd = booking.hd * (1.0 if booking.said_by else self.attendance)
         joined, left = _share(-begins, JOINING), _share(-ends, LEAVING)
         self.in_meetings += hd * max(0.0, joined - left)
         if begins + JOINING[1] <= 0 and ends + LEAVING[0] >= self.minutes:
@@ -350,6 +353,9 @@ class Foresight:
             more, fewer = _share(step - begins, JOINING) - joined, _share(step - ends, LEAVING) - left
             self.announced[step] += hd * (more - fewer)
             self.leaving[step] += hd * fewer
+            if booking.said_by:
+                self.said[step] += hd * (more - fewer)
+                continue
             self.surprise[step] += (ATTENDANCE_SPREAD * hd * more) ** 2 / booking.meetings
 
     def _follow(self, window: Window, start: float) -> _Past:
@@ -390,12 +396,13 @@ class Foresight:
         return self._within[last]
 
     def _rise_within(self, last: int, ahead: timedelta) -> Rise:
-        announced = max(self.announced[1 : last + 1])
+        announced, said = max(self.announced[1 : last + 1]), max(self.said[1 : last + 1])
         chance = 2 * self.level * (ahead / MEAN_CALL)
         if not self.past:
             return Rise(
                 mean=announced,
                 announced=announced,
+                said=said,
                 booked_deviation=sqrt(self.surprise[last]),
                 chance_deviation=sqrt(chance),
                 errors=self.errors,
@@ -410,6 +417,7 @@ class Foresight:
             mean=mean,
             days=days,
             announced=announced,
+            said=said,
             booked_deviation=sqrt(UNSHOWN * self.surprise[last]),
             days_deviation=sqrt(days * seen / (days + PRIOR_DAYS)),
             chance_deviation=sqrt(PRIOR_DAYS * chance / (days + PRIOR_DAYS)),
@@ -477,17 +485,6 @@ def expected(bookings: Iterable[Booking], moment: datetime) -> float:
 def near(bookings: Iterable[Booking], now: datetime) -> tuple[Booking, ...]:
     """Return the meetings that matter to a plan: those in progress, just over, or about to begin."""
     return tuple(booking for booking in bookings if booking.begins <= now + SOON and booking.ends > now - JUST_OVER)
-
-
-def gathered(bookings: Iterable[Booking]) -> tuple[Booking, ...]:
-    """Merge the bookings of a location that begin and end together, as thousands of meetings share few times."""
-    found: dict[tuple[datetime, datetime, str], list[Booking]] = {}
-    for booking in bookings:
-        found.setdefault((booking.begins, booking.ends, booking.location), []).append(booking)
-    return tuple(
-        replace(here[0], hd=round(sum(each.hd for each in here), 1), meetings=sum(each.meetings for each in here))
-        for _, here in sorted(found.items())
-    )
 
 
 def by_location(outlooks: Iterable[Outlook]) -> Mapping[str, Outlook]:

@@ -8,15 +8,17 @@ from headroom.domain.demand.errors import AS_NORMAL_ERRORS, Errors
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rise:
-    """A possible rise of a load: its mean and standard deviation, the number of past days behind it, and the booked part.
+    """A possible rise of a load: its mean and standard deviation, the number of past days behind it, and the announced part.
 
-    The deviation has three independent parts: of what is booked, of how past days differ, and of the chance of independent
-    calls. `errors` say how the errors of past forecasts were distributed.
+    `said` is the part of what is announced that people have said by number. The deviation has three independent parts:
+    of what is booked, of how past days differ, and of the chance of independent calls. `errors` say how the errors
+    of past forecasts were distributed.
     """
 
     mean: float
     days: float = 0.0
     announced: float = 0.0
+    said: float = 0.0
     booked_deviation: float = 0.0
     days_deviation: float = 0.0
     chance_deviation: float = 0.0
@@ -36,8 +38,9 @@ class Rise:
 class Told:
     """What a plan said of a principal location: that within `minutes` its load rises by at most `most`, `sure` as that is.
 
-    `source` is what led: bookings, profile or trend. `mean` and `deviation` are the forecast's; `booked` is the part of the mean
-    that is booked. `believed` is what share of bookings, and of the other source, was believed.
+    `source` is what led: said, bookings, profile or trend. `mean` and `deviation` are the forecast's; `booked` is the
+    part of the mean that is booked, `said` that which people have said. `believed` is what share of bookings, and
+    of the other source, was believed.
     """
 
     source: str
@@ -47,4 +50,5 @@ class Told:
     most: float
     sure: float
     booked: float = 0.0
+    said: float = 0.0
     believed: tuple[float, float] = (1.0, 1.0)

@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
 
+from headroom.domain.demand.forecasting import Booking
 from headroom.domain.fleet.fleet import (
     CLOCK_SKEW,
     Instance,
@@ -152,7 +153,11 @@ def many(count: int) -> str:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Hold:
-    """A promise of capacity until a time: of the named nodes, or of a number of nodes by location."""
+    """A promise of capacity until a time: of the named nodes, or of a number of nodes by location.
+
+    Or an event that a person announces (`expected`): so many HD connections more than usual from `ready_by` on, by principal
+    location. It holds no node; the forecast counts it.
+    """
 
     id: str
     begins: datetime  # when starting may begin
@@ -163,10 +168,13 @@ class Hold:
     nodes: tuple[str, ...] = ()
     counts: dict[str, int] = field(default_factory=dict)
     execution: str = ""  # of the workflow that promised it, and that watches it
+    expected: dict[str, int] = field(default_factory=dict)
 
     @property
     def what(self) -> str:
-        """What is promised: nodes by name, or a number of nodes per location."""
+        """What is promised: nodes by name, or a number of nodes per location; or what is expected."""
+        if self.expected:
+            return ", ".join(f"{hd} HD connections more in {place}" for place, hd in self.expected.items())
         return ", ".join(self.nodes) or ", ".join(f"{many(count)} in {place}" for place, count in self.counts.items())
 
     def covers(self, moment: datetime) -> bool:
@@ -276,6 +284,15 @@ class Commitments:
             if memory.switched_by_others_at and now - memory.switched_by_others_at < SWITCHED_LATELY
         )
         return lately if len(lately) >= SEVERAL else ()
+
+    @property
+    def said(self) -> tuple[Booking, ...]:
+        """What people have said will come."""
+        return tuple(
+            Booking(begins=hold.ready_by, ends=hold.until, hd=hd, location=place, said_by=f"{hold.by} ({hold.reason})")
+            for hold in self.holds
+            for place, hd in hold.expected.items()
+        )
 
     def holds_on(self, node: str, location: str, serving: int) -> tuple[Hold, ...]:
         """Return the holds that need this node: by name, or because only `serving` others are there for its count."""

@@ -67,6 +67,7 @@ class Kind(StrEnum):
     ASKED_TO_START = "asked to start"
     ASKED_TO_HOLD = "asked to hold"
     ASKED_TO_RELEASE = "asked to release"
+    ASKED_TO_EXPECT = "asked to expect"
     ASKED_TO_OPEN = "asked to open"
     ASKED_TO_CLOSE = "asked to close"
     ASKED_TO_PAUSE = "asked to pause"

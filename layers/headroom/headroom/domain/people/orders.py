@@ -11,6 +11,7 @@ class Do(StrEnum):
     START = "start"
     HOLD = "hold"
     RELEASE = "release"
+    EXPECT = "expect"
     OPEN = "open"
     CLOSE = "close"
     PAUSE = "pause"

@@ -33,7 +33,7 @@ class Supply:
         return cls(
             nodes=nodes,
             memories=commitments.memories,
-            holds=commitments.holds,
+            holds=tuple(hold for hold in commitments.holds if not hold.expected),
             max_nodes=policy.max_nodes,
             unread=commitments.unread_nodes,
         )

@@ -1,6 +1,6 @@
-"""How much free capacity each overflow location needs: the most that any of five sources asks for.
+"""How much free capacity each overflow location needs: the most that any of six sources asks for.
 
-Pexip's threshold rule and holds say what is needed now. Bookings, the profile of past days and the trend of the last
+Pexip's threshold rule and holds say what is needed now. What people announce, bookings, past days and the trend of the last
 minutes say what will be needed when a node that is started now serves.
 """
 
@@ -41,9 +41,12 @@ class Forecast:
     @property
     def parts(self) -> str:
         """What the forecast is made of, in an operator's words."""
-        unbooked = self.told.mean - self.told.booked
+        unbooked = self.told.mean - self.told.booked - self.told.said
+        said = f"said {self.told.said:.0f}, " if self.told.said else ""
         booked = f"booked {self.told.booked:.0f} ± {self.booked_deviation:.0f}"
-        return f"{booked}, unbooked {unbooked:.0f} ± {self.days_deviation:.0f}, chance ± {self.chance_deviation:.0f}"
+        return (
+            f"{said}{booked}, unbooked {unbooked:.0f} ± {self.days_deviation:.0f}, chance ± {self.chance_deviation:.0f}"
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -230,11 +233,12 @@ def _forecast_for(situation: Situation, name: str, ahead: timedelta, worth: Wort
     most = foreseen.at_most(worth.sure) if foresight.informed else 0.0
     trend = _trend(situation, name, ahead, worth)
     source = "bookings" if foreseen.announced > most / 2 else "profile"
+    source = "said" if foreseen.said > most / 2 else source
     believed = (foresight.trust.bookings, foresight.trust.profile)
-    mean, known = foreseen.mean, foreseen.announced
+    mean, known, said = foreseen.mean, foreseen.announced - foreseen.said, foreseen.said
     if trend and trend.most > most:
         source, most, believed = "trend", trend.most, (1.0, foresight.trust.trend)
-        mean, known = trend.mean, foreseen.mean
+        mean, known = trend.mean, foreseen.mean - said
     told = Told(
         source=source,
         minutes=ceil(ahead / MINUTE),
@@ -243,6 +247,7 @@ def _forecast_for(situation: Situation, name: str, ahead: timedelta, worth: Wort
         most=round(most, 1),
         sure=round(worth.sure, 4),
         booked=round(known, 1),
+        said=round(said, 1),
         believed=believed,
     )
     leaving = situation.prospects.carried_of(name) * foresight.leavers(ahead)
@@ -270,6 +275,10 @@ def _why_expected(situation: Situation, name: str, told: Told, worth: Worth, day
     match told.source:
         case "trend":
             return f"the load of {name} rises faster than usual, by {told.most:.0f} until {by}; {has}"
+        case "said":
+            sayers = {each.said_by for each in situation.prospects.bookings_of(name) if each.said_by}
+            comes = f"{name} gets at most {told.most:.0f} HD connections more until {by} ({worth.sentence})"
+            return f"{comes}, as {', '.join(sorted(sayers))} said; {has}"
         case "bookings":
             brings = f"booked meetings in {name} bring at most {told.most:.0f} HD connections"
             return f"{brings} until {by} ({worth.sentence}); {has}"

@@ -7,7 +7,7 @@ from datetime import datetime
 from functools import cached_property
 from zoneinfo import ZoneInfo
 
-from headroom.domain.demand.forecasting import by_location, expected
+from headroom.domain.demand.forecasting import by_location, expected, near
 from headroom.domain.demand.lately import Demand
 from headroom.domain.fleet.fleet import ON, Fleet, Node, NodeState, Observation, Power, Worker
 from headroom.domain.fleet.home import Home
@@ -69,7 +69,7 @@ class Situation:
         self.overflow_of = {place.name: place.overflow_location for place in self.reading.locations}
         self.prospects = Prospects(
             by_location(observation.outlooks),
-            observation.bookings,
+            (*observation.bookings, *near(commitments.said, now)),
             self.principals,
             self.overflows,
             self.overflow_of,

@@ -1,0 +1,72 @@
+"""What a person says will come is counted as it was said, and kept apart from what is learned."""
+
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+
+from headroom.domain.demand.calibration import BELIEVED, Trust
+from headroom.domain.demand.forecasting import Booking
+from headroom.domain.fleet.lifecycle import Commitments, Hold
+from headroom.domain.planning.planning import plan
+from headroom.domain.planning.plans import Plan
+from tests.support.builders import CONTROL, NOW, node, observe
+from tests.unit.domain.planning.test_surprises import rushes
+
+MINUTE = timedelta(minutes=1)
+POLICY = replace(CONTROL, boot_drill=timedelta())
+
+
+def announced(hd: int, *, minutes: float, location: str = "Stockholm") -> Hold:
+    begins = NOW + minutes * MINUTE
+    return Hold(
+        id="expected-1",
+        begins=begins,
+        ready_by=begins,
+        until=begins + timedelta(hours=1),
+        reason="all-hands",
+        by="Anna",
+        expected={location: hd},
+    )
+
+
+def planned(*holds: Hold, trust: Trust = BELIEVED, attendance: float = 1.0, booked: float = 0.0) -> Plan:
+    past = replace(rushes(0.0, 0.0, 0.0), trust=trust, attendance=attendance)
+    meeting = Booking(begins=NOW + 4 * MINUTE, ends=NOW + timedelta(hours=1), hd=booked, location="Stockholm")
+    seen = observe(*(node(number) for number in range(1, 9)), free=60)
+    seen = replace(seen, outlooks=(past,), bookings=(meeting,) if booked else ())
+    return plan(seen, Commitments(holds=holds), POLICY, NOW)
+
+
+def test_what_is_announced_starts_nodes_in_time_and_the_reason_names_who_said_it() -> None:
+    made = planned(announced(120, minutes=2))
+    assert made.needs[0].rule == "said"
+    assert "as Anna (all-hands) said" in made.needs[0].reason
+    assert len([change for change in made.changes if change.action.starts]) == 5  # 60 are free; 5 x 15 for the others
+    assert made.needs[0].forecasts[0].parts.startswith("said 120, booked 0 ± 0, unbooked 0 ± ")
+
+
+def test_what_is_far_away_is_over_or_of_no_location_asks_for_nothing() -> None:
+    for hold in (
+        announced(120, minutes=90),
+        announced(120, minutes=-200),
+        announced(120, minutes=2, location="Nowhere"),
+    ):
+        assert planned(hold).changes == ()
+
+
+def test_it_counts_as_said_whatever_is_learned_of_meetings_and_beside_them() -> None:
+    doubted = Trust(bookings=0.25)
+    alone = planned(announced(120, minutes=2)).needs[0].hd
+    assert planned(announced(120, minutes=2), trust=doubted, attendance=0.2).needs[0].hd == alone
+    both = planned(announced(120, minutes=2), booked=40).needs[0]
+    assert both.hd > alone + 30
+    assert both.forecasts[0].told.said == pytest.approx(120)
+    assert both.forecasts[0].told.booked > 20
+
+
+def test_it_holds_no_node_and_no_promise_is_short_for_it() -> None:
+    made = planned(announced(5000, minutes=2))
+    assert (made.needs[0].nodes, made.needs[0].names) == (0, ())
+    assert not [issue for issue in made.issues if issue.kind == "promise short"]
+    assert [issue.kind for issue in made.issues] == ["not enough nodes"]
