@@ -83,8 +83,8 @@ build: .venv/.ready  ## Put what Lambda gets under .aws-sam/build
 deploy: .venv/.ready  ## To your own AWS account: by five questions the first time, later with the answers it has (STACK=headroom)
 	@$(RUN) headroom install $(if $(STACK),--stack '$(STACK)')
 
-bench: .venv/.ready  ## Measure what the docs claim (TRACES=directory SEEDS=5)
-	@$(RUN) headroom bench $(if $(TRACES),'$(TRACES)') $(if $(SEEDS),--seeds $(SEEDS))
+bench: .venv/.ready  ## Measure what the docs claim (TRACES=directory SEEDS=5 FIRST=101 DAYS=10 ONLY=families)
+	@$(RUN) headroom bench $(if $(TRACES),'$(TRACES)') $(if $(SEEDS),--seeds $(SEEDS)) $(if $(FIRST),--first $(FIRST)) $(if $(DAYS),--days $(DAYS)) $(if $(ONLY),--only $(ONLY))
 
 chaos: .venv/.ready  ## Look for a schedule that cuts a call (N=10000000 of the kernel, MINUTES=60 of the workflows, DAYS=7 of ticks)
 	@$(RUN) headroom chaos $(if $(N),--kernel $(N)) $(if $(MINUTES),--minutes $(MINUTES)) --days $(or $(DAYS),1) $(if $(FIRST),--first $(FIRST))

@@ -72,6 +72,31 @@ def score_table(results: Sequence[Result]) -> Table:
     return table
 
 
+def spread_table(results: Sequence[Result]) -> Table:
+    """Return one line a work: each policy's geometric mean over the draws, its least and its most, and the calls turned away."""
+    works, names = (
+        sorted({each.work for each in results}),
+        [name for name in NAMES if name in {e.policy for e in results}],
+    )
+    seeds = sorted({each.seed for each in results})
+    table = Table(
+        title=f"score of draws {', '.join(map(str, seeds))}: geometric mean, least to most (rejected per 10,000)",
+        box=SIMPLE_HEAD,
+    )
+    table.add_column("family")
+    for name in names:
+        table.add_column(name, justify="right")
+    for work in [*works, ""]:
+        cells = []
+        for name in names:
+            runs = [each for each in results if each.policy == name and work in {"", each.work}]
+            scores, away = [each.score for each in runs], mean(each.rejected_per_10k for each in runs)
+            cells.append(f"{geometric_mean(scores):.3f}  {min(scores):.2f} to {max(scores):.2f}  ({away:,.1f})")
+        table.add_row(work or "all", *cells, end_section=work == works[-1])
+    table.caption = f"Calls cut: {sum(each.cut for each in results)}"
+    return table
+
+
 def as_json(results: Iterable[Result]) -> list[dict[str, Any]]:
     """Return every run, in the table's order."""
     return [each.as_json() for each in in_order(results)]

@@ -33,7 +33,6 @@ from headroom.domain.policy import Mode, Policy
 from headroom_replay.names import HEADROOM, NATIVE
 from headroom_replay.run import Job, play_all
 from headroom_replay.score import Result
-from headroom_replay.show import score_table
 from headroom_replay.work import Work
 
 LOCATIONS, NODES, HISTORY = 50, 500, 400  # days
@@ -163,15 +162,14 @@ def wake_up() -> float:
     return float(said.stdout)
 
 
-def run(console: Console, cases: Sequence[Callable[..., Work]], draws: range, names: tuple[str, ...]) -> None:
-    """Print how long things take, then the scores of the policies that are named."""
-    console.print(timing())
+def scores(cases: Sequence[Callable[..., Work]], draws: range, names: tuple[str, ...]) -> list[Result]:
+    """Play each case with each draw under the policies that are named."""
     jobs = [Job(make=case, seed=seed, names=names) for case in cases for seed in draws]
     results: list[Result] = []
     with Progress(console=Console(stderr=True), transient=True) as progress:
         for found in progress.track(play_all(jobs), total=len(jobs), description="Replaying"):
             results += found
-    console.print(score_table(results))
+    return results
 
 
 def timing() -> Table:

@@ -17,26 +17,31 @@ import click
     type=click.IntRange(1),
     help="The last days of each trace; of a family at most ten.",
 )
-@click.option("--families", is_flag=True, help="Play families of sites drawn by each seed, and no trace.")
 @click.option("--first", default=1, show_default=True, type=click.IntRange(1), help="The first draw.")
-def bench(traces: Path | None, seeds: int, days: int, first: int, *, families: bool) -> None:
+@click.option("--only", type=click.Choice(["families", "loads", "times"]), help="Measure only these.")
+def bench(traces: Path | None, seeds: int, days: int, first: int, only: str | None) -> None:
     """Measure what the documents claim: each policy's score, and how long planning, learning and waking take.
 
-    TRACES is a directory of files of timestamp,arrivals; without it a synthetic load is played.
+    Sites are played that each seed draws from families of loads, then the loads in TRACES, a directory of files of
+    timestamp,arrivals; without it a synthetic load.
     """
     from rich.console import Console
 
-    from headroom_lab.bench import OF_FAMILIES, run
+    from headroom_lab.bench import OF_FAMILIES, scores, timing
     from headroom_replay.families import cases_of_families
     from headroom_replay.load import TraceError
     from headroom_replay.names import HUNG, NAMES
+    from headroom_replay.show import score_table, spread_table
     from headroom_replay.suite import cases_of
 
-    draws = range(first, first + seeds)
+    console, draws = Console(), range(first, first + seeds)
     try:
-        if families:
-            run(Console(), cases_of_families(days), draws, OF_FAMILIES)
-        else:
-            run(Console(), cases_of(traces, days), draws, (*NAMES, HUNG))
+        loads = cases_of(traces, days)
     except TraceError as error:
         raise click.ClickException(str(error)) from error
+    if only in {None, "times"}:
+        console.print(timing())
+    if only in {None, "families"}:
+        console.print(spread_table(scores(cases_of_families(days), draws, OF_FAMILIES)))
+    if only in {None, "loads"}:
+        console.print(score_table(scores(loads, draws, (*NAMES, HUNG))))
