@@ -1,8 +1,11 @@
 """`headroom bench`: measure what the documents claim."""
 
+import sys
 from pathlib import Path
 
 import click
+
+WIDE = 180  # columns where the output is no terminal
 
 
 @click.command()
@@ -34,7 +37,7 @@ def bench(traces: Path | None, seeds: int, days: int, first: int, only: str | No
     from headroom_replay.show import score_table, spread_table
     from headroom_replay.suite import cases_of
 
-    console, draws = Console(), range(first, first + seeds)
+    console, draws = Console(width=None if sys.stdout.isatty() else WIDE), range(first, first + seeds)
     try:
         loads = cases_of(traces, days)
     except TraceError as error:
