@@ -7,6 +7,7 @@ import sys
 import time
 import tracemalloc
 from collections.abc import Callable, Sequence
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -30,6 +31,8 @@ from headroom.domain.fleet.fleet import Instance, Location, Observation, Power, 
 from headroom.domain.fleet.lifecycle import Commitments, Hold, Memory
 from headroom.domain.planning.planning import plan
 from headroom.domain.policy import Mode, Policy
+from headroom_lab.coverage import Covered, covered
+from headroom_replay.families import FAMILIES
 from headroom_replay.names import HEADROOM, NATIVE
 from headroom_replay.run import Job, play_all
 from headroom_replay.score import Result
@@ -170,6 +173,13 @@ def scores(cases: Sequence[Callable[..., Work]], draws: range, names: tuple[str,
         for found in progress.track(play_all(jobs), total=len(jobs), description="Replaying"):
             results += found
     return results
+
+
+def coverages(draws: range) -> list[Covered]:
+    """Judge the forecasts of every family, with each draw."""
+    jobs = [(family, seed) for family in FAMILIES for seed in draws]
+    with ProcessPoolExecutor(max_workers=os.process_cpu_count() or 1) as pool:
+        return list(pool.map(covered, *zip(*jobs, strict=True)))
 
 
 def timing() -> Table:

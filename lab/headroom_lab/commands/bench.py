@@ -21,16 +21,17 @@ WIDE = 180  # columns where the output is no terminal
     help="The last days of each trace; of a family at most ten.",
 )
 @click.option("--first", default=1, show_default=True, type=click.IntRange(1), help="The first draw.")
-@click.option("--only", type=click.Choice(["families", "loads", "times"]), help="Measure only these.")
+@click.option("--only", type=click.Choice(["families", "coverage", "loads", "times"]), help="Measure only these.")
 def bench(traces: Path | None, seeds: int, days: int, first: int, only: str | None) -> None:
-    """Measure what the documents claim: each policy's score, and how long planning, learning and waking take.
+    """Measure what the documents claim: each policy's score, how often forecasts hold, and how long things take.
 
     Sites are played that each seed draws from families of loads, then the loads in TRACES, a directory of files of
     timestamp,arrivals; without it a synthetic load.
     """
     from rich.console import Console
 
-    from headroom_lab.bench import OF_FAMILIES, scores, timing
+    from headroom_lab.bench import OF_FAMILIES, coverages, scores, timing
+    from headroom_lab.coverage import coverage_table
     from headroom_replay.families import cases_of_families
     from headroom_replay.load import TraceError
     from headroom_replay.names import HUNG, NAMES
@@ -46,5 +47,7 @@ def bench(traces: Path | None, seeds: int, days: int, first: int, only: str | No
         console.print(timing())
     if only in {None, "families"}:
         console.print(spread_table(scores(cases_of_families(days), draws, OF_FAMILIES)))
+    if only in {None, "coverage"}:
+        console.print(coverage_table(coverages(draws)))
     if only in {None, "loads"}:
         console.print(score_table(scores(loads, draws, (*NAMES, HUNG))))
