@@ -20,6 +20,7 @@ COMMANDS = {
         "history": "show:history",
         "why": "explain:why",
         "page": "page:page",
+        "doctor": "doctor:doctor",
     },
     "Act": {
         "start": "act:start",

@@ -12,6 +12,7 @@ from headroom.domain.history.events import Event
 from headroom.domain.people.status import Seen, Status
 from headroom.domain.planning.issues import Issue
 from headroom.usecases.order import Done
+from headroom_cli.doctor.checks import Finding
 from headroom_cli.reporting.figures import Report
 
 FOLDER = Path(__file__).parents[2] / "docs/schemas"
@@ -22,6 +23,7 @@ KINDS: dict[str, Any] = {
     "history": list[Event],
     "done": Done,
     "report": Report,
+    "doctor": list[Finding],
     "event": Announced,  # the detail of what is on the event bus
 }
 SCHEMAS: dict[str, Any] = {

@@ -15,6 +15,7 @@ from headroom_replay.world import TOKENS_PER_HD, Call, Location, Node, World
 
 Row = dict[str, Any]
 VERSION = "37 (80989.0.0)"
+LICENCES = 10_000  # ports that the platform may use
 
 
 def fields(text: str) -> dict[str, str]:
@@ -84,6 +85,10 @@ STATUS = {
     "alarm": fields(
         "id:integer identifier:integer name:string level:string details:string instance:string node:string "
         "time_raised:datetime acknowledged:boolean resource_uri:string"
+    ),
+    # A list with one object, although there is only one: the Go SDK's status/licensing.go has it so
+    "licensing": fields(
+        "id:integer port_count:integer port_total:integer audio_count:integer audio_total:integer resource_uri:string"
     ),
     "registration_alias": fields("id:string alias:string node:string resource_uri:string"),
     "mjx_meeting": fields(
@@ -386,6 +391,20 @@ class Platform:
                 "last_attempted_contact": when(self.world.now, fine=False),
                 "last_updated": when(self.world.now, fine=False),
                 "resource_uri": self._uri("management_vm", 1),
+            }
+        ]
+
+    def _status_licensing(self) -> list[Row]:
+        """One port licence a participant; audio licences are not used."""
+        used = len(self._seen_calls())
+        return [
+            {
+                "id": 1,
+                "port_count": used,
+                "port_total": LICENCES,
+                "audio_count": 0,
+                "audio_total": 0,
+                "resource_uri": self._uri("licensing", 1),
             }
         ]
 

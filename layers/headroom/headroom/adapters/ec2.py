@@ -114,7 +114,7 @@ class Ec2:
             ]
         except (ClientError, BotoCoreError) as error:
             raise as_ec2_error(error) from error
-        return tuple(sorted(map(_instance, found), key=lambda instance: instance.id))
+        return tuple(sorted(map(as_instance, found), key=lambda instance: instance.id))
 
     def instance_of(self, worker: Worker) -> Instance:
         """Return the one living instance of a node; raise NotNowError where there is none, or more than one."""
@@ -192,7 +192,8 @@ class Ec2:
         return ", ".join([*checks, ends])
 
 
-def _instance(described: Any) -> Instance:
+def as_instance(described: Any) -> Instance:
+    """Read an instance as DescribeInstances gives it."""
     public = [
         association
         for interface in described.get("NetworkInterfaces", [])

@@ -1,0 +1,84 @@
+"""What a site shows: the facts that the checks judge. None is what could not be looked at; `unknown` says why."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from headroom.domain.fleet.fleet import Instance, Reading
+from headroom.domain.fleet.load import Load
+from headroom.domain.policy import Policy
+
+TAG = "pexip-cloud"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Machine:
+    """An EC2 instance that is, or may have been meant to be, a Conferencing Node of this platform."""
+
+    instance: Instance
+    tags: Mapping[str, str]
+    key_name: str = ""
+    stop_protected: bool | None = None
+    volume_keys: tuple[str, ...] = ()  # the customer keys that its encrypted volumes need
+
+    @property
+    def is_tagged(self) -> bool:
+        """Whether it carries the tag, whatever the tag says."""
+        return TAG in self.tags
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Monitored:
+    """A principal location by Pexip's own count (`cloud_monitored_location`)."""
+
+    name: str
+    free_hd_calls: int | None
+    max_hd_calls: int | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Facts:
+    """Everything that was seen, at one moment.
+
+    `address` is what the Management Node's address showed: a sentence, and whether it answers and is trusted. `parameters` are
+    the stack's, empty before it is deployed. `loads` are the principal locations as Headroom counts them.
+    """
+
+    now: datetime
+    tag_value: str
+    policy: Policy = field(default_factory=Policy)
+    address: tuple[str, bool, bool] | None = None
+    reading: Reading | None = None
+    monitored: tuple[Monitored, ...] | None = None
+    versions: Mapping[str, str] | None = None  # of Management Node and Conferencing Nodes, by name
+    licences: Mapping[str, tuple[int, int]] | None = None  # used and there, by kind
+    machines: tuple[Machine, ...] | None = None
+    region: str = ""
+    vcpus: Mapping[str, int] | None = None  # by instance type
+    vcpu_quota: float | None = None
+    parameters: Mapping[str, str] = field(default_factory=dict)
+    loads: Mapping[str, Load] = field(default_factory=dict)
+    answers: Mapping[str, Sequence[Mapping[str, Any]]] = field(default_factory=dict)  # rows as Pexip gave them, by list
+    unknown: Mapping[str, str] = field(default_factory=dict)  # why a fact is None, by its name
+
+    @property
+    def seen(self) -> Reading:
+        """The reading, for a check that needs it; raise LookupError where there is none."""
+        if self.reading is None:
+            raise LookupError("Pexip was not read")
+        return self.reading
+
+    @property
+    def tagged(self) -> tuple[Instance, ...]:
+        """The instances that carry this platform's tag, as Headroom finds them."""
+        return tuple(each.instance for each in self.machines or () if each.tags.get(TAG) == self.tag_value)
+
+    @property
+    def overflow_locations(self) -> set[str]:
+        """The primary overflow locations."""
+        return (
+            {place.overflow_location for place in self.reading.locations if place.overflow_location}
+            if self.reading
+            else set()
+        )

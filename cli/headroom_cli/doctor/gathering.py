@@ -1,0 +1,227 @@
+"""Look at a site: its Management Node and its instances. What cannot be looked at is written down, and spoils nothing else."""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import boto3
+from botocore.exceptions import BotoCoreError, ClientError
+
+from headroom import clock
+from headroom.adapters.ec2 import as_instance
+from headroom.adapters.pexip.asking import ManagementNode
+from headroom.adapters.pexip.credentials import Credentials
+from headroom.adapters.pexip.errors import PexipError
+from headroom.domain.fleet.load import Load
+from headroom.domain.policy import Policy
+from headroom_cli.doctor.facts import TAG, Facts, Machine, Monitored
+from headroom_cli.installing import manager
+
+NEARLY = [TAG, "?exip?cloud*", "?exip?Cloud*", "PEXIP?CLOUD*", f" {TAG}*"]  # tag keys that were meant to be the tag
+QUOTA = "L-1216C47A"  # Running On-Demand Standard (A, C, D, H, I, M, R, T, Z) instances, in vCPUs
+ADDRESSES = 200  # that one filter of EC2 takes
+SAMPLES = 3  # rows of each list that a file of facts has
+OF_PEXIP = ("reading", "monitored", "versions", "licences")
+LISTS = ("status/v1/worker_vm", "status/v1/cloud_node", "status/v1/cloud_monitored_location", "status/v1/alarm")
+OF_ALARMS = {"id", "identifier", "name", "level"}  # what an alarm's details say may name anybody
+
+
+class Asked(ManagementNode):
+    """The Management Node, asked for rows as it gives them."""
+
+    def rows(self, path: str) -> list[dict[str, Any]]:
+        """Return the objects of a list; raise PexipError where it is not given."""
+        self._begin()
+        rows, _ = self._rows(path)
+        return [row for row in rows if isinstance(row, dict)]
+
+
+@dataclass
+class Looking:
+    """What was seen so far, and why something was not."""
+
+    seen: dict[str, Any] = field(default_factory=dict)
+    unknown: dict[str, str] = field(default_factory=dict)
+
+    def at(self, name: str, look: Callable[[], object]) -> None:
+        """Look at one thing; write down why it cannot be seen."""
+        try:
+            self.seen[name] = look()
+        except (ClientError, BotoCoreError) as error:
+            self.unknown[name] = f"AWS did not say: {error}"
+        except PexipError as error:
+            self.unknown[name] = str(error)
+
+
+def gathered(
+    *,
+    tag_value: str,
+    url: str,
+    credentials: Credentials | None,
+    parameters: Mapping[str, str],
+    policy: Policy,
+    loads: Mapping[str, Load],
+) -> Facts:
+    """Look at everything; without `credentials` Pexip is not asked, and `Facts.reading` is None."""
+    looking, now = Looking(), clock.now()
+    answer = manager.ask(url)
+    looking.seen["address"] = (answer.sentence, answer.answers, not answer.certificate)
+    workers: Sequence[Any] = ()
+    if credentials is None:
+        looking.unknown |= dict.fromkeys(OF_PEXIP, "No credentials were given: use --secret.")
+    else:
+        asked = Asked(url, credentials)
+        try:
+            looking.at("reading", lambda: asked.read(tag_value, now))
+            looking.at("answers", lambda: _samples(asked))
+            looking.at("monitored", lambda: _monitored(asked))
+            looking.at("versions", lambda: _versions(asked))
+            looking.at("licences", lambda: _licences(asked))
+        finally:
+            asked.close()
+        workers = looking.seen["reading"].workers if "reading" in looking.seen else ()
+    _look_at_ec2(looking, [worker.address for worker in workers if worker.address])
+    return Facts(
+        now=now,
+        tag_value=tag_value,
+        policy=policy,
+        parameters=parameters,
+        loads=loads,
+        unknown=looking.unknown,
+        **looking.seen,
+    )
+
+
+# Pexip
+
+
+def _samples(asked: Asked) -> dict[str, list[dict[str, Any]]]:
+    """Return some rows of each list that a file of facts has; an empty list says that it was not given."""
+    found: dict[str, list[dict[str, Any]]] = {}
+    for path in LISTS:
+        try:
+            rows = asked.rows(path)[:SAMPLES]
+            kept = OF_ALARMS if path.endswith("alarm") else None
+            found[path] = [{name: row[name] for name in row if kept is None or name in kept} for row in rows]
+        except PexipError as error:
+            found[path] = [{"not given": str(error)}]
+    return found
+
+
+def _monitored(asked: Asked) -> tuple[Monitored, ...]:
+    rows = asked.rows("status/v1/cloud_monitored_location")
+    return tuple(
+        Monitored(
+            name=str(row.get("name")),
+            free_hd_calls=_whole(row, "free_hd_calls"),
+            max_hd_calls=_whole(row, "max_hd_calls"),
+        )
+        for row in rows
+    )
+
+
+def _versions(asked: Asked) -> dict[str, str]:
+    rows = [*asked.rows("status/v1/management_vm"), *asked.rows("status/v1/worker_vm")]
+    return {str(row.get("name")): str(row["version"]) for row in rows if row.get("version")}
+
+
+def _licences(asked: Asked) -> dict[str, tuple[int, int]]:
+    """Return the licences in use and there, by kind; a total of 0 is not one of this platform."""
+    rows = asked.rows("status/v1/licensing")
+    kinds = {name.removesuffix("_total") for row in rows for name in row if name.endswith("_total")}
+    return {
+        kind: (_whole(row, f"{kind}_count") or 0, there)
+        for row in rows
+        for kind in sorted(kinds)
+        if (there := _whole(row, f"{kind}_total"))
+    }
+
+
+def _whole(row: Mapping[str, Any], name: str) -> int | None:
+    value = row.get(name)
+    return value if isinstance(value, int) else None
+
+
+# EC2
+
+
+def _look_at_ec2(looking: Looking, addresses: Sequence[str]) -> None:
+    looking.at("region", lambda: str(boto3.client("ec2").meta.region_name))
+    looking.at("machines", lambda: _machines(addresses))
+    machines: tuple[Machine, ...] = looking.seen.get("machines", ())
+    types = sorted({each.instance.type for each in machines if each.instance.type})
+    looking.at("vcpus", lambda: _vcpus(types))
+    looking.at("vcpu_quota", _quota)
+
+
+def _machines(addresses: Sequence[str]) -> tuple[Machine, ...]:
+    """Return the instances that carry the tag or one like it, and those with a node's address."""
+    described = {one["InstanceId"]: one for one in _described("tag-key", NEARLY)}
+    for begin in range(0, len(addresses), ADDRESSES):
+        described |= {
+            one["InstanceId"]: one for one in _described("private-ip-address", addresses[begin : begin + ADDRESSES])
+        }
+    keys = _volume_keys(described)
+    return tuple(
+        Machine(
+            instance=as_instance(one),
+            tags={tag["Key"]: tag["Value"] for tag in one.get("Tags", [])},
+            key_name=one.get("KeyName", ""),
+            stop_protected=_is_protected(one["InstanceId"]),
+            volume_keys=tuple(sorted(keys.get(one["InstanceId"], ()))),
+        )
+        for one in sorted(described.values(), key=lambda one: str(one["InstanceId"]))
+        if one["State"]["Name"] != "terminated"
+    )
+
+
+def _described(name: str, values: Iterable[str]) -> list[Any]:
+    filters: Any = [{"Name": name, "Values": list(values)}]
+    pages = boto3.client("ec2").get_paginator("describe_instances").paginate(Filters=filters)
+    return [one for page in pages for group in page["Reservations"] for one in group.get("Instances", [])]
+
+
+def _is_protected(instance_id: str) -> bool | None:
+    try:
+        said = boto3.client("ec2").describe_instance_attribute(InstanceId=instance_id, Attribute="disableApiStop")
+    except (ClientError, BotoCoreError):
+        return None
+    return bool(said.get("DisableApiStop", {}).get("Value"))
+
+
+def _volume_keys(instances: Iterable[str]) -> dict[str, set[str]]:
+    """Return the customer keys of each instance's encrypted volumes; AWS's own key opens by itself."""
+    filters: Any = [{"Name": "attachment.instance-id", "Values": list(instances)}]
+    found: dict[str, set[str]] = {}
+    for page in boto3.client("ec2").get_paginator("describe_volumes").paginate(Filters=filters):
+        for volume in page["Volumes"]:
+            key = volume.get("KmsKeyId", "")
+            if volume.get("Encrypted") and key and _is_customers(key):
+                for attachment in volume["Attachments"]:
+                    found.setdefault(attachment["InstanceId"], set()).add(key)
+    return found
+
+
+def _is_customers(key: str) -> bool:
+    try:
+        said = boto3.client("kms").describe_key(KeyId=key)["KeyMetadata"]
+    except (ClientError, BotoCoreError):
+        return True  # rather one key too many in KeyArns than a node that cannot start
+    return str(said.get("KeyManager")) != "AWS"
+
+
+def _vcpus(types: Sequence[str]) -> dict[str, int]:
+    if not types:
+        return {}
+    wanted: Any = list(types)
+    pages = boto3.client("ec2").get_paginator("describe_instance_types").paginate(InstanceTypes=wanted)
+    return {
+        str(one["InstanceType"]): int(one["VCpuInfo"]["DefaultVCpus"])
+        for page in pages
+        for one in page["InstanceTypes"]
+    }
+
+
+def _quota() -> float:
+    said = boto3.client("service-quotas").get_service_quota(ServiceCode="ec2", QuotaCode=QUOTA)
+    return float(said["Quota"]["Value"])
