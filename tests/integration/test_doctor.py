@@ -18,6 +18,7 @@ from tests.integration.conftest import HOSTNAME, Desk
 def looked_at(desk: Desk, *, with_credentials: bool = True) -> Facts:
     said = boto3.client("secretsmanager").get_secret_value(SecretId="pexip-credentials")["SecretString"]
     return gathered(
+        stack="headroom",
         tag_value=HOSTNAME,
         url=desk.settings.pexip_url,
         credentials=Credentials.parse(said) if with_credentials else None,

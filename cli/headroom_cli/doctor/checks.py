@@ -115,7 +115,9 @@ def _connectivity(facts: Facts) -> tuple[Severity, str, str]:
     sentence, answers, trusted = facts.address or ("", False, False)
     if not answers:
         return _error(sentence, "Check name, route and firewall: Headroom needs TCP 443 to the Management Node.")
-    if not trusted and not facts.reading:
+    if facts.reading:
+        return _ok("It answers, and its certificate is one that Headroom trusts.")
+    if not trusted:
         return _warning(sentence, "Give Headroom the certificate or its CA: the field `ca` of the secret.")
     return _ok(sentence)
 
@@ -256,6 +258,9 @@ def _controllers(facts: Facts) -> tuple[Severity, str, str]:
 
 @_check("free HD connections", "Pexip's own bursting", "monitored")
 def _counts(facts: Facts) -> tuple[Severity, str, str]:
+    if not facts.monitored:
+        why = "Pexip gives no count of its own (`cloud_monitored_location`), as may be while its bursting is disabled."
+        return Severity.UNKNOWN, why, ""
     apart = [
         f"{each.name}: Pexip {each.free_hd_calls}, Headroom {facts.loads[each.name].free}"
         for each in facts.monitored or ()
@@ -433,7 +438,7 @@ def _region(facts: Facts) -> tuple[Severity, str, str]:
 
 @_check("key pair", "EC2", "machines")
 def _key_pair(facts: Facts) -> tuple[Severity, str, str]:
-    without = [each.instance.id for each in _of_tagged(facts) if not each.key_name]
+    without = [each.label for each in _of_tagged(facts) if not each.key_name]
     if without:
         return _note(
             f"{listed(without)} have no key pair.",
@@ -444,7 +449,7 @@ def _key_pair(facts: Facts) -> tuple[Severity, str, str]:
 
 @_check("stop protection", "EC2", "machines")
 def _protected(facts: Facts) -> tuple[Severity, str, str]:
-    protected = [each.instance.id for each in _of_tagged(facts) if each.stop_protected]
+    protected = [each.label for each in _of_tagged(facts) if each.stop_protected]
     if protected:
         return _error(
             f"{listed(protected)} are protected against being stopped.",

@@ -23,9 +23,9 @@ class Machine:
     volume_keys: tuple[str, ...] = ()  # the customer keys that its encrypted volumes need
 
     @property
-    def is_tagged(self) -> bool:
-        """Whether it carries the tag, whatever the tag says."""
-        return TAG in self.tags
+    def label(self) -> str:
+        """What people call it: its Name tag, else its id."""
+        return self.tags.get("Name") or self.instance.id
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -55,6 +55,7 @@ class Looking:
 
 def gathered(
     *,
+    stack: str,
     tag_value: str,
     url: str,
     credentials: Credentials | None,
@@ -62,7 +63,7 @@ def gathered(
     policy: Policy,
     loads: Mapping[str, Load],
 ) -> Facts:
-    """Look at everything; without `credentials` Pexip is not asked, and `Facts.reading` is None."""
+    """Look at everything. Without `credentials` Pexip is not asked; `stack` is empty before there is one."""
     looking, now = Looking(), clock.now()
     answer = manager.ask(url)
     looking.seen["address"] = (answer.sentence, answer.answers, not answer.certificate)
@@ -72,7 +73,7 @@ def gathered(
     else:
         asked = Asked(url, credentials)
         try:
-            looking.at("reading", lambda: asked.read(tag_value, now))
+            looking.at("reading", lambda: asked.read(tag_value, now, stack=stack))
             looking.at("answers", lambda: _samples(asked))
             looking.at("monitored", lambda: _monitored(asked))
             looking.at("versions", lambda: _versions(asked))

@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 from rich.console import Group, RenderableType
-from rich.padding import Padding
+from rich.table import Table
 from rich.text import Text
 
 from headroom_cli.doctor.checks import WORST, Finding, Severity
@@ -27,20 +27,26 @@ SHORTEST = 3  # characters of a name that is replaced: a shorter one stands in t
 def page_of(findings: Sequence[Finding]) -> RenderableType:
     """Return the page: what is wrong first, with what to do; what is well in a line each; a sentence at the end."""
     wrong = [each for each in findings if each.severity in {Severity.ERROR, Severity.WARNING}]
-    parts: list[RenderableType] = []
-    for each in sorted(wrong, key=lambda finding: WORST.index(finding.severity)):
-        parts += [_line(each), Padding(Text(f"What to do: {plain(each.advice)}"), (0, 0, 1, 4))]
+    wrong.sort(key=lambda finding: WORST.index(finding.severity))
+    parts: list[RenderableType] = [_lines(wrong)] if wrong else []
     for about, group in groupby([each for each in findings if each not in wrong], key=lambda finding: finding.about):
-        parts.append(Text(about, style="bold"))
-        for each in group:
-            parts.append(_line(each))
-            parts += [Padding(Text(plain(each.advice), style="dim"), (0, 0, 0, 4))] if each.advice else []
+        parts += [Text(about, style="bold"), _lines(group)]
     return Group(*parts, Text(""), Text(sentence_of(findings), style="bold"))
 
 
-def _line(finding: Finding) -> Text:
-    mark, style = MARKS[finding.severity]
-    return Text.assemble("  ", (f"{mark:11}", style), (f"{finding.check}: ", "bold"), plain(finding.evidence))
+def _lines(findings: Iterable[Finding]) -> Table:
+    """Return a line a finding: how bad, which check, what was seen, and below it what to do."""
+    table = Table.grid(padding=(0, 2, 0, 0))
+    table.add_column(no_wrap=True, width=12)
+    table.add_column(style="bold", width=20)
+    table.add_column()
+    for each in findings:
+        mark, style = MARKS[each.severity]
+        told = Text(plain(each.evidence))
+        if each.advice:
+            told.append(f"\nWhat to do: {plain(each.advice)}", style="italic")
+        table.add_row(Text(f"  {mark}", style=style), each.check, told)
+    return table
 
 
 def sentence_of(findings: Sequence[Finding]) -> str:

@@ -24,6 +24,7 @@ def before(url: str, tag_value: str | None, credentials: Path | None) -> Facts:
     host = urlsplit(url).hostname or ""
     with spoken():
         return gathered(
+            stack="",
             tag_value=tag_value or host,
             url=url,
             credentials=_from_file(credentials) if credentials else None,
@@ -39,6 +40,7 @@ def deployed(stack: str, credentials: Path | None) -> Facts:
     with spoken():
         newest = there.ledger.decision_at(clock.now())
         return gathered(
+            stack=there.name,
             tag_value=there.parameters["TagValue"],
             url=there.parameters["PexipUrl"],
             credentials=_from_file(credentials) if credentials else _from_stack(there),

@@ -188,6 +188,16 @@ def test_a_tag_in_other_letters_is_found_and_none_at_all_too() -> None:
     assert "No instance in eu-north-1 carries" in found(site(machines=()), "tag").evidence
 
 
+def test_a_count_that_pexip_does_not_give_is_not_well() -> None:
+    assert found(site(monitored=()), "free HD connections").severity is Severity.UNKNOWN
+
+
+def test_a_certificate_is_trusted_if_not_here_then_by_the_secret() -> None:
+    unknown = ("manager.example.com answers, but its certificate is not trusted here.", True, False)
+    assert found(site(address=unknown), "connectivity").severity is Severity.OK
+    assert found(site(address=unknown, reading=None), "connectivity").severity is Severity.WARNING
+
+
 def test_the_pre_warm_may_be_off_and_a_key_may_be_named() -> None:
     assert found(site(parameters={"PrewarmState": "DISABLED"}), "schedules").severity is Severity.NOTE
     named = replace(WRONG["encrypted volumes"][0], parameters={"KeyArns": "arn:aws:kms:eu-north-1:1:key/k"})
@@ -208,7 +218,7 @@ def test_the_page_begins_with_what_is_wrong_and_ends_with_a_sentence() -> None:
     assert sentence_of(list(examine(site()))).startswith("Nothing is wrong; ")
     lines = page(WRONG["clock"][0]).splitlines()
     assert "✗ error" in lines[0]
-    assert "What to do: Correct NTP" in lines[1]
+    assert "What to do: Correct NTP" in lines[1] + lines[2]
 
 
 def test_a_file_of_facts_names_nobody() -> None:
