@@ -40,7 +40,7 @@ COMMANDS = {
         "replay-decision": "explain:replay_decision",
     },
     "Install": {"install": "install:install", "uninstall": "install:uninstall"},
-    "Try without a stack": {"replay": "replay:replay", "tune": "replay:tune", "capacity": "replay:capacity"},
+    "Try without a stack": {"replay": "replay:replay", "tune": "replay:tune", "size": "replay:size"},
 }
 ADDED = "headroom.commands"
 LONGEST = 200  # characters of a command's first sentence

@@ -30,7 +30,7 @@ ANSWERS = {
     "headroom why 8:50": r"^2026-03-02 08:[345]\d: ",  # a machine that stood still for seconds lost minutes
     "headroom replay-decision 8:50": r"was reproduced bit for bit",
     "headroom verify": r"Nothing was changed or removed",
-    "headroom capacity --hd 150": r"5 overflow nodes of 15",
+    "headroom size --hd 150": r"5 overflow nodes of 15",
     'headroom hold --count 2 --until 13:00 --reason "board meeting"': r"2 nodes in AWS burst .* until 13:00: board meeting",
     'headroom hold --count 3 --until 14:00 --reason "all-hands"': r"3 nodes in AWS burst to serve by .* until 14:00: all-hands",
     'headroom hold --count 3 --ready-by 13:00 --until 15:00 --reason "all-hands"': r"to serve by 13:00 and until 15:00",
@@ -43,6 +43,8 @@ ANSWERS = {
     "headroom close burst-12": r"burst-12 to be closed",
     "headroom open burst-12": r"burst-12 to be opened|Only a node closed by Headroom can be opened: burst-12 is serving",
     "headroom release burst-12": r"Released: ",
+    'headroom expect 200 --at 14:00 --reason "all-hands"': r"200 HD connections more in Stockholm from 14:00",
+    "headroom doctor": r"(Nothing is wrong|warning).*checks are well",
     'headroom pause "fire drill"': r"Paused\. Within a minute .*: fire drill\.",
     'headroom pause "network maintenance"': r"Paused\. ",
     'headroom pause "why"': r"Paused\. ",

@@ -45,7 +45,7 @@ def test_what_pip_accepts_gives_a_command_that_works(
     assert "Laboratory" not in said
     for name in offered:
         assert "Usage: headroom" in run(headroom, name, "--help")
-    advice = run(headroom, "capacity", "--hd", "150")
+    advice = run(headroom, "size", "--hd", "150")
     assert "5 overflow nodes of 15" in advice
     figure(f"pip install {source}: {megabytes:.0f} MB in {took:.0f} s, {len(offered)} commands: {', '.join(offered)}")
     figure(f"  processor time: {', '.join(f'{words} {seconds(headroom, words):.2f} s' for words in TIMED)}")

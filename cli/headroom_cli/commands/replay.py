@@ -1,4 +1,4 @@
-"""`headroom replay`, `tune` and `capacity`: what can be tried on a load, without a stack."""
+"""`headroom replay`, `tune` and `size`: what can be tried on a load, without a stack."""
 
 import json
 from collections.abc import Callable
@@ -190,24 +190,40 @@ def tune(load: "Load", wants_json: bool) -> None:
 @click.option(
     "--conferences", default=0, type=click.IntRange(0), help="Conferences at the peak: each reserves a backplane."
 )
-@click.option("--always-on", default=80, show_default=True, type=click.IntRange(0), help="HD connections always on.")
+@click.option("--largest", default=0, type=click.IntRange(0), help="HD calls of the largest conference.")
+@click.option("--always-on", type=click.IntRange(0), help="HD connections always on; the guide's example has 80.")
+@click.option("--node-hd", type=click.IntRange(2), help="HD connections of an overflow node; the guide's has 15.")
 @click.option(
-    "--node-hd", default=15, show_default=True, type=click.IntRange(1), help="HD connections of an overflow node."
+    "--price", type=click.FloatRange(0), help="Price of a node per hour; the stack's NodeHourPrice with --stack."
 )
+@click.option("--stack", help="Take what its nodes really offer, instead of the guide's figures.")
 @json_option
-def capacity(
-    hd: int, full_hd: int, sd: int, audio: int, conferences: int, always_on: int, node_hd: int, wants_json: bool
+def size(
+    always_on: int | None,
+    node_hd: int | None,
+    price: float | None,
+    stack: str | None,
+    *,
+    wants_json: bool,
+    **calls: int,
 ) -> None:
-    """Say how many overflow nodes a forecast peak needs, and which threshold Pexip's guide advises.
+    """Say how many overflow nodes a forecast peak needs, what they cost, and which threshold Pexip's guide advises.
 
     By Pexip's weights an SD call is half an HD connection, an audio call a twelfth, a Full HD call two. A conference reserves
     one on each node that hosts it; one is counted here, and large conferences take more.
     """
-    from dataclasses import asdict
+    from dataclasses import asdict, replace
 
-    from headroom_cli.advice import Peak, nodes_for
+    from headroom_cli.advice import Peak, Site, nodes_for
+    from headroom_cli.stack import spoken, stack_of
 
-    found = nodes_for(
-        Peak(hd=hd, full_hd=full_hd, sd=sd, audio=audio, conferences=conferences), always_on=always_on, node_hd=node_hd
-    )
+    site = Site()
+    if stack:
+        deployed = stack_of(stack)
+        with spoken():
+            reading = deployed.ledger.last_reading()
+        site, price = Site.of(reading) if reading else site, deployed.price if price is None else price
+    given = {name: value for name, value in (("always_on", always_on), ("node_hd", node_hd)) if value is not None}
+    site = replace(site, **given, measured=site.measured or node_hd is not None)
+    found = nodes_for(Peak(**calls), site, price=price)
     click.echo(json.dumps(asdict(found), indent=2) if wants_json else found.sentence)
