@@ -77,6 +77,8 @@ MENTIONED = {
     "open",
     "pause",
     "replay",
+    "size",
+    "expect",
     "report",
     "tune",
 }  # by its name alone: what needs an argument, or takes long without one
