@@ -29,6 +29,8 @@ COMMANDS = {
         "release": "act:release",
         "open": "act:open_",
         "close": "act:close",
+        "take-out": "act:take_out",
+        "reinstate": "act:reinstate",
         "pause": "act:pause",
         "resume": "act:resume",
     },

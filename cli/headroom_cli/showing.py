@@ -113,7 +113,7 @@ def holds_of(status: Status) -> Table:
             plain(hold.reason),
             plain(hold.what),
             _when(hold.ready_by, status.at, here),
-            _when(hold.until, status.at, here),
+            "it is put back" if hold.out else _when(hold.until, status.at, here),
             plain(hold.by),
             plain(hold.id),
         )

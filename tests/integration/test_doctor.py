@@ -24,7 +24,6 @@ def looked_at(desk: Desk, *, with_credentials: bool = True) -> Facts:
         credentials=Credentials.parse(said) if with_credentials else None,
         parameters={},
         policy=desk.settings.policy,
-        loads={load.location: load for load in desk.tick().principals},
     )
 
 

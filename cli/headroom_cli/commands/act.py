@@ -108,6 +108,28 @@ def expect(hd: int, stack: str, *, wants_json: bool, **given: Any) -> None:
     acting.told(acting.expected(stack_of(stack), hd, given), wants_json=wants_json)
 
 
+@click.command("take-out")
+@click.argument("nodes", nargs=-1, required=True)
+@reason_option
+@json_option
+@stack_option
+def take_out(nodes: tuple[str, ...], reason: str, stack: str, *, wants_json: bool) -> None:
+    """Take nodes out, for instance to repair them: closed, emptied, stopped, and off until they are put back.
+
+    Other nodes are started in their place first, if they are needed. No call is cut.
+    """
+    _order("TAKE_OUT", stack, wants_json, nodes=nodes, reason=reason)
+
+
+@click.command()
+@click.argument("nodes", nargs=-1, required=True)
+@json_option
+@stack_option
+def reinstate(nodes: tuple[str, ...], stack: str, *, wants_json: bool) -> None:
+    """Put nodes back that were taken out: they are started when they are needed."""
+    _order("REINSTATE", stack, wants_json, nodes=nodes)
+
+
 @click.command("open")
 @click.argument("nodes", nargs=-1, required=True)
 @reason_option

@@ -70,7 +70,7 @@ def _check(name: str, about: str, *needs: str) -> Callable[[Look], Look]:
 def examine(facts: Facts) -> Iterator[Finding]:
     """Yield what every check found, in the order in which they stand here."""
     for name, (about, needs, look) in CHECKS.items():
-        missing = [need for need in needs if not getattr(facts, need) and getattr(facts, need) != ()]
+        missing = [need for need in needs if getattr(facts, need) is None]
         if missing:
             why = facts.unknown.get(missing[0], f"{missing[0].replace('_', ' ')} could not be read")
             yield Finding(check=name, about=about, severity=Severity.UNKNOWN, evidence=why)
@@ -124,10 +124,12 @@ def _connectivity(facts: Facts) -> tuple[Severity, str, str]:
 
 @_check("credentials", "The Management Node", "reading")
 def _credentials(facts: Facts) -> tuple[Severity, str, str]:
-    if facts.seen.problems:
+    problems = [each for each in facts.seen.problems if "what time it is" not in each]  # that is the check of the clock
+    if problems:
         return _warning(
-            f"It answers, but not all of it can be read: {facts.seen.problems[0]}",
-            "Give the account's role the right to read status, configuration and history. `worker_vm` it must be able to change.",
+            f"It answers, but not all of it can be read: {problems[0]}",
+            "If it says «refused», give the account's role the right to read status, configuration and history. `worker_vm` it "
+            "must be able to change.",
         )
     return _ok(f"The account may read {len(facts.seen.workers)} nodes and {len(facts.seen.locations)} locations.")
 
@@ -256,24 +258,25 @@ def _controllers(facts: Facts) -> tuple[Severity, str, str]:
     return _ok("No other stack of Headroom has closed a node.")
 
 
-@_check("free HD connections", "Pexip's own bursting", "monitored")
+@_check("free HD connections", "Pexip's own bursting", "monitored", "reading", "machines")
 def _counts(facts: Facts) -> tuple[Severity, str, str]:
     if not facts.monitored:
         why = "Pexip gives no count of its own (`cloud_monitored_location`), as may be while its bursting is disabled."
         return Severity.UNKNOWN, why, ""
+    ours = Homes(facts.seen, _fleet(facts).nodes).loads
     apart = [
-        f"{each.name}: Pexip {each.free_hd_calls}, Headroom {facts.loads[each.name].free}"
-        for each in facts.monitored or ()
+        f"{each.name}: Pexip {each.free_hd_calls}, Headroom {ours[each.name].free}"
+        for each in facts.monitored
         if each.free_hd_calls is not None
-        and each.name in facts.loads
-        and abs(each.free_hd_calls - facts.loads[each.name].free) > APART
+        and each.name in ours
+        and abs(each.free_hd_calls - ours[each.name].free) > APART
     ]
     if apart:
         return _warning(
             f"Free HD connections are counted otherwise ({listed(apart)}).",
             "Look whether an always-on node is missing, or counted twice. Calls between the two looks may explain a few.",
         )
-    return _ok(f"Pexip's own count of free HD connections is Headroom's ({len(facts.monitored or ())} locations).")
+    return _ok(f"Pexip's own count of free HD connections is Headroom's ({len(facts.monitored)} locations).")
 
 
 # Locations and nodes

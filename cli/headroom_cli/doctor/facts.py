@@ -6,7 +6,6 @@ from datetime import datetime
 from typing import Any
 
 from headroom.domain.fleet.fleet import Instance, Reading
-from headroom.domain.fleet.load import Load
 from headroom.domain.policy import Policy
 
 TAG = "pexip-cloud"
@@ -42,11 +41,12 @@ class Facts:
     """Everything that was seen, at one moment.
 
     `address` is what the Management Node's address showed: a sentence, and whether it answers and is trusted. `parameters` are
-    the stack's, empty before it is deployed. `loads` are the principal locations as Headroom counts them.
+    the stack's, empty before it is deployed.
     """
 
     now: datetime
     tag_value: str
+    host: str = ""
     policy: Policy = field(default_factory=Policy)
     address: tuple[str, bool, bool] | None = None
     reading: Reading | None = None
@@ -58,7 +58,6 @@ class Facts:
     vcpus: Mapping[str, int] | None = None  # by instance type
     vcpu_quota: float | None = None
     parameters: Mapping[str, str] = field(default_factory=dict)
-    loads: Mapping[str, Load] = field(default_factory=dict)
     answers: Mapping[str, Sequence[Mapping[str, Any]]] = field(default_factory=dict)  # rows as Pexip gave them, by list
     unknown: Mapping[str, str] = field(default_factory=dict)  # why a fact is None, by its name
 

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
+from urllib.parse import urlsplit
 
 import boto3
 from botocore.exceptions import BotoCoreError, ClientError
@@ -12,18 +13,25 @@ from headroom.adapters.ec2 import as_instance
 from headroom.adapters.pexip.asking import ManagementNode
 from headroom.adapters.pexip.credentials import Credentials
 from headroom.adapters.pexip.errors import PexipError
-from headroom.domain.fleet.load import Load
 from headroom.domain.policy import Policy
+from headroom.domain.texts import TOLD, line
 from headroom_cli.doctor.facts import TAG, Facts, Machine, Monitored
 from headroom_cli.installing import manager
 
 NEARLY = [TAG, "?exip?cloud*", "?exip?Cloud*", "PEXIP?CLOUD*", f" {TAG}*"]  # tag keys that were meant to be the tag
 QUOTA = "L-1216C47A"  # Running On-Demand Standard (A, C, D, H, I, M, R, T, Z) instances, in vCPUs
-ADDRESSES = 200  # that one filter of EC2 takes
+ADDRESSES = 200  # values that one filter of EC2 takes
 SAMPLES = 3  # rows of each list that a file of facts has
 OF_PEXIP = ("reading", "monitored", "versions", "licences")
 LISTS = ("status/v1/worker_vm", "status/v1/cloud_node", "status/v1/cloud_monitored_location", "status/v1/alarm")
-OF_ALARMS = {"id", "identifier", "name", "level"}  # what an alarm's details say may name anybody
+OF_ALARMS = {"identifier", "name", "level"}  # what an alarm's details say may name anybody
+OF_ROWS = {  # fields that say how this platform answers, and name nobody
+    *("boot_time", "sync_status", "maintenance_mode", "upgrade_status", "version", "node_type", "deploy_status"),
+    *("max_hd_calls", "max_sd_calls", "max_full_hd_calls", "max_audio_calls", "max_media_tokens", "media_tokens_used"),
+    *("media_load", "signaling_count", "last_updated", "last_attempted_contact", "cpu_count", "cpu_capabilities"),
+    *("cloud_instance_state", "cloud_instance_launch_time", "aws_instance_state", "free_hd_calls"),
+}
+CALLS = ("port", "audio")  # the kinds of licences that a call takes
 
 
 class Asked(ManagementNode):
@@ -51,6 +59,8 @@ class Looking:
             self.unknown[name] = f"AWS did not say: {error}"
         except PexipError as error:
             self.unknown[name] = str(error)
+        except (LookupError, ValueError, TypeError, AttributeError) as error:  # an answer of another shape
+            self.unknown[name] = f"An answer could not be read: {type(error).__name__} {line(str(error), TOLD)}"
 
 
 def gathered(
@@ -61,7 +71,6 @@ def gathered(
     credentials: Credentials | None,
     parameters: Mapping[str, str],
     policy: Policy,
-    loads: Mapping[str, Load],
 ) -> Facts:
     """Look at everything. Without `credentials` Pexip is not asked; `stack` is empty before there is one."""
     looking, now = Looking(), clock.now()
@@ -85,9 +94,9 @@ def gathered(
     return Facts(
         now=now,
         tag_value=tag_value,
+        host=urlsplit(url).hostname or "",
         policy=policy,
         parameters=parameters,
-        loads=loads,
         unknown=looking.unknown,
         **looking.seen,
     )
@@ -101,9 +110,11 @@ def _samples(asked: Asked) -> dict[str, list[dict[str, Any]]]:
     found: dict[str, list[dict[str, Any]]] = {}
     for path in LISTS:
         try:
-            rows = asked.rows(path)[:SAMPLES]
-            kept = OF_ALARMS if path.endswith("alarm") else None
-            found[path] = [{name: row[name] for name in row if kept is None or name in kept} for row in rows]
+            kept = OF_ALARMS if path.endswith("alarm") else OF_ROWS
+            found[path] = [
+                {name: value if name in kept else "there" for name, value in row.items()}
+                for row in asked.rows(path)[:SAMPLES]
+            ]
         except PexipError as error:
             found[path] = [{"not given": str(error)}]
     return found
@@ -127,13 +138,12 @@ def _versions(asked: Asked) -> dict[str, str]:
 
 
 def _licences(asked: Asked) -> dict[str, tuple[int, int]]:
-    """Return the licences in use and there, by kind; a total of 0 is not one of this platform."""
+    """Return the licences in use and there that calls take, by kind; a total of 0 is none of this platform's."""
     rows = asked.rows("status/v1/licensing")
-    kinds = {name.removesuffix("_total") for row in rows for name in row if name.endswith("_total")}
     return {
         kind: (_whole(row, f"{kind}_count") or 0, there)
         for row in rows
-        for kind in sorted(kinds)
+        for kind in CALLS
         if (there := _whole(row, f"{kind}_total"))
     }
 
@@ -192,15 +202,16 @@ def _is_protected(instance_id: str) -> bool | None:
 
 def _volume_keys(instances: Iterable[str]) -> dict[str, set[str]]:
     """Return the customer keys of each instance's encrypted volumes; AWS's own key opens by itself."""
-    filters: Any = [{"Name": "attachment.instance-id", "Values": list(instances)}]
+    wanted = list(instances)
     found: dict[str, set[str]] = {}
-    for page in boto3.client("ec2").get_paginator("describe_volumes").paginate(Filters=filters):
-        for volume in page["Volumes"]:
-            key = volume.get("KmsKeyId", "")
-            if volume.get("Encrypted") and key and _is_customers(key):
-                for attachment in volume["Attachments"]:
-                    found.setdefault(attachment["InstanceId"], set()).add(key)
-    return found
+    for begin in range(0, len(wanted), ADDRESSES):  # a filter without a value would mean every volume
+        filters: Any = [{"Name": "attachment.instance-id", "Values": wanted[begin : begin + ADDRESSES]}]
+        for page in boto3.client("ec2").get_paginator("describe_volumes").paginate(Filters=filters):
+            for volume in page["Volumes"]:
+                for attachment in volume["Attachments"] if volume.get("Encrypted") else ():
+                    found.setdefault(attachment["InstanceId"], set()).add(volume.get("KmsKeyId", ""))
+    customers = {key for key in set().union(*found.values()) if key and _is_customers(key)}
+    return {instance: keys & customers for instance, keys in found.items()}
 
 
 def _is_customers(key: str) -> bool:

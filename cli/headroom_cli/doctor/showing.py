@@ -1,6 +1,7 @@
 """Show what the doctor found: for people, for programs, and as a file of facts without names."""
 
 import json
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import groupby
 from typing import Any
@@ -10,8 +11,9 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from headroom.domain.fleet.fleet import signer
 from headroom_cli.doctor.checks import WORST, Finding, Severity
-from headroom_cli.doctor.facts import Facts
+from headroom_cli.doctor.facts import TAG, Facts
 from headroom_cli.showing import plain
 
 MARKS = {
@@ -21,6 +23,7 @@ MARKS = {
     Severity.OK: ("✓ ok", "green"),
     Severity.UNKNOWN: ("? not seen", "dim"),
 }
+OF_AWS = re.compile(r"arn:\S+|\b\d{12}\b|\bi-[0-9a-f]{8,17}\b")  # who asks, in which account, of which instance
 SHORTEST = 3  # characters of a name that is replaced: a shorter one stands in too many words
 
 
@@ -86,6 +89,7 @@ def _without(value: Any, names: Mapping[str, str]) -> Any:
     """Return a value with every name in its texts replaced; the names of fields stay."""
     match value:
         case str():
+            value = OF_AWS.sub("name", value)
             for name, other in names.items():
                 value = value.replace(name, other)
             return value
@@ -101,11 +105,13 @@ def _without(value: Any, names: Mapping[str, str]) -> Any:
 
 def _names(facts: Facts) -> set[str]:
     """Return what identifies the site."""
-    found: set[str | None] = {facts.tag_value}
+    found: set[str | None] = {facts.tag_value, facts.host, *(facts.versions or {})}
     if facts.reading:
         found |= {place.name for place in facts.reading.locations} | {facts.reading.platform}
         for worker in facts.reading.workers:
             found |= {
+                worker.read_by,
+                signer(worker.maintenance_mode_reason),
                 worker.name,
                 worker.address,
                 worker.static_nat_address,
@@ -123,12 +129,5 @@ def _names(facts: Facts) -> set[str]:
             *one.more_addresses,
             *machine.volume_keys,
         }
-        found |= {*machine.tags.values(), *machine.volume_keys}
-    for path, rows in facts.answers.items():
-        for row in rows if not path.endswith("alarm") else ():
-            found |= {str(value) for name, value in row.items() if _identifies(name) and value}
+        found |= {*machine.tags, *machine.tags.values(), *machine.volume_keys} - {TAG}
     return {name for name in found if name and len(name) >= SHORTEST}
-
-
-def _identifies(field: str) -> bool:
-    return any(part in field for part in ("name", "_ip", "address", "instance_id"))

@@ -30,7 +30,6 @@ def before(url: str, tag_value: str | None, credentials: Path | None) -> Facts:
             credentials=_from_file(credentials) if credentials else None,
             parameters={},
             policy=Policy(),
-            loads={},
         )
 
 
@@ -46,7 +45,6 @@ def deployed(stack: str, credentials: Path | None) -> Facts:
             credentials=_from_file(credentials) if credentials else _from_stack(there),
             parameters=there.parameters,
             policy=newest.policy if newest else Policy(mode=there.mode),
-            loads={load.location: load for load in newest.plan.principals} if newest else {},
         )
 
 

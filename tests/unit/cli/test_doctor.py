@@ -9,7 +9,6 @@ import pytest
 from rich.console import Console
 
 from headroom.domain.fleet.fleet import Instance, Location, PexipSettings, Power, Reading, Worker
-from headroom.domain.fleet.load import Load
 from headroom.domain.policy import Mode, Policy
 from headroom_cli.doctor.checks import CHECKS, Finding, Severity, examine
 from headroom_cli.doctor.facts import Facts, Machine, Monitored
@@ -48,7 +47,6 @@ def site(**changed: Any) -> Facts:
         "vcpus": {"c6i.2xlarge": 8},
         "vcpu_quota": 64.0,
         "parameters": {"TickState": "ENABLED", "PrewarmState": "ENABLED", "KeyArns": ""},
-        "loads": {"Stockholm": Load(location="Stockholm", hd=80, used=40)},
     }
     return Facts(**given | changed)
 
@@ -222,10 +220,27 @@ def test_the_page_begins_with_what_is_wrong_and_ends_with_a_sentence() -> None:
 
 
 def test_a_file_of_facts_names_nobody() -> None:
+    who = "User: arn:aws:sts::123456789012:assumed-role/AcmeAdmins/anna is not authorized, account 123456789012"
     facts = site(
-        answers={"status/v1/alarm": [{"name": "connectivity_lost", "node": "10.20.1.1", "details": "burst-1 lost"}]}
+        answers={"status/v1/worker_vm": [{"sync_status": "SYNCED", "name": "there"}]},
+        unknown={"vcpu_quota": f"AWS did not say: {who}"},
+        versions={"mgr-of-acme": "37"},
+        host="pexip.acme.example",
     )
     text = facts_of(facts, examine(facts))
     assert json.loads(text)["reading"]["settings"]["bursting_threshold"] == 5
     for name in ("manager.example.com", "Stockholm", "burst-1", "AWS burst", "10.20.1.1", "198.51.100.1", "i-0000"):
         assert name not in text, name
+    for name in ("123456789012", "AcmeAdmins", "anna", "mgr-of-acme", "acme.example"):
+        assert name not in text, name
+
+
+def test_a_quota_of_nothing_is_a_quota_and_no_versions_are_none() -> None:
+    assert found(site(vcpu_quota=0.0), "vCPU quota").severity is Severity.ERROR
+    assert found(site(versions={}), "versions").evidence == "No node says its version."
+
+
+def test_a_clock_that_pexip_does_not_tell_is_no_matter_of_rights() -> None:
+    silent = read(problems=("Pexip does not say what time it is (its answers carry no Date)",), clock_off=None)
+    assert found(silent, "credentials").severity is Severity.OK
+    assert found(silent, "clock").severity is Severity.WARNING

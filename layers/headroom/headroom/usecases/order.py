@@ -19,7 +19,7 @@ from headroom.domain.people.orders import FITS, Do
 from headroom.domain.planning.giving import Supply
 from headroom.domain.planning.plans import NodeSummary, Plan
 from headroom.domain.planning.promises import BadRequestError, Request, promise
-from headroom.domain.policy import Policy
+from headroom.domain.policy import Mode, Policy
 from headroom.domain.safety.permission import NotNowError, check
 from headroom.domain.texts import NAMES, REASON, line, listed, once
 from headroom.usecases.prewarm import terms_of
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from mypy_boto3_stepfunctions import SFNClient
 
 HOUR, MOST_EXPECTED = timedelta(hours=1), 10_000
+UNTIL_PUT_BACK = timedelta(days=3650)  # that is, until a person puts it back
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,6 +83,10 @@ class Operator:
                 done = self._release(order, now)
             case Do.EXPECT:
                 done = self._expect(order, by, now)
+            case Do.TAKE_OUT:
+                done = self._take_out(order, by, now)
+            case Do.REINSTATE:
+                done = self._reinstate(order, now)
             case Do.OPEN | Do.CLOSE:
                 done = self._set_open(order)
             case Do.PAUSE:
@@ -176,6 +181,48 @@ class Operator:
         self.ledger.promise(hold)
         when = f"from {self._when(begins, now)} until {self._when(ends, now)}"
         return Done(sentence=f"{hold.what} {when}: {hold.reason}; `headroom release {hold.id}` takes it back")
+
+    def _take_out(self, order: Order, by: str, now: datetime) -> Done:
+        """Write down that nodes are out: each plan closes, empties and stops them, and none starts or opens them."""
+        plan = self._plan()
+        if self.policy.mode is not Mode.CONTROL:
+            raise BadRequestError(
+                f"In {self.policy.mode} mode Headroom stops no node: put it into maintenance mode in Pexip, with a reason "
+                "of your own."
+            )
+        nodes = [_find(plan, name) for name in order.nodes]
+        already = self.ledger.commitments(now).taken_out()
+        nodes = [node for node in nodes if node.name not in already]
+        if not nodes:
+            raise BadRequestError("Name at least one node that is not out already.")
+        reason = order.reason or "no reason given"
+        for node in nodes:
+            self.ledger.promise(
+                Hold(
+                    id=f"out-{node.name}-{now:%Y%m%dT%H%M%S}",
+                    begins=now,
+                    ready_by=now,
+                    until=now + UNTIL_PUT_BACK,
+                    reason=reason,
+                    by=by,
+                    out=(node.name,),
+                )
+            )
+        names = listed([node.name for node in nodes])
+        return Done(
+            sentence=f"{names} to be closed, emptied and stopped, and to stay off: {reason}; `headroom reinstate` puts it back"
+        )
+
+    def _reinstate(self, order: Order, now: datetime) -> Done:
+        """End what says that nodes are out; the next plan uses them again."""
+        out = self.ledger.commitments(now).taken_out()
+        if unknown := [name for name in order.nodes if name not in out]:
+            raise BadRequestError(f"Not out: {listed(unknown)}. Out are: {listed(sorted(out)) or 'none'}.")
+        if not order.nodes:
+            raise BadRequestError(f"Name at least one node. Out are: {listed(sorted(out)) or 'none'}.")
+        for name in order.nodes:
+            self.ledger.release_hold(out[name].id)
+        return Done(sentence=f"Put back: {listed(order.nodes)}; it is started when it is needed")
 
     def _set_open(self, order: Order) -> Done:
         plan = self._plan()

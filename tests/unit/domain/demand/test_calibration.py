@@ -1,6 +1,7 @@
 """Forecasts are compared with what came, and become as sure as they say."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 
 import pytest
@@ -163,6 +164,59 @@ def test_what_is_believed_less_stays_so_while_it_is_right_so_and_is_believed_aga
 def test_one_source_is_not_blamed_for_another() -> None:
     found = trust_of(week(60, 20), TODAY)
     assert (found.profile, found.trend) == (1, 1)
+
+
+def test_past_days_are_not_blamed_for_meetings_that_nobody_comes_to() -> None:
+    said = told(80, mean=50, source="bookings", booked=30)
+    right, wrong = minutes_of(20, *([40] * 6), said=said), minutes_of(20, *([20] * 6), said=said)
+    mostly_past = told(60, mean=35, booked=5)
+    for samples, one in ((right, said), (wrong, said), (minutes_of(20, *([50] * 6), said=mostly_past), mostly_past)):
+        count = counted(samples)
+        assert (count.booked[0] > 0) is (one.booked > one.mean - one.booked)
+        assert (count.others[0] > 0) is not (count.booked[0] > 0)
+
+
+def test_a_few_forecasts_say_nothing_of_a_source() -> None:
+    assert trust_of(week(10, 0), TODAY).bookings == 1
+    assert trust_of(week(60, 0), TODAY).bookings < 1
+
+
+def test_what_people_had_announced_is_no_error_of_a_source() -> None:
+    announced = replace(told(90, mean=80), said=70.0)
+    assert list(counts_of(minutes_of(20, *([25] * 6), said=announced), TODAY)) == []
+    during = [replace(each, said=70.0) for each in minutes_of(20, *([25] * 6), said=told(12, mean=8))]
+    assert list(counts_of(during, TODAY)) == []
+
+
+def test_a_holiday_says_nothing_of_forecasts_on_ordinary_days() -> None:
+    def day_of(ago: int, load: float, profile: Profile) -> Profile:
+        midnight = datetime(2026, 3, 2, tzinfo=UTC) - timedelta(days=ago)
+        samples = [
+            Sample(at=midnight + n * MINUTE, location="Oslo", used=load, told=told(40, mean=30)) for n in range(600)
+        ]
+        return learn(profile, samples, midnight.date())
+
+    profile = Profile(location="Oslo", zone="UTC")
+    for ago in (28, 21, 14):
+        profile = day_of(ago, 50, profile)
+    ordinary = len(profile.counts)
+    assert len(day_of(7, 50, profile).counts) == ordinary + 1
+    assert len(day_of(7, 5, profile).counts) == ordinary
+
+
+@pytest.mark.parametrize("days_off", [-400_000, -1, 0, 100])
+def test_a_count_of_an_impossible_day_spoils_nothing(days_off: int) -> None:
+    odd = [replace(count, day=TODAY + timedelta(days=days_off)) for count in days(as_normal(1.4), over=3)[:1]]
+    assert (errors_of(odd, TODAY) == Errors()) is (days_off != -1)
+    assert errors_of([*odd, *days(as_normal(), over=9)], TODAY).deviations(0.99) == pytest.approx(2.4, abs=0.2)
+
+
+@pytest.mark.parametrize(
+    "said", [replace(told(9), minutes=10**12), replace(told(9), believed=(0.0, 1.0)), replace(told(9), minutes=0)]
+)
+def test_what_no_plan_can_have_said_is_known_as_such(said: Told) -> None:
+    assert told(9).is_possible
+    assert not said.is_possible
 
 
 def test_how_often_forecasts_held_is_said_of_all_and_by_source() -> None:

@@ -6,7 +6,7 @@ from datetime import timedelta
 import pytest
 
 from headroom.domain.demand.calibration import BELIEVED, Trust
-from headroom.domain.demand.forecasting import Booking
+from headroom.domain.demand.forecasting import Booking, Profile, learn, usual_peak
 from headroom.domain.fleet.lifecycle import Commitments, Hold
 from headroom.domain.planning.planning import plan
 from headroom.domain.planning.plans import Plan
@@ -70,3 +70,34 @@ def test_it_holds_no_node_and_no_promise_is_short_for_it() -> None:
     assert (made.needs[0].nodes, made.needs[0].names) == (0, ())
     assert not [issue for issue in made.issues if issue.kind == "promise short"]
     assert [issue.kind for issue in made.issues] == ["not enough nodes"]
+
+
+def test_an_event_may_begin_late_and_is_waited_for_a_quarter_of_an_hour() -> None:
+    needs = [planned(announced(150, minutes=-late)).needs[0].hd for late in (0, 3, 8, 14, 16)]
+    assert needs == sorted(needs, reverse=True)
+    assert needs[0] > needs[1] > needs[2] > 0 == needs[-1]
+
+
+def test_what_was_announced_is_not_learned_as_booked_nor_as_what_a_day_is_like() -> None:
+    made = planned(announced(120, minutes=-5), booked=40)
+    [sample] = made.samples()
+    assert (sample.said, sample.booked) == (120.0, 0.0)  # the meeting has not begun
+    morning = [replace(sample, at=NOW + n * MINUTE, used=30.0, said=120.0 * (60 <= n < 120)) for n in range(240)]
+    learned = learn(Profile(location="Stockholm", zone="UTC"), morning, NOW.date())
+    minute = 60 * NOW.hour
+    assert learned.days[0].used[minute + 30] == 30.0
+    assert learned.days[0].used[minute + 90] is None
+
+
+def test_while_pexip_cannot_be_read_what_was_announced_counts_whole() -> None:
+    past = replace(rushes(0.0, 0.0), attendance=0.3)
+    said = Commitments(holds=(announced(120, minutes=2),)).said
+    assert usual_peak(past, said, NOW, 6 * MINUTE, NOW.weekday()) == pytest.approx(20 + 120, abs=1)
+
+
+def test_a_plan_is_the_same_whatever_the_order_of_its_outlooks() -> None:
+    off = tuple(replace(rushes(0.0, 0.0), location=name, trust=Trust(profile=0.5)) for name in ("Stockholm", "Nowhere"))
+    seen = observe(node(1), free=60)
+    one, other = (plan(replace(seen, outlooks=each), Commitments(), POLICY, NOW) for each in (off, off[::-1]))
+    assert one == other
+    assert [issue.about for issue in one.issues if issue.kind == "a source misleads"] == ["Stockholm, past days"]

@@ -47,6 +47,7 @@ class Load(Rows):
                     "hd": sample.hd,
                 }
                 facts |= {"full": True} if sample.full else {}
+                facts |= {"said": decimal(sample.said)} if sample.said else {}
                 facts |= {"told": msgspec.json.encode(sample.told).decode()} if sample.told else {}
                 expires = self._expiry(sample.at, kept.HISTORY)
                 key = {"pk": f"samples#{self.platform}#{sample.location}", "sk": stamp(sample.at)}
@@ -160,15 +161,17 @@ def _sample(location: str, item: dict[str, Any]) -> Sample:
         hd=int(item.get("hd", 0)),
         full=bool(item.get("full")),
         told=_told(item),
+        said=float(item.get("said", 0)),
     )
 
 
 def _told(item: dict[str, Any]) -> Told | None:
     """Return what was said of a sample's minute; the sample counts without it, too."""
     try:
-        return msgspec.json.decode(words(item, "told"), type=Told) if "told" in item else None
+        told = msgspec.json.decode(words(item, "told"), type=Told) if "told" in item else None
     except UNREADABLE:
         return None
+    return told if told is not None and told.is_possible else None
 
 
 def _turned_away(item: dict[str, Any]) -> TurnedAway:

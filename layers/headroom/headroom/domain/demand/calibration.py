@@ -1,8 +1,9 @@
 """How well forecasts turned out: what each plan said of a location, beside what came; and what is learned from that.
 
 A plan says how far a load may rise within a boot (`Told`). Once a night `counts_of` compares what was said with the samples of
-the day. From the counts of eight weeks follow how wide forecasts must be to be as sure as they say (`errors_of`), how much of
-what bookings, past days and the trend say is believed (`trust_of`), and how often they held (`held_of`).
+the day, but for what people had announced. From the counts of eight weeks follow how wide forecasts must be to be as sure as
+they say (`errors_of`), how much of what bookings, past days and the trend say is believed (`trust_of`), and how often they
+held (`held_of`).
 """
 
 from collections import defaultdict
@@ -25,6 +26,7 @@ HALF_LIFE = 28.0  # days after which what was counted counts half
 WEEK = 7  # days
 MISLEADS = 0.8  # what a source says is believed whole unless the last week calls for less than this share of it
 LEAST = 0.25  # share of it that is always believed
+SLIGHT = 2000.0  # squared HD connections: what was said in a week must be more than that to say much of a source
 FEWEST_DAYS = 3.0  # days that the assumption that a source is right counts as
 
 
@@ -85,7 +87,7 @@ def counts_of(samples: Sequence[Sample], day: date) -> Iterator[Count]:
     """Yield how the forecasts of one location's day turned out, by source; the samples are those of that day, in order."""
     by_source: dict[str, list[tuple[Told, float]]] = defaultdict(list)
     for number, sample in enumerate(samples):
-        if sample.told is not None and sample.told.most >= 1:
+        if sample.told is not None and sample.told.most >= 1 and not (sample.told.said or sample.said):
             risen = _risen(samples, number, sample.told)
             if risen is not None:
                 by_source[sample.told.source].append((sample.told, risen))
@@ -124,9 +126,16 @@ def _count(day: date, source: str, found: Sequence[tuple[Told, float]]) -> Count
         spare=round(sum(max(0.0, told.most - max(0.0, risen)) for told, risen in found), 1),
         windows=round(sum(1 / told.minutes for told, _ in found), 2),
         beyond=tuple(sum(score > grid for score in scores) for grid in GRID),
-        booked=_fit((told.booked, told.believed[0], error) for told, _, error in left),
-        others=_fit((told.mean - told.booked - told.said, told.believed[1], error) for told, _, error in left),
+        booked=_fit((told.booked, told.believed[0], error) for told, _, error in left if _is_booked(told)),
+        others=_fit(
+            (told.mean - told.booked, told.believed[1], error) for told, _, error in left if not _is_booked(told)
+        ),
     )
+
+
+def _is_booked(told: Told) -> bool:
+    """Say whether the larger part was booked: an error is that part's, not both parts'."""
+    return abs(told.booked) > abs(told.mean - told.booked)
 
 
 def _fit(parts: Iterable[tuple[float, float, float]]) -> tuple[float, float]:
@@ -143,7 +152,7 @@ def errors_of(counts: Iterable[Count], today: date) -> Errors:
     """Return how errors are distributed, by the counts of past days; what is not known yet is taken for normal."""
     windows, beyond = AS_NORMAL, [AS_NORMAL * (1 - NORMAL.cdf(each)) for each in GRID]
     for count in counts:
-        if len(count.beyond) != len(GRID) or count.told <= 0:
+        if len(count.beyond) != len(GRID) or count.told <= 0 or not 0 < (today - count.day).days <= DAYS_COUNTED:
             continue  # another version counted it
         weight = exp(-log(2) * (today - count.day).days / HALF_LIFE) * count.windows / count.told
         windows += weight * count.told
@@ -173,7 +182,7 @@ def _share(fits: Sequence[tuple[float, float]]) -> float:
     days = sum(1.0 for square, _ in fits if square > 0)
     if squares <= 0:
         return 1.0
-    best = 1.0 + products / squares * days / (days + FEWEST_DAYS)
+    best = 1.0 + products / (squares + SLIGHT) * days / (days + FEWEST_DAYS)
     return 1.0 if best >= MISLEADS else round(max(LEAST, best), 3)
 
 

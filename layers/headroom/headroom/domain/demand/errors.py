@@ -22,7 +22,7 @@ class Errors:
         if len(self.beyond) != len(GRID):
             return usual  # nothing is known, or another version counted by another grid
         if asked >= self.beyond[0]:
-            return min(usual, GRID[0])
+            return min(usual, max(GRID[0], NARROWEST * usual)) if usual > 0 else min(usual, GRID[0])
         found = GRID[-1]
         for (nearer, more), (farther, less) in pairwise(zip(GRID, self.beyond, strict=True)):
             if less <= asked:

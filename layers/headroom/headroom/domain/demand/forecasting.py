@@ -6,7 +6,7 @@ many of those who are there will leave. All loads are HD connections in use by t
 wherever their media is.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from itertools import accumulate, zip_longest
@@ -48,6 +48,7 @@ STRETCH = (0.3, 1.5)  # how far a day that is busier or calmer than a past day m
 MEAN_CALL = timedelta(minutes=45)
 PRIOR_DAYS = 3.0  # weight of the noise of independent calls, in past days
 JOINING = (-2.0, 3.5)  # minutes around a meeting's start in which people join; rather too early than too late
+COMING_LATE = (-2.0, 15.0)  # how slowly those are taken for come whom people announced: an event may begin late
 LEAVING = (-3.0, 1.0)  # minutes around its end in which they leave
 SOON, JUST_OVER = timedelta(minutes=40), timedelta(minutes=10)  # how far away a meeting may be to matter to a plan
 FARTHEST = 30.0  # HD connections, or a third of the load: a larger surprise is more likely an odd reading
@@ -164,7 +165,7 @@ def learn(profile: Profile, samples: Iterable[Sample], day: date) -> Profile:
     ordered = sorted((each for each in samples if each.location == profile.location), key=lambda each: each.at)
     for sample, turned_away in with_turned_away(ordered):
         local = sample.at.astimezone(here)
-        if local.date() == day:
+        if local.date() == day and not sample.said:  # people had announced it: no day is like it
             minute = 60 * local.hour + local.minute
             used[minute] = max(sample.used + turned_away, used[minute] or 0.0)
             booked[minute] = max(sample.booked, booked[minute] or 0.0)
@@ -175,7 +176,8 @@ def learn(profile: Profile, samples: Iterable[Sample], day: date) -> Profile:
     days = sorted([new, *(past for past in profile.days if past.day != day)], key=lambda past: past.day, reverse=True)
     kept = tuple(days[:DAYS_KEPT])
     here_today = [each for each in ordered if each.at.astimezone(here).date() == day]
-    counts = (*counts_of(here_today, day), *(count for count in profile.counts if count.day != day))
+    counted = () if _is_odd(new, kept) else counts_of(here_today, day)
+    counts = (*counted, *(count for count in profile.counts if count.day != day))
     return Profile(
         location=profile.location,
         zone=profile.zone,
@@ -183,6 +185,12 @@ def learn(profile: Profile, samples: Iterable[Sample], day: date) -> Profile:
         attendance=_attendance(kept),
         counts=tuple(count for count in counts if (day - count.day).days < DAYS_COUNTED),
     )
+
+
+def _is_odd(new: PastDay, days: Sequence[PastDay]) -> bool:
+    """Say whether a day was a holiday by its load: it says nothing of how good forecasts are on ordinary days."""
+    same = [past.total for past in days if past.day.weekday() == new.day.weekday() and past.day != new.day]
+    return bool(same) and new.total < ODD * median(same)
 
 
 def with_habits(profile: Profile) -> Profile:
@@ -345,12 +353,13 @@ class Foresight:
         if begins + JOINING[0] >= self.minutes or ends + LEAVING[1] <= 0:
             return
         hd = booking.hd * (1.0 if booking.said_by else self.attendance)
-        joined, left = _share(-begins, JOINING), _share(-ends, LEAVING)
+        come = COMING_LATE if booking.said_by else JOINING
+        joined, left = _share(-begins, come), _share(-ends, LEAVING)
         self.in_meetings += hd * max(0.0, joined - left)
-        if begins + JOINING[1] <= 0 and ends + LEAVING[0] >= self.minutes:
+        if begins + come[1] <= 0 and ends + LEAVING[0] >= self.minutes:
             return
         for step in range(1, self.minutes + 1):
-            more, fewer = _share(step - begins, JOINING) - joined, _share(step - ends, LEAVING) - left
+            more, fewer = max(0.0, _share(step - begins, JOINING) - joined), _share(step - ends, LEAVING) - left
             self.announced[step] += hd * (more - fewer)
             self.leaving[step] += hd * fewer
             if booking.said_by:
@@ -430,7 +439,7 @@ class Foresight:
         if self.recent is None or not self.habits:
             return rises
         slopes, most = slopes_at(self.habits, self.phase, ahead / MINUTE), max(FARTHEST, self.level / 3)
-        today = slopes.recent * self.recent + slopes.level * (self.level - self.in_meetings)
+        today = slopes.recent * self.recent + slopes.level * max(0.0, self.level - self.in_meetings)
         corrections = [today - slopes.recent * past.recent - slopes.level * past.level for past in self.past]
         if max(corrections) > most or min(corrections) < -most:
             corrections = [max(-most, min(most, each)) for each in corrections]
@@ -456,7 +465,9 @@ def usual_peak(
     last = start + max(1, ceil(ahead / MINUTE))
     if outlook is None or start < 0 or last >= BEFORE + 15 + AFTER or not outlook.windows:
         return None
-    booked = [outlook.attendance * expected(bookings, now + step * MINUTE) for step in range(last - start + 1)]
+    meetings, said = ([each for each in bookings if bool(each.said_by) is by_people] for by_people in (False, True))
+    moments = [now + step * MINUTE for step in range(last - start + 1)]
+    booked = [outlook.attendance * expected(meetings, at) + expected(said, at) for at in moments]
     alike = [window for window in outlook.windows if window.day.weekday() == weekday] or outlook.windows
     return max(
         load + announced
@@ -485,8 +496,3 @@ def expected(bookings: Iterable[Booking], moment: datetime) -> float:
 def near(bookings: Iterable[Booking], now: datetime) -> tuple[Booking, ...]:
     """Return the meetings that matter to a plan: those in progress, just over, or about to begin."""
     return tuple(booking for booking in bookings if booking.begins <= now + SOON and booking.ends > now - JUST_OVER)
-
-
-def by_location(outlooks: Iterable[Outlook]) -> Mapping[str, Outlook]:
-    """Return the outlooks by location."""
-    return {each.location: each for each in outlooks}

@@ -15,7 +15,8 @@ class Demand:
     """The load of a principal location at a moment, `overflowed` of it on overflow nodes: counted, or inferred.
 
     `booked` is what meetings were booked to have in use there; `full` says that nothing was free, here or in the overflow.
-    `lately` is the load of about the last hour, smoothed; None where it is not known.
+    `lately` is the load of about the last hour, smoothed; None where it is not known. `said` is what people had announced by
+    number to be in use there, beside what was booked.
     """
 
     at: datetime
@@ -25,6 +26,7 @@ class Demand:
     booked: float = 0.0
     full: bool = False
     lately: float | None = None
+    said: float = 0.0
 
 
 def smoothed(lately: float | None, load: float, over: timedelta) -> float:

@@ -5,6 +5,8 @@ from math import sqrt
 
 from headroom.domain.demand.errors import AS_NORMAL_ERRORS, Errors
 
+LONGEST = 120  # minutes that a forecast may look ahead
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rise:
@@ -52,3 +54,8 @@ class Told:
     booked: float = 0.0
     said: float = 0.0
     believed: tuple[float, float] = (1.0, 1.0)
+
+    @property
+    def is_possible(self) -> bool:
+        """Whether a plan may have said it; another version, or a person, may have written anything."""
+        return 1 <= self.minutes <= LONGEST and all(0 < share <= 1 for share in self.believed)

@@ -15,7 +15,8 @@ class Sample:
     """The load of a principal location at a moment: `used` HD connections, wherever their media was.
 
     `booked` is what meetings were booked to have in use, `hd` the location's own capacity. `full` says that nothing was
-    free anywhere: it is not known how many more would have come. `told` is what the plan of that moment said will come.
+    free anywhere: it is not known how many more would have come. `told` is what the plan of that moment said will come,
+    `said` what people had announced to be in use then: a minute unlike those of other days.
     """
 
     at: datetime
@@ -25,6 +26,7 @@ class Sample:
     hd: int = 0
     full: bool = False
     told: Told | None = None
+    said: float = 0.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -156,7 +156,8 @@ class Hold:
     """A promise of capacity until a time: of the named nodes, or of a number of nodes by location.
 
     Or an event that a person announces (`expected`): so many HD connections more than usual from `ready_by` on, by principal
-    location. It holds no node; the forecast counts it.
+    location. It holds no node; the forecast counts it. Or nodes that a person has taken `out`: they are closed, emptied and
+    stopped, and stay off until they are put back.
     """
 
     id: str
@@ -169,10 +170,13 @@ class Hold:
     counts: dict[str, int] = field(default_factory=dict)
     execution: str = ""  # of the workflow that promised it, and that watches it
     expected: dict[str, int] = field(default_factory=dict)
+    out: tuple[str, ...] = ()
 
     @property
     def what(self) -> str:
         """What is promised: nodes by name, or a number of nodes per location; or what is expected."""
+        if self.out:
+            return f"{', '.join(self.out)} taken out"
         if self.expected:
             return ", ".join(f"{hd} HD connections more in {place}" for place, hd in self.expected.items())
         return ", ".join(self.nodes) or ", ".join(f"{many(count)} in {place}" for place, count in self.counts.items())
@@ -284,6 +288,15 @@ class Commitments:
             if memory.switched_by_others_at and now - memory.switched_by_others_at < SWITCHED_LATELY
         )
         return lately if len(lately) >= SEVERAL else ()
+
+    @property
+    def promises(self) -> tuple[Hold, ...]:
+        """The holds that promise nodes."""
+        return tuple(hold for hold in self.holds if not (hold.expected or hold.out))
+
+    def taken_out(self) -> dict[str, Hold]:
+        """Return the nodes that people have taken out, with what says so."""
+        return {name: hold for hold in sorted(self.holds, key=lambda hold: hold.id) for name in hold.out}
 
     @property
     def said(self) -> tuple[Booking, ...]:

@@ -1,6 +1,6 @@
 """How much is used and free in each location, counted from nodes that are on, now and in the last minutes."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -38,19 +38,31 @@ class Load:
         return 100 * self.used / self.hd if self.hd else 0.0
 
 
-def overflow_loads(nodes: Iterable[Node], coming: Mapping[str, int]) -> dict[str, Load]:
-    """Return the load of every overflow location; `coming` says what each node that is to serve soon counts for."""
+def overflow_loads(nodes: Iterable[Node], coming: Mapping[str, int], out: Container[str] = ()) -> dict[str, Load]:
+    """Return the load of every overflow location; `coming` says what each node that is to serve soon counts for.
+
+    Those that people have taken `out` offer nothing; what they still carry counts as carried.
+    """
     by_location: dict[str, list[Node]] = {}
     for node in nodes:
         by_location.setdefault(node.location, []).append(node)
     return {
         location: Load(
             location=location,
-            hd=sum(node.hd for node in here if node.state is NodeState.SERVING),
-            used=sum(node.used for node in here if node.state is NodeState.SERVING),
+            hd=sum(node.hd for node in here if node.state is NodeState.SERVING and node.name not in out),
+            used=sum(node.used for node in here if node.state is NodeState.SERVING and node.name not in out),
             coming=sum(coming.get(node.name, 0) for node in here),
-            carried=sum(node.used for node in here if node.state in {NodeState.CLOSED, NodeState.OPENING}),
-            reserve=sum(node.room for node in here if node.state is NodeState.CLOSED and node.name not in coming),
+            carried=sum(
+                node.used
+                for node in here
+                if node.state in {NodeState.CLOSED, NodeState.OPENING}
+                or (node.state is NodeState.SERVING and node.name in out)
+            ),
+            reserve=sum(
+                node.room
+                for node in here
+                if node.state is NodeState.CLOSED and node.name not in coming and node.name not in out
+            ),
         )
         for location, here in sorted(by_location.items())
     }

@@ -68,6 +68,8 @@ class Kind(StrEnum):
     ASKED_TO_HOLD = "asked to hold"
     ASKED_TO_RELEASE = "asked to release"
     ASKED_TO_EXPECT = "asked to expect"
+    ASKED_TO_TAKE_OUT = "asked to take out"
+    ASKED_TO_REINSTATE = "asked to reinstate"
     ASKED_TO_OPEN = "asked to open"
     ASKED_TO_CLOSE = "asked to close"
     ASKED_TO_PAUSE = "asked to pause"

@@ -12,6 +12,8 @@ class Do(StrEnum):
     HOLD = "hold"
     RELEASE = "release"
     EXPECT = "expect"
+    TAKE_OUT = "take out"
+    REINSTATE = "reinstate"
     OPEN = "open"
     CLOSE = "close"
     PAUSE = "pause"

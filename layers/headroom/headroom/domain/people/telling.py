@@ -57,6 +57,7 @@ WEIGHTS = {  # of every kind of event
             *(Kind.INSTANCE_PENDING, Kind.INSTANCE_RUNNING, Kind.INSTANCE_STOPPING, Kind.INSTANCE_STOPPED),
             *(Kind.INSTANCE_SHUTTING_DOWN, Kind.INSTANCE_TERMINATED),
             *(Kind.ASKED_TO_START, Kind.ASKED_TO_HOLD, Kind.ASKED_TO_RELEASE, Kind.ASKED_TO_EXPECT),
+            *(Kind.ASKED_TO_TAKE_OUT, Kind.ASKED_TO_REINSTATE),
             *(Kind.ASKED_TO_OPEN, Kind.ASKED_TO_CLOSE),
             *(Kind.ASKED_TO_PAUSE, Kind.ASKED_TO_RESUME, Kind.ASKED_TO_HAND_OVER, Kind.ASKED_TO_HAND_BACK),
             Kind.UNKNOWN,

@@ -47,7 +47,7 @@ def _is_quiet(situation: Situation, needs: Sequence[Need]) -> bool:
         return False  # one at a time, and never beside nodes that are needed
     if situation.claims or any(need.rule != "none" or need.keep_hd or need.keep_open_hd for need in needs):
         return False
-    if any(hold.begins - situation.now < AHEAD for hold in situation.commitments.holds):
+    if any(hold.begins - situation.now < AHEAD for hold in situation.commitments.holds if not hold.out):
         return False
     return all(_has_room(situation, name) for name in situation.principals if situation.overflow_of.get(name))
 

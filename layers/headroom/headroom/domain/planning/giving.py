@@ -1,7 +1,7 @@
 """What can be given for a promise: nodes that can serve, within MaxNodes and beside other promises, and how soon."""
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Self
 
@@ -26,6 +26,7 @@ class Supply:
     holds: Sequence[Hold] = ()
     max_nodes: int = 0
     unread: frozenset[str] = frozenset()  # the nodes whose memory cannot be read
+    out: Mapping[str, Hold] = field(default_factory=dict)  # the nodes that people have taken out
 
     @classmethod
     def of(cls, nodes: Sequence[NodeSummary], commitments: Commitments, policy: Policy) -> Self:
@@ -33,7 +34,8 @@ class Supply:
         return cls(
             nodes=nodes,
             memories=commitments.memories,
-            holds=tuple(hold for hold in commitments.holds if not hold.expected),
+            holds=commitments.promises,
+            out=commitments.taken_out(),
             max_nodes=policy.max_nodes,
             unread=commitments.unread_nodes,
         )
@@ -104,7 +106,10 @@ def _unfit(hold: Hold, supply: Supply, now: datetime) -> Iterator[tuple[str, str
     hung = supply.hung()
     for node in supply.nodes:
         is_tried = node.name in hold.nodes and hold.by != SCHEDULE
-        if node.closed_by_others:
+        if node.name in supply.out:
+            by = supply.out[node.name]
+            yield node.name, f"was taken out by {by.by} ({by.reason}): `headroom reinstate {node.name}` puts it back"
+        elif node.closed_by_others:
             yield node.name, "is in maintenance mode, but not by Headroom"
         elif node.name in supply.unread and not is_tried:
             yield node.name, "is left as it is, as its record cannot be read"

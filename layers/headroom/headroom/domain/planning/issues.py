@@ -272,7 +272,8 @@ def _issues_of_callers(situation: Situation) -> Iterator[Issue]:
 
 def _issues_of_forecasts(situation: Situation) -> Iterator[Issue]:
     """Yield issues where forecasts held less often than they said in the last week, and where one source misled them."""
-    for name, outlook in situation.prospects.outlooks.items():
+    outlooks = situation.prospects.outlooks
+    for name, outlook in sorted((name, outlooks[name]) for name in situation.principals if name in outlooks):
         if outlook.held and outlook.held[0].told >= FORECASTS and outlook.held[0].held < outlook.held[0].sure - OFF:
             yield Issue(
                 kind=Trouble.FORECAST_WRONG,

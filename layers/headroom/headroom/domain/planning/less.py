@@ -60,7 +60,7 @@ def hung(situation: Situation, need: Need) -> Iterator[Change]:
             since
             and node.worker.closed
             and node.name not in situation.claims
-            and not _why_not_witnessed(situation, node)
+            and not why_not_witnessed(situation, node)
             and _is_tried_again(situation, node)
         ):
             started = situation.policy.on_the_clock(since)
@@ -95,7 +95,7 @@ def _why_not_stopped(situation: Situation, need: Need, node: Node, without: int)
     return (
         _why_unsettled(situation, need.location)
         or _why_too_young(situation, node)
-        or _why_not_witnessed(situation, node)
+        or why_not_witnessed(situation, node)
     )
 
 
@@ -114,7 +114,7 @@ def _why_too_young(situation: Situation, node: Node) -> str:
     return f"Its minimum lifetime lasts until {clock_of(until)}" if situation.now < until else ""
 
 
-def _why_not_witnessed(situation: Situation, node: Node) -> str:
+def why_not_witnessed(situation: Situation, node: Node) -> str:
     """Say why a retirement has to wait: EC2's NetworkOut figure would not be there by the second look."""
     closed_at, replication = situation.memory(node).closed_at, situation.policy.replication
     if closed_at is None:

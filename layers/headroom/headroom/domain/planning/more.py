@@ -27,9 +27,9 @@ class _Shortage:
         """Whether a node must be open, not only on its way."""
         return self.open_hd > 0 or self.nodes > 0
 
-    def opened(self, node: Node) -> None:
-        """Count one more node as open, or as soon open."""
-        self.open_hd -= node.room
+    def opened(self, node: Node, room: int | None = None) -> None:
+        """Count one more node as open, or as soon open; with `room` HD connections, if not all."""
+        self.open_hd -= node.room if room is None else room
         self.nodes -= 1
 
 
@@ -84,7 +84,7 @@ def _open_booting(situation: Situation, need: Need, short: _Shortage) -> Iterato
         elif situation.may.open and (short.now or node.name in need.names):
             reason = _reason(need, situation.overflows[need.location])
             yield Change(node=node.name, action=Action.OPEN, reason=reason)
-            short.opened(node)
+            short.opened(node, situation.expected_room(node))
 
 
 def _start(situation: Situation, need: Need, short: _Shortage) -> Iterator[Change]:
@@ -151,7 +151,7 @@ def _reason(need: Need, load: Load) -> str:
 
 def can_start(situation: Situation, node: Node) -> bool:
     """Say whether a node is off and may be started: not while a workflow has it, nor too soon after a start that failed."""
-    claimed = node.name in situation.claims
+    claimed = node.name in situation.claims or node.name in situation.out
     if node.state is not NodeState.STOPPED or claimed or node.closed_by_others or situation.is_unread(node):
         return False
     memory = situation.memory(node)

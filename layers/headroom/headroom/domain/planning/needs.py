@@ -222,7 +222,7 @@ def _forecast(situation: Situation, location: str, ahead: timedelta, worth: Wort
 def _within_limits(situation: Situation, location: str, hd: float) -> float:
     """Return what a forecast asks for, within MaxForecastNodes."""
     most = situation.policy.max_forecast_nodes
-    return min(hd, most * max(node.hd for node in situation.nodes[location])) if most else hd
+    return min(hd, most * max((node.hd for node in situation.nodes[location]), default=0)) if most else hd
 
 
 def _forecast_for(situation: Situation, name: str, ahead: timedelta, worth: Worth) -> Ask:

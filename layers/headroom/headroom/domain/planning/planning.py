@@ -11,6 +11,7 @@ from headroom.domain.planning.issues import Issue, Trouble, issues_of
 from headroom.domain.planning.less import hung, left_as_they_are, less
 from headroom.domain.planning.more import more
 from headroom.domain.planning.needs import Need, needs_of
+from headroom.domain.planning.out import taken_out
 from headroom.domain.planning.plans import Change, Left, NodeSummary, Plan
 from headroom.domain.planning.promises import short_promises
 from headroom.domain.planning.situation import Situation
@@ -38,7 +39,11 @@ def plan(observation: Observation, commitments: Commitments, policy: Policy, now
     situation = Situation(observation=observation, commitments=commitments, policy=policy, fleet=fleet, now=now)
     frozen = situation.may.frozen
     needs = tuple(needs_of(situation))
-    found = [] if frozen else [*changes_for(situation, needs), *out_of_sight(situation, OUT_OF_SIGHT)]
+    found = (
+        []
+        if frozen
+        else [*changes_for(situation, needs), *taken_out(situation, needs), *out_of_sight(situation, OUT_OF_SIGHT)]
+    )
     if not frozen and not any(isinstance(each, Change) for each in found):
         found += drill(situation, needs)
     wanted = [each for each in found if isinstance(each, Change)]
@@ -125,7 +130,7 @@ def reopened(situation: Situation, already: set[str]) -> Iterator[Change]:
 
 
 def _is_to_reopen(situation: Situation, node: Node, holding: Pausing) -> bool:
-    if situation.is_unread(node):
+    if situation.is_unread(node) or node.name in situation.out:
         return False
     claim, wanted = situation.claims.get(node.name), situation.memory(node).wanted
     if claim is not None and wanted is Wanted.OPEN:

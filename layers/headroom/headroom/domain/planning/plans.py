@@ -82,5 +82,6 @@ class Plan:
                     booked=demand.booked,
                     hd=hd,
                     full=demand.full,
+                    said=demand.said,
                     told=told.get(demand.location),
                 )

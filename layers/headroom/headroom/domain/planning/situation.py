@@ -7,7 +7,7 @@ from datetime import datetime
 from functools import cached_property
 from zoneinfo import ZoneInfo
 
-from headroom.domain.demand.forecasting import by_location, expected, near
+from headroom.domain.demand.forecasting import expected, near
 from headroom.domain.demand.lately import Demand
 from headroom.domain.fleet.fleet import ON, Fleet, Node, NodeState, Observation, Power, Worker
 from headroom.domain.fleet.home import Home
@@ -54,9 +54,11 @@ class Situation:
             if memory.claim is not None and memory.is_at_work(now)
         }
         self.states = {node.name: node.state for node in fleet.nodes}
-        self.nodes: dict[str, list[Node]] = {}  # by overflow location
+        self.out = commitments.taken_out()
+        self.nodes: dict[str, list[Node]] = {}  # by overflow location, without those that people have taken out
         for node in fleet.nodes:
-            self.nodes.setdefault(node.location, []).append(node)
+            here = self.nodes.setdefault(node.location, [])
+            here += [] if node.name in self.out else [node]
         self.may = Permits(observation, commitments, policy, now)
         names = {place: [node.name for node in here] for place, here in self.nodes.items()}
         self.leads = Leads(names, self.memories, policy, now)
@@ -64,11 +66,15 @@ class Situation:
         self.held = Held(holds, self.nodes)
         self._homes = Homes(self.reading, fleet.nodes, observation.homes)
         self.principals = self._homes.loads
-        coming = {node.name: self.expected_room(node) for node in fleet.nodes if self.is_coming(node)}
-        self.overflows = overflow_loads(fleet.nodes, coming)
+        coming = {
+            node.name: self.expected_room(node)
+            for node in fleet.nodes
+            if node.name not in self.out and self.is_coming(node)
+        }
+        self.overflows = overflow_loads(fleet.nodes, coming, self.out)
         self.overflow_of = {place.name: place.overflow_location for place in self.reading.locations}
         self.prospects = Prospects(
-            by_location(observation.outlooks),
+            {each.location: each for each in observation.outlooks},
             (*observation.bookings, *near(commitments.said, now)),
             self.principals,
             self.overflows,
@@ -99,9 +105,13 @@ class Situation:
 
     def _described(self, demand: Demand) -> Demand:
         """Add to a load what was booked, and whether anything was free."""
-        booked = round(expected(self.prospects.bookings_of(demand.location), self.now), 1)
+        known = self.prospects.bookings_of(demand.location)
+        booked = round(expected((each for each in known if not each.said_by), self.now), 1)
+        said = round(expected((each for each in known if each.said_by), self.now), 1)
         overflow = self.overflows[self.overflow_of[demand.location] or ""]
-        return replace(demand, booked=booked, full=self.principals[demand.location].free <= 0 and overflow.free <= 0)
+        return replace(
+            demand, booked=booked, said=said, full=self.principals[demand.location].free <= 0 and overflow.free <= 0
+        )
 
     def uncounted(self, location: str = "") -> list[Uncounted]:
         """Return the always-on nodes that offer nothing, of one location or of all."""
@@ -154,7 +164,7 @@ class Situation:
 
     def _usual_hd(self, location: str) -> float:
         here = self.nodes[location]
-        return sum(node.hd for node in here) / len(here)
+        return sum(node.hd for node in here) / len(here) if here else float(self.policy.expected_hd)
 
     def expected_room(self, node: Node) -> int:
         """Return the HD connections to count on of a node that is coming: fewer where its start takes too long."""

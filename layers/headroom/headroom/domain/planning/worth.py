@@ -4,11 +4,12 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from headroom.domain.demand.forecasting import MEAN_CALL
+from headroom.domain.planning.leads import LATER
 from headroom.domain.policy import Policy
 
 HOUR = timedelta(hours=1)
 RETIRING = timedelta(minutes=3)  # from the decision to stop a node until it is off: two looks and what lies between
-STAYS = 0.35  # share of a mean call for which a node that was opened in vain stays on for what it took: measured on lab loads
+STAYS = 0.5  # share of a mean call for which a node that was opened in vain stays on for what it took
 LEAST, MOST = 0.5, 0.9999  # the most daring and the most cautious forecast
 
 
@@ -33,8 +34,12 @@ class Worth:
 
 
 def of_starting(policy: Policy, node_hd: float, boot: timedelta, lifetime: timedelta) -> Worth:
-    """Return how sure to be before a node is started: one that is started in vain is on until it may be stopped again."""
-    return _worth(policy, node_hd, boot + max(lifetime, policy.replication) + RETIRING)
+    """Return how sure to be before a node is started.
+
+    One that is started in vain boots, is kept for as long as it was started ahead and a little longer, and is then stopped.
+    """
+    kept = max(lifetime, boot + policy.tick + LATER)
+    return _worth(policy, node_hd, boot + kept + RETIRING)
 
 
 def of_opening(policy: Policy, node_hd: float) -> Worth:
