@@ -76,6 +76,7 @@ MENTIONED = {
     "start",
     "hold",
     "release",
+    "close",
     "open",
     "pause",
     "replay",
