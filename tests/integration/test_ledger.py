@@ -1,5 +1,6 @@
 """Claims, last words and promises in DynamoDB: who may change a node, and when the answer is no."""
 
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -9,7 +10,10 @@ from moto import mock_aws
 
 from headroom.adapters.ec2 import Ec2
 from headroom.adapters.ledger import Ledger
+from headroom.adapters.ledger.codec import stamp
 from headroom.adapters.ledger.errors import ClaimLostError, PlanChangedError
+from headroom.domain.demand.told import Told
+from headroom.domain.demand.turned_away import Sample
 from headroom.domain.fleet.lifecycle import Action
 from headroom.domain.planning.plans import Change
 from headroom.domain.safety.claims import token_for
@@ -179,3 +183,23 @@ def _environment() -> dict[str, str]:
     from tests.conftest import ENVIRONMENT  # noqa: PLC0415
 
     return ENVIRONMENT
+
+
+@mock_aws
+def test_a_sample_brings_back_what_was_said_of_its_minute_and_is_there_without_it() -> None:
+    """What cannot be read of it, or no plan can have said, spoils nothing but itself."""
+    make_table()
+    ledger = Ledger("ledger", "manager.example.com")
+    told = Told(source="bookings", minutes=6, mean=27.3, deviation=7.1, most=44.4, sure=0.9919, booked=27.3)
+    samples = [
+        Sample(at=NOW, location="Oslo", used=50, told=told),
+        Sample(at=NOW + timedelta(minutes=1), location="Oslo", used=51, said=120.0),
+        Sample(at=NOW + timedelta(minutes=2), location="Oslo", used=52, told=replace(told, minutes=10**12)),
+        Sample(at=NOW + timedelta(minutes=3), location="Oslo", used=53, told=told),
+    ]
+    ledger.keep_samples(samples)
+    key = {"pk": "samples#manager.example.com#Oslo", "sk": stamp(samples[3].at)}
+    spoilt: Any = {"told": {"Value": "no JSON", "Action": "PUT"}}
+    boto3.resource("dynamodb").Table("ledger").update_item(Key=key, AttributeUpdates=spoilt)
+    found = list(ledger.samples("Oslo", NOW, NOW + timedelta(hours=1)))
+    assert found == [*samples[:2], *(replace(each, told=None) for each in samples[2:])]

@@ -7,7 +7,7 @@ from headroom_replay.oracle import schedule
 from headroom_replay.run import play
 
 DAYS, SLACK = 3, 0.02
-MEASURED = {"calls": 0.679, "meetings, booked": 0.767, "lessons": 0.655}
+MEASURED = {"calls": 0.660, "meetings, booked": 0.707, "lessons": 0.627}  # with the failing starts that each seed draws
 
 
 @pytest.mark.parametrize("family", MEASURED)
