@@ -46,7 +46,7 @@ ANSWERS = {
     'headroom expect 200 --at 14:00 --reason "all-hands"': r"200 HD connections more in Stockholm from 14:00",
     'headroom take-out burst-11 --reason "its disk is swapped"': r"burst-11 to be closed, emptied and stopped",
     "headroom reinstate burst-11": r"Put back: burst-11",
-    "headroom doctor": r"(Nothing is wrong|warning).*checks are well",
+    "headroom doctor": r"checks are well",
     'headroom pause "fire drill"': r"Paused\. Within a minute .*: fire drill\.",
     'headroom pause "network maintenance"': r"Paused\. ",
     'headroom pause "why"': r"Paused\. ",
