@@ -6,7 +6,7 @@ from datetime import timedelta
 import pytest
 
 from headroom.domain.fleet.fleet import Instance, Power, Worker
-from headroom.domain.fleet.lifecycle import Action, Commitments, Hold, Memory, Pause
+from headroom.domain.fleet.lifecycle import Action, Commitments, Hold, Memory, Pause, Record, Unread
 from headroom.domain.planning.giving import Supply
 from headroom.domain.planning.planning import plan
 from headroom.domain.planning.plans import Plan
@@ -119,3 +119,21 @@ def test_no_promise_can_be_made_of_it() -> None:
     with pytest.raises(BadRequestError, match="burst-1 was taken out by Anna"):
         promise(Request(nodes=("burst-1",)), supply, terms, name="x", now=NOW)
     assert promise(Request(count=2), supply, terms, name="x", now=NOW).hold.counts == {"AWS burst": 1}
+
+
+def test_it_says_of_itself_what_it_is() -> None:
+    assert [hold.what for hold in out("burst-1").holds] == ["burst-1 taken out"]
+
+
+def test_one_whose_record_cannot_be_read_is_left_as_it_is() -> None:
+    unread = Unread(what=Record.NODE, name="burst-1", why="no JSON")
+    made = planned(node(1, Power.RUNNING), free=60, commitments=out("burst-1", unread=(unread,)))
+    assert made.changes == ()
+    assert "cannot be read, so it is left as it is" in why(made, "burst-1")
+
+
+def test_one_that_is_closed_but_has_not_come_up_is_waited_for() -> None:
+    late = closed(1, launched_at=NOW - 20 * MINUTE, boot_time=NOW - timedelta(days=1))
+    made = planned(late, free=60, commitments=out("burst-1"))
+    assert Action.STOP not in changes(made).values()
+    assert why(made, "burst-1")

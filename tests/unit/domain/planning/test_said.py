@@ -5,7 +5,7 @@ from datetime import timedelta
 
 import pytest
 
-from headroom.domain.demand.calibration import BELIEVED, Trust
+from headroom.domain.demand.calibration import BELIEVED, Held, Trust
 from headroom.domain.demand.forecasting import Booking, Profile, learn, usual_peak
 from headroom.domain.fleet.lifecycle import Commitments, Hold
 from headroom.domain.planning.planning import plan
@@ -101,3 +101,20 @@ def test_a_plan_is_the_same_whatever_the_order_of_its_outlooks() -> None:
     one, other = (plan(replace(seen, outlooks=each), Commitments(), POLICY, NOW) for each in (off, off[::-1]))
     assert one == other
     assert [issue.about for issue in one.issues if issue.kind == "a source misleads"] == ["Stockholm, past days"]
+
+
+def test_it_says_of_itself_what_it_is() -> None:
+    assert announced(200, minutes=5).what == "200 HD connections more in Stockholm"
+
+
+@pytest.mark.parametrize(("held", "told", "is_issue"), [(0.97, 5000, True), (0.985, 5000, False), (0.9, 50, False)])
+def test_forecasts_that_hold_less_often_than_they_say_are_an_issue(held: float, told: int, is_issue: bool) -> None:
+    every = Held(source="", told=told, sure=0.99, held=held, bias=0.0, short=9.0, spare=80.0)
+    past = replace(rushes(0.0, 0.0), held=(every, replace(every, source="profile")))
+    made = plan(replace(observe(node(1), free=60), outlooks=(past,)), Commitments(), POLICY, NOW)
+    found = [issue.what for issue in made.issues if issue.kind == "forecasts hold less often than they say"]
+    assert bool(found) is is_issue
+    assert (
+        not found
+        or f"said 99.0 %, was {100 * held:.1f} % of 5,000 forecasts (past days {100 * held:.1f} %)" in found[0]
+    )
