@@ -270,8 +270,9 @@ def test_a_sample_remembers_demand_and_bookings(desk: Desk, exchange: Exchange) 
     desk.world.expect([Call(desk.world.now + 1, "c", "Oslo", 5000)])
     desk.world.advance(desk.world.now + 10)
     made = desk.tick()
+    [forecast] = made.needs[0].forecasts
     assert list(desk.ledger.samples("Oslo", now - HOUR, now + HOUR)) == [
-        Sample(at=made.read_at, location="Oslo", used=1.0, booked=5.0, hd=20)
+        Sample(at=made.read_at, location="Oslo", used=1.0, booked=5.0, hd=20, told=forecast.told)
     ]
 
 

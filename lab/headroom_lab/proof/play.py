@@ -470,7 +470,7 @@ class Play:
             self.stage.call("show", {"show": page})
 
     def _press(self) -> None:
-        pressed = {"do": self.dice.choice(("start", "hold")), "nodes": [self._node().name]}
+        pressed = {"do": self.dice.choice(("start", "hold", "take out", "reinstate")), "nodes": [self._node().name]}
         forms = {"all": {"reason": "a person wants it", "until": ""}}
         self.stage.call("order", pressed | {"widgetContext": {"forms": forms}})
 
@@ -578,7 +578,9 @@ class Play:
         shown = " ".join(issue.what for issue in planned.plan.issues)
         memories, unread = self.stage.ledger.memories_and_unread()
         claimed, spoilt = {each.node for each in memories if each.claim}, {each.name for each in unread}
-        held = {name for hold in self.stage.ledger.holds_and_unread(self.stage.moment())[0] for name in hold.nodes}
+        holds = self.stage.ledger.holds_and_unread(self.stage.moment())[0]
+        held = {name for hold in holds for name in hold.nodes}
+        out = {name for hold in holds for name in hold.out}  # opened when it is put back
         found = []
         for machine in self.stage.cloud.machines.values():
             node = machine.node
@@ -587,7 +589,7 @@ class Play:
                 continue
             if machine.state != "stopped" and node.name not in shown and node.name not in held:
                 found.append(f"{node.name} stays {machine.state} for ever, and no issue says so")
-            elif machine.state == "stopped" and by_us:
+            elif machine.state == "stopped" and by_us and node.name not in out:
                 found.append(f"{node.name} is left closed")
             if node.name in claimed:
                 found.append(f"{node.name} is claimed for ever")

@@ -73,8 +73,10 @@ class Waiting:
         free = sum(world.free(place) for place in {node.location for node in made.nodes})
         if self._home_free() > few or free > few or any(node.state in GIVES for node in made.nodes):
             return False
-        unread = {each.name for each in commitments.unread}  # such a node is left as it is
-        nodes = [node for node in made.nodes if node.name not in unread]
+        left = {
+            each.name for each in commitments.unread
+        } | commitments.taken_out().keys()  # such a node is left as it is
+        nodes = [node for node in made.nodes if node.name not in left]
         return any(self._is_startable(node, commitments.memory(node.name), policy, made) for node in nodes)
 
     def _home_free(self) -> int:

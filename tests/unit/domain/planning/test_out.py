@@ -137,3 +137,9 @@ def test_one_that_is_closed_but_has_not_come_up_is_waited_for() -> None:
     made = planned(late, free=60, commitments=out("burst-1"))
     assert Action.STOP not in changes(made).values()
     assert why(made, "burst-1")
+
+
+def test_one_that_was_stopped_while_it_was_closed_is_opened_when_it_is_put_back() -> None:
+    off = closed(1, power=Power.STOPPED)
+    assert planned(off, free=60, commitments=out("burst-1")).changes == ()
+    assert changes(planned(off, free=60, commitments=Commitments())) == {"burst-1": Action.OPEN}
