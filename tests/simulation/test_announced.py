@@ -2,7 +2,8 @@
 
 import re
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import datetime, timedelta
+from typing import Any
 
 import pytest
 
@@ -13,8 +14,8 @@ from headroom.usecases.order import Order
 from tests.simulation.conftest import Deployed
 
 
-def announced(**given: object) -> Order:
-    return Order(do=Do.EXPECT, **given)  # type: ignore[arg-type]
+def announced(**given: Any) -> Order:
+    return Order(do=Do.EXPECT, **given)
 
 
 def test_an_announced_event_has_its_nodes_and_can_be_taken_back(deployed: Deployed) -> None:
@@ -42,12 +43,14 @@ def test_an_announced_event_has_its_nodes_and_can_be_taken_back(deployed: Deploy
         (lambda now: announced(), "Say how many HD connections"),
         (lambda now: announced(hd=10_001), "Say how many HD connections"),
         (lambda now: announced(hd=5, until=now), "It ends before it begins"),
+        (lambda now: announced(hd=5, until=now.replace(year=2300)), "more than 366 days ahead"),
+        (lambda now: announced(hd=5, ready_by=now.replace(year=9999, month=12, day=31, hour=23)), "more than 366 days"),
         (lambda now: announced(hd=5, locations=("Paris",)), "Name one principal location; there are Oslo"),
         (lambda now: announced(hd=5, locations=("Oslo", "Oslo")), "Name one principal location"),
     ],
 )
 def test_what_cannot_be_meant_is_refused_in_a_sentence(
-    deployed: Deployed, order: Callable[[object], Order], why: str
+    deployed: Deployed, order: Callable[[datetime], Order], why: str
 ) -> None:
     deployed.stage.minutes(2)
     with pytest.raises(BadRequestError, match=why):

@@ -1,5 +1,7 @@
 """A node is taken out and put back, as it is typed, on the shipped functions and workflows: no call is cut."""
 
+from dataclasses import replace
+
 import pytest
 
 from headroom.domain.fleet.fleet import NodeState
@@ -7,6 +9,7 @@ from headroom.domain.people.orders import Do
 from headroom.domain.planning.promises import BadRequestError
 from headroom.domain.policy import Mode
 from headroom.usecases.order import Order
+from headroom_cli.looking import status_in
 from tests.simulation.conftest import RUSH, Deployed
 
 
@@ -58,6 +61,23 @@ def test_what_cannot_be_meant_is_refused_in_a_sentence(deployed: Deployed) -> No
     deployed.stage.minutes(2)
     with pytest.raises(BadRequestError, match="was taken out by anna"):
         ask(deployed, Do.START, "burst-1")
+    with pytest.raises(BadRequestError, match="was taken out"):
+        ask(deployed, Do.OPEN, "burst-1")
+    shown = next(node for node in status_in(deployed.ledger).nodes if node.name == "burst-1")
+    assert shown.why == "taken out by anna: its disk is swapped"
+    deployed.operator().carry_out(Order(do=Do.START, nodes=("burst-2",), reason="the board"), "anna")
+    deployed.stage.minutes(2)
+    with pytest.raises(BadRequestError, match="burst-2 is held: the board"):
+        ask(deployed, Do.TAKE_OUT, "burst-2")
     deployed.set_mode(Mode.ASSIST)
     with pytest.raises(BadRequestError, match="In assist mode Headroom stops no node"):
         ask(deployed, Do.TAKE_OUT, "burst-2")
+
+
+def test_what_two_people_took_out_is_put_back_at_once(deployed: Deployed) -> None:
+    deployed.stage.minutes(2)
+    ask(deployed, Do.TAKE_OUT, "burst-1")
+    [hold] = deployed.ledger.holds(deployed.stage.moment())
+    deployed.ledger.promise(replace(hold, id="out-burst-1-too"))
+    ask(deployed, Do.REINSTATE, "burst-1")
+    assert deployed.ledger.holds(deployed.stage.moment()) == []

@@ -6,6 +6,7 @@ from datetime import timedelta
 from enum import StrEnum
 from itertools import groupby
 
+from headroom.adapters.ec2 import TAG
 from headroom.domain.fleet.fleet import (
     Fleet,
     Observation,
@@ -21,7 +22,7 @@ from headroom.domain.fleet.homes import Homes
 from headroom.domain.policy import Mode
 from headroom.domain.safety.safety import why_clocks_differ
 from headroom.domain.texts import listed
-from headroom_cli.doctor.facts import TAG, Facts, Machine
+from headroom_cli.doctor.facts import Facts, Machine
 
 DOCS = "docs/guide.md"
 LEAD = timedelta(minutes=10)  # of the scheduled pre-warm
@@ -93,6 +94,16 @@ def _warning(evidence: str, advice: str) -> tuple[Severity, str, str]:
 
 def _note(evidence: str, advice: str = "") -> tuple[Severity, str, str]:
     return Severity.NOTE, evidence, advice
+
+
+def _unseen(evidence: str) -> tuple[Severity, str, str]:
+    """What is not there is not well."""
+    return Severity.UNKNOWN, evidence, ""
+
+
+def _untold(facts: Facts, name: str) -> tuple[Severity, str, str] | None:
+    """Return that Pexip does not tell one of its settings, if so: the reading has a default in its place."""
+    return _unseen(f"Pexip does not tell its {name}.") if name in facts.seen.untold else None
 
 
 def _fleet(facts: Facts) -> Fleet:
@@ -167,7 +178,7 @@ def _versions(facts: Facts) -> tuple[Severity, str, str]:
             f"Not all nodes have version {there[-1]}: {listed(odd)}.",
             "Start the nodes that lag and wait until the upgrade has reached them: another version takes no calls.",
         )
-    return _ok(f"All nodes have version {there[0]}." if there else "No node says its version.")
+    return _ok(f"All nodes have version {there[0]}.") if there else _unseen("No node says its version.")
 
 
 @_check("upgrade", "The Management Node", "reading")
@@ -182,9 +193,11 @@ def _upgrade(facts: Facts) -> tuple[Severity, str, str]:
 
 @_check("licences", "The Management Node", "licences")
 def _licences(facts: Facts) -> tuple[Severity, str, str]:
+    if not facts.licences:
+        return _unseen("Pexip tells no licences that calls take.")
     scarce = [
         f"{kind}: {used} of {there} in use"
-        for kind, (used, there) in sorted((facts.licences or {}).items())
+        for kind, (used, there) in sorted(facts.licences.items())
         if there and used * SPARE > there
     ]
     if scarce:
@@ -200,6 +213,8 @@ def _licences(facts: Facts) -> tuple[Severity, str, str]:
 
 @_check("bursting", "Pexip's own bursting", "reading")
 def _bursting(facts: Facts) -> tuple[Severity, str, str]:
+    if untold := _untold(facts, "bursting_enabled"):
+        return untold
     enabled, mode = facts.seen.settings.bursting_enabled, facts.policy.mode
     if mode is Mode.CONTROL and enabled:
         return _error(
@@ -226,6 +241,8 @@ def _provider(facts: Facts) -> tuple[Severity, str, str]:
 
 @_check("threshold", "Pexip's own bursting", "reading")
 def _threshold(facts: Facts) -> tuple[Severity, str, str]:
+    if untold := _untold(facts, "bursting_threshold"):
+        return untold
     theirs, ours = facts.seen.settings.bursting_threshold, facts.policy.threshold
     if ours is not None and ours != theirs:
         return _note(
@@ -236,6 +253,8 @@ def _threshold(facts: Facts) -> tuple[Severity, str, str]:
 
 @_check("minimum lifetime", "Pexip's own bursting", "reading")
 def _lifetime(facts: Facts) -> tuple[Severity, str, str]:
+    if untold := _untold(facts, "bursting_min_lifetime"):
+        return untold
     lifetime = timedelta(minutes=facts.seen.settings.bursting_min_lifetime)
     lead = max(LEAD, 2 * facts.policy.boot_time)
     if facts.policy.mode is Mode.ASSIST and lead >= lifetime:
@@ -260,23 +279,22 @@ def _controllers(facts: Facts) -> tuple[Severity, str, str]:
 
 @_check("free HD connections", "Pexip's own bursting", "monitored", "reading", "machines")
 def _counts(facts: Facts) -> tuple[Severity, str, str]:
-    if not facts.monitored:
+    told = [each for each in facts.monitored or () if each.free_hd_calls is not None]
+    if not told:
         why = "Pexip gives no count of its own (`cloud_monitored_location`), as may be while its bursting is disabled."
-        return Severity.UNKNOWN, why, ""
+        return _unseen(why)
     ours = Homes(facts.seen, _fleet(facts).nodes).loads
     apart = [
         f"{each.name}: Pexip {each.free_hd_calls}, Headroom {ours[each.name].free}"
-        for each in facts.monitored
-        if each.free_hd_calls is not None
-        and each.name in ours
-        and abs(each.free_hd_calls - ours[each.name].free) > APART
+        for each in told
+        if each.name in ours and abs((each.free_hd_calls or 0) - ours[each.name].free) > APART
     ]
     if apart:
         return _warning(
             f"Free HD connections are counted otherwise ({listed(apart)}).",
             "Look whether an always-on node is missing, or counted twice. Calls between the two looks may explain a few.",
         )
-    return _ok(f"Pexip's own count of free HD connections is Headroom's ({len(facts.monitored)} locations).")
+    return _ok(f"Pexip's own count of free HD connections is Headroom's ({len(told)} locations).")
 
 
 # Locations and nodes
@@ -428,7 +446,7 @@ def _in_step(facts: Facts) -> tuple[Severity, str, str]:
 
 @_check("region", "EC2", "region")
 def _region(facts: Facts) -> tuple[Severity, str, str]:
-    if facts.region.startswith("cn-"):
+    if str(facts.region).startswith("cn-"):
         return _error(f"{facts.region} is in China.", "Pexip's deployment guide for AWS excludes the regions in China.")
     zones = sorted({instance.zone for instance in facts.tagged})
     if len(facts.tagged) > 1 and len(zones) == 1:
@@ -459,17 +477,17 @@ def _protected(facts: Facts) -> tuple[Severity, str, str]:
             "Take the stop protection away: EC2 would refuse every stop.",
         )
     if any(each.stop_protected is None for each in _of_tagged(facts)):
-        return Severity.UNKNOWN, "EC2 does not say whether instances are protected against being stopped.", ""
+        return _unseen("EC2 does not say whether instances are protected against being stopped.")
     return _ok("No instance is protected against being stopped.")
 
 
 @_check("encrypted volumes", "EC2", "machines")
 def _volumes(facts: Facts) -> tuple[Severity, str, str]:
-    known = {key.rpartition("/")[2] for key in facts.parameters.get("KeyArns", "").split(",") if key}
+    known = {key.rpartition("/")[2] for key in facts.stack.get("KeyArns", "").split(",") if key}
     locked = [
         each.instance.id for each in _of_tagged(facts) if {key.rpartition("/")[2] for key in each.volume_keys} - known
     ]
-    if locked and facts.parameters:
+    if locked and facts.stack:
         return _error(
             f"The volumes of {listed(locked)} need a key that is not in KeyArns.",
             "Add the key's ARN to KeyArns: EC2 cannot start them without it.",
@@ -484,7 +502,10 @@ def _volumes(facts: Facts) -> tuple[Severity, str, str]:
 
 @_check("vCPU quota", "EC2", "vcpus", "vcpu_quota")
 def _quota(facts: Facts) -> tuple[Severity, str, str]:
-    needed = sum((facts.vcpus or {}).get(instance.type, 0) for instance in facts.tagged)
+    known = facts.vcpus or {}
+    if strange := sorted({instance.type for instance in facts.tagged} - known.keys()):
+        return _unseen(f"EC2 does not say how many vCPUs {listed(strange)} has.")
+    needed = sum(known[instance.type] for instance in facts.tagged)
     quota = facts.vcpu_quota or 0.0
     if needed > quota:
         return _error(
@@ -515,7 +536,7 @@ def _types(facts: Facts) -> tuple[Severity, str, str]:
 
 @_check("schedules", "The stack", "parameters")
 def _schedules(facts: Facts) -> tuple[Severity, str, str]:
-    off = [name for name in ("TickState", "PrewarmState") if facts.parameters.get(name) == "DISABLED"]
+    off = [name for name in ("TickState", "PrewarmState") if facts.stack.get(name) == "DISABLED"]
     if "TickState" in off:
         return _error(
             "TickState is DISABLED: Headroom reads nothing, and decides nothing.", "Deploy with TickState=ENABLED."
@@ -533,7 +554,7 @@ def _costs(facts: Facts) -> tuple[Severity, str, str]:
     dear = [
         name
         for name, value in (("DetailedMetrics", "yes"), ("CreateSecretsEndpoint", "yes"))
-        if facts.parameters.get(name) == value
+        if facts.stack.get(name) == value
     ]
     if dear:
         return _note(f"{listed(dear)} cost extra each month.", "docs/cost.md says how much.")

@@ -5,10 +5,9 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
+from headroom.adapters.ec2 import TAG
 from headroom.domain.fleet.fleet import Instance, Reading
 from headroom.domain.policy import Policy
-
-TAG = "pexip-cloud"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,8 +39,7 @@ class Monitored:
 class Facts:
     """Everything that was seen, at one moment.
 
-    `address` is what the Management Node's address showed: a sentence, and whether it answers and is trusted. `parameters` are
-    the stack's, empty before it is deployed.
+    `address` is what the Management Node's address showed: a sentence, and whether it answers and is trusted.
     """
 
     now: datetime
@@ -54,10 +52,10 @@ class Facts:
     versions: Mapping[str, str] | None = None  # of Management Node and Conferencing Nodes, by name
     licences: Mapping[str, tuple[int, int]] | None = None  # used and there, by kind
     machines: tuple[Machine, ...] | None = None
-    region: str = ""
+    region: str | None = None
     vcpus: Mapping[str, int] | None = None  # by instance type
     vcpu_quota: float | None = None
-    parameters: Mapping[str, str] = field(default_factory=dict)
+    parameters: Mapping[str, str] | None = None  # of the stack, None before it is deployed
     answers: Mapping[str, Sequence[Mapping[str, Any]]] = field(default_factory=dict)  # rows as Pexip gave them, by list
     unknown: Mapping[str, str] = field(default_factory=dict)  # why a fact is None, by its name
 
@@ -67,6 +65,11 @@ class Facts:
         if self.reading is None:
             raise LookupError("Pexip was not read")
         return self.reading
+
+    @property
+    def stack(self) -> Mapping[str, str]:
+        """The stack's parameters; none before it is deployed."""
+        return self.parameters or {}
 
     @property
     def tagged(self) -> tuple[Instance, ...]:

@@ -9,13 +9,13 @@ import boto3
 from botocore.exceptions import BotoCoreError, ClientError
 
 from headroom import clock
-from headroom.adapters.ec2 import as_instance
+from headroom.adapters.ec2 import TAG, as_instance
 from headroom.adapters.pexip.asking import ManagementNode
 from headroom.adapters.pexip.credentials import Credentials
 from headroom.adapters.pexip.errors import PexipError
 from headroom.domain.policy import Policy
 from headroom.domain.texts import TOLD, line
-from headroom_cli.doctor.facts import TAG, Facts, Machine, Monitored
+from headroom_cli.doctor.facts import Facts, Machine, Monitored
 from headroom_cli.installing import manager
 
 NEARLY = [TAG, "?exip?cloud*", "?exip?Cloud*", "PEXIP?CLOUD*", f" {TAG}*"]  # tag keys that were meant to be the tag
@@ -69,12 +69,14 @@ def gathered(
     tag_value: str,
     url: str,
     credentials: Credentials | None,
-    parameters: Mapping[str, str],
+    parameters: Mapping[str, str] | None,
     policy: Policy,
 ) -> Facts:
     """Look at everything. Without `credentials` Pexip is not asked; `stack` is empty before there is one."""
     looking, now = Looking(), clock.now()
     answer = manager.ask(url)
+    if parameters is None:
+        looking.unknown["parameters"] = "There is no stack yet."
     looking.seen["address"] = (answer.sentence, answer.answers, not answer.certificate)
     workers: Sequence[Any] = ()
     if credentials is None:

@@ -28,7 +28,7 @@ def before(url: str, tag_value: str | None, credentials: Path | None) -> Facts:
             tag_value=tag_value or host,
             url=url,
             credentials=_from_file(credentials) if credentials else None,
-            parameters={},
+            parameters=None,
             policy=Policy(),
         )
 

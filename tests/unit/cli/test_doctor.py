@@ -172,7 +172,21 @@ def test_what_is_wrong_is_said_with_what_to_do(check: str) -> None:
     assert finding.advice or severity is Severity.NOTE
 
 
-@pytest.mark.parametrize("name", ["address", "reading", "monitored", "versions", "licences", "machines", "vcpu_quota"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "address",
+        "reading",
+        "monitored",
+        "versions",
+        "licences",
+        "machines",
+        "vcpus",
+        "vcpu_quota",
+        "region",
+        "parameters",
+    ],
+)
 def test_what_could_not_be_looked_at_is_not_well_and_not_wrong(name: str) -> None:
     facts = site(**{name: None}, unknown={name: "AWS did not say: AccessDenied"})
     unseen = [finding for finding in examine(facts) if finding.severity is Severity.UNKNOWN]
@@ -186,8 +200,28 @@ def test_a_tag_in_other_letters_is_found_and_none_at_all_too() -> None:
     assert "No instance in eu-north-1 carries" in found(site(machines=()), "tag").evidence
 
 
-def test_a_count_that_pexip_does_not_give_is_not_well() -> None:
-    assert found(site(monitored=()), "free HD connections").severity is Severity.UNKNOWN
+NOTHING_TOLD: dict[str, Facts] = {
+    "free HD connections": site(monitored=()),
+    "versions": site(versions={}),
+    "licences": site(licences={}),
+    "vCPU quota": site(vcpus={}),
+    "stop protection": machines(stop_protected=None),
+    "schedules": site(parameters=None),
+    "costs": site(parameters=None),
+    "bursting": read(untold=("bursting_enabled",)),
+    "threshold": read(untold=("bursting_threshold",)),
+    "minimum lifetime": read(untold=("bursting_min_lifetime",)),
+}
+
+
+@pytest.mark.parametrize("check", NOTHING_TOLD)
+def test_what_is_answered_with_nothing_is_not_well(check: str) -> None:
+    assert found(NOTHING_TOLD[check], check).severity is Severity.UNKNOWN
+
+
+def test_a_count_without_a_number_is_none() -> None:
+    silent = (Monitored(name="Stockholm", free_hd_calls=None, max_hd_calls=None),)
+    assert found(site(monitored=silent), "free HD connections").severity is Severity.UNKNOWN
 
 
 def test_a_certificate_is_trusted_if_not_here_then_by_the_secret() -> None:
@@ -200,7 +234,7 @@ def test_the_pre_warm_may_be_off_and_a_key_may_be_named() -> None:
     assert found(site(parameters={"PrewarmState": "DISABLED"}), "schedules").severity is Severity.NOTE
     named = replace(WRONG["encrypted volumes"][0], parameters={"KeyArns": "arn:aws:kms:eu-north-1:1:key/k"})
     assert found(named, "encrypted volumes").severity is Severity.OK
-    before = replace(WRONG["encrypted volumes"][0], parameters={})
+    before = replace(WRONG["encrypted volumes"][0], parameters=None)
     assert found(before, "encrypted volumes").severity is Severity.NOTE
 
 
@@ -235,9 +269,8 @@ def test_a_file_of_facts_names_nobody() -> None:
         assert name not in text, name
 
 
-def test_a_quota_of_nothing_is_a_quota_and_no_versions_are_none() -> None:
+def test_a_quota_of_nothing_is_a_quota() -> None:
     assert found(site(vcpu_quota=0.0), "vCPU quota").severity is Severity.ERROR
-    assert found(site(versions={}), "versions").evidence == "No node says its version."
 
 
 def test_a_clock_that_pexip_does_not_tell_is_no_matter_of_rights() -> None:

@@ -21,7 +21,7 @@ from headroom.domain.planning.plans import NodeSummary, Plan
 from headroom.domain.planning.promises import BadRequestError, Request, promise
 from headroom.domain.policy import Mode, Policy
 from headroom.domain.safety.permission import NotNowError, check
-from headroom.domain.texts import NAMES, REASON, line, listed, once
+from headroom.domain.texts import FARTHEST, NAMES, REASON, line, listed, once
 from headroom.usecases.prewarm import terms_of
 
 if TYPE_CHECKING:
@@ -159,9 +159,11 @@ class Operator:
     def _expect(self, order: Order, by: str, now: datetime) -> Done:
         """Write down that more will come than usual; the forecast counts it as it was said."""
         begins = order.ready_by or now
-        ends = order.until or begins + HOUR
+        ends = order.until or min(begins, now + 2 * FARTHEST) + HOUR  # no time of day comes after the year 9999
         if not 1 <= order.hd <= MOST_EXPECTED:
             raise BadRequestError(f"Say how many HD connections more to expect: 1 to {MOST_EXPECTED:,}.")
+        if max(begins, ends) - now > FARTHEST:
+            raise BadRequestError(f"That is more than {FARTHEST.days} days ahead: say it nearer the time.")
         if ends <= max(begins, now):
             raise BadRequestError("It ends before it begins, or is over already: say when it begins, and until when.")
         reading = self.ledger.last_reading()
@@ -195,6 +197,12 @@ class Operator:
         nodes = [node for node in nodes if node.name not in already]
         if not nodes:
             raise BadRequestError("Name at least one node that is not out already.")
+        held = {name: hold for hold in self.ledger.commitments(now).promises for name in hold.nodes}
+        if promised := [node.name for node in nodes if node.name in held]:
+            first = held[promised[0]]
+            raise BadRequestError(
+                f"{promised[0]} is held: {first.reason}. End that promise first: `headroom release {promised[0]}`."
+            )
         reason = order.reason or "no reason given"
         for node in nodes:
             self.ledger.promise(
@@ -215,13 +223,15 @@ class Operator:
 
     def _reinstate(self, order: Order, now: datetime) -> Done:
         """End what says that nodes are out; the next plan uses them again."""
-        out = self.ledger.commitments(now).taken_out()
+        holds = self.ledger.commitments(now).holds
+        out = {name for hold in holds for name in hold.out}
         if unknown := [name for name in order.nodes if name not in out]:
             raise BadRequestError(f"Not out: {listed(unknown)}. Out are: {listed(sorted(out)) or 'none'}.")
         if not order.nodes:
             raise BadRequestError(f"Name at least one node. Out are: {listed(sorted(out)) or 'none'}.")
-        for name in order.nodes:
-            self.ledger.release_hold(out[name].id)
+        for hold in holds:  # two people may have taken it out
+            if set(order.nodes) & set(hold.out):
+                self.ledger.release_hold(hold.id)
         return Done(sentence=f"Put back: {listed(order.nodes)}; it is started when it is needed")
 
     def _set_open(self, order: Order) -> Done:
@@ -229,6 +239,11 @@ class Operator:
         nodes = [_find(plan, name) for name in order.nodes]
         if not nodes:
             raise BadRequestError("Name at least one node.")
+        out = self.ledger.commitments(clock.now()).taken_out() if order.do is Do.OPEN else {}
+        if name := next((node.name for node in nodes if node.name in out), ""):
+            raise BadRequestError(
+                f"{name} was taken out ({out[name].reason}): `headroom reinstate {name}` puts it back."
+            )
         unfit = [f"{node.name} is {node.state}" for node in nodes if node.state not in FITS[order.do]]
         if unfit:
             can = "closed by Headroom can be opened" if order.do is Do.OPEN else "that serves can be closed"

@@ -223,7 +223,7 @@ def test_how_often_forecasts_held_is_said_of_all_and_by_source() -> None:
     counts = [*days(as_normal(), over=3), *days(as_normal(), number=500, over=2, source="trend")]
     every, past, trend = held_of(counts)
     assert (every.source, every.told, past.told, trend.told) == ("", 4000, 3000, 1000)
-    words = "said 99.0 %, was 99.2 % of 4,000 forecasts (past days 99.4 %, trend 98.8 %)"
+    words = "said 99.0 %, was 99.2 % of 4,000 forecasts (past days 99.4 %, trends 98.8 %)"
     assert in_words([every, past, trend]) == words
     assert in_words([]) == ""
 

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
@@ -18,7 +19,7 @@ MINUTE = timedelta(minutes=1)
 Pair = tuple[Worker, Instance]
 
 
-def out(*names: str, minutes: float = 1, **more: object) -> Commitments:
+def out(*names: str, minutes: float = 1, **more: Any) -> Commitments:
     begins = NOW - minutes * MINUTE
     holds = tuple(
         Hold(
@@ -32,7 +33,7 @@ def out(*names: str, minutes: float = 1, **more: object) -> Commitments:
         )
         for name in names
     )
-    return Commitments(holds=holds, **more)  # type: ignore[arg-type]
+    return Commitments(holds=holds, **more)
 
 
 def planned(*nodes: Pair, free: int, commitments: Commitments) -> Plan:
@@ -143,3 +144,38 @@ def test_one_that_was_stopped_while_it_was_closed_is_opened_when_it_is_put_back(
     off = closed(1, power=Power.STOPPED)
     assert planned(off, free=60, commitments=out("burst-1")).changes == ()
     assert changes(planned(off, free=60, commitments=Commitments())) == {"burst-1": Action.OPEN}
+
+
+def test_one_that_hangs_at_its_start_is_taken_back_as_any_other() -> None:
+    started = NOW - 120 * MINUTE
+    hangs = closed(1, launched_at=started, boot_time=NOW - timedelta(days=1), contacted_at=NOW - timedelta(days=1))
+    memory = Memory(node="burst-1", start_asked_at=started)
+    alone = changes(planned(hangs, free=60, commitments=Commitments(memories=(memory,))))
+    assert alone == {"burst-1": Action.STOP}
+    assert changes(planned(hangs, free=60, commitments=out("burst-1", memories=(memory,)))) == alone
+
+
+def promised_until(hold: Hold, commitments: Commitments) -> Commitments:
+    return replace(commitments, holds=(*commitments.holds, hold))
+
+
+def test_one_that_a_promise_names_stays_until_that_promise_ends() -> None:
+    named = Hold(
+        id="all-hands", begins=NOW, ready_by=NOW, until=NOW + 60 * MINUTE, reason="r", by="b", nodes=("burst-1",)
+    )
+    made = planned(node(1, Power.RUNNING), free=60, commitments=promised_until(named, out("burst-1")))
+    assert made.changes == ()
+    assert "it is held: r; `headroom release all-hands` ends that promise" in why(made, "burst-1")
+
+
+def test_one_that_is_closed_is_not_asked_to_stop_while_a_promised_number_cannot_do_without_it() -> None:
+    """The safety rules would refuse the stop, every minute anew."""
+    number = Hold(
+        id="p", begins=NOW, ready_by=NOW, until=NOW + 60 * MINUTE, reason="r", by="b", counts={"AWS burst": 2}
+    )
+    nodes = (closed(1), node(2, Power.RUNNING))
+    made = planned(*nodes, free=60, commitments=promised_until(number, out("burst-1")))
+    assert changes(made).get("burst-1") is None
+    assert "it is held: r" in why(made, "burst-1")
+    enough = planned(*nodes, node(3, Power.RUNNING), free=60, commitments=promised_until(number, out("burst-1")))
+    assert changes(enough)["burst-1"] is Action.STOP

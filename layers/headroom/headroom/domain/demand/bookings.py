@@ -85,9 +85,9 @@ def sized(
 
 def gathered(bookings: Iterable[Booking]) -> tuple[Booking, ...]:
     """Merge the bookings of a location that begin and end together, as thousands of meetings share few times."""
-    found: dict[tuple[datetime, datetime, str, str], list[Booking]] = {}
+    found: dict[tuple[datetime, datetime, str], list[Booking]] = {}
     for booking in bookings:
-        found.setdefault((booking.begins, booking.ends, booking.location, booking.said_by), []).append(booking)
+        found.setdefault((booking.begins, booking.ends, booking.location), []).append(booking)
     return tuple(
         replace(here[0], hd=round(sum(each.hd for each in here), 1), meetings=sum(each.meetings for each in here))
         for _, here in sorted(found.items())

@@ -18,10 +18,9 @@ from headroom.domain.demand.turned_away import GAP, Sample
 
 DAYS_COUNTED = 56
 AS_NORMAL = 600.0  # forecasts that the assumption of a normal distribution counts as: about four days of them
-SOURCES = {"said": "what people said", "bookings": "booked meetings", "profile": "past days", "trend": "trend"}
-TO_COME = (
-    1.25  # days to come exceed forecasts so much more often than the days that were counted: measured on lab loads
-)
+SOURCES = {"bookings": "booked meetings", "profile": "past days", "trend": "trends"}
+# Days to come exceed forecasts so much more often than the days that were counted: measured on lab loads
+TO_COME = 1.25
 HALF_LIFE = 28.0  # days after which what was counted counts half
 WEEK = 7  # days
 MISLEADS = 0.8  # what a source says is believed whole unless the last week calls for less than this share of it
@@ -153,7 +152,7 @@ def errors_of(counts: Iterable[Count], today: date) -> Errors:
     windows, beyond = AS_NORMAL, [AS_NORMAL * (1 - NORMAL.cdf(each)) for each in GRID]
     for count in counts:
         if len(count.beyond) != len(GRID) or count.told <= 0 or not 0 < (today - count.day).days <= DAYS_COUNTED:
-            continue  # another version counted it
+            continue  # another version counted it, or its day is none that could have been counted
         weight = exp(-log(2) * (today - count.day).days / HALF_LIFE) * count.windows / count.told
         windows += weight * count.told
         beyond = [sofar + weight * more for sofar, more in zip(beyond, count.beyond, strict=True)]

@@ -152,7 +152,7 @@ def _level(load: Load, threshold: int, hysteresis: int) -> Level:
 
 
 def _seen(node: NodeSummary, commitments: Commitments, stays: str, now: datetime) -> Seen:
-    memory = commitments.memory(node.name)
+    memory, out = commitments.memory(node.name), commitments.taken_out().get(node.name)
     at_work = memory.claim if memory.is_at_work(now) else None
     lives = (life for life in commitments.all_lives if life.instance in {node.instance, ""})
     on_since = next((life.launched_at for life in lives if life.instance or life.node == node.name), None)
@@ -162,7 +162,7 @@ def _seen(node: NodeSummary, commitments: Commitments, stays: str, now: datetime
         location=node.location,
         state=node.state,
         since=_since(node, memory, on_since),
-        why=memory.reason,
+        why=f"taken out by {out.by}: {out.reason}" if out else memory.reason,
         hd=node.hd,
         used=node.used,
         on_since=on_since if node.state in ON else None,

@@ -292,8 +292,8 @@ def _issues_of_forecasts(situation: Situation) -> Iterator[Issue]:
                 yield Issue(
                     kind=Trouble.MISLEADS,
                     about=f"{name}, {SOURCES[source]}",
-                    what=f"Of the rises that {SOURCES[source]} announced in {name} last week, {100 * share:.0f} % came; they are "
-                    "believed by that much",
+                    what=f"What {SOURCES[source]} say of {name} is believed by {100 * share:.0f} %: last week less came "
+                    "than was said",
                     advice=MISLEADING[source],
                 )
 

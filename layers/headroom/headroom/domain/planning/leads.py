@@ -56,9 +56,7 @@ class Leads:
         if minutes <= 0:
             return 1.0
         middle, spread, comes_up = self._boots(node.location)
-        later = 1.0 - NormalDist(middle, spread).cdf(
-            log(minutes)
-        )  # the share of those that come up that take longer than this
+        later = 1.0 - NormalDist(middle, spread).cdf(log(minutes))  # the share of those that come up, but take longer
         return later / (comes_up * later + 1.0 - comes_up)
 
     def _boots(self, location: str) -> tuple[float, float, float]:

@@ -55,19 +55,23 @@ def _stops(situation: Situation, need: Need) -> Iterator[Change | Left]:
 def hung(situation: Situation, need: Need) -> Iterator[Change]:
     """Take back closed nodes that Headroom started and Pexip has never heard from; `retire_node` proves them empty."""
     for node in situation.nodes[need.location]:
-        since = situation.hung_since(node)
-        if (
-            since
-            and node.worker.closed
-            and node.name not in situation.claims
-            and not why_not_witnessed(situation, node)
-            and _is_tried_again(situation, node)
-        ):
-            started = situation.policy.on_the_clock(since)
-            reason = (
-                f"It was started at {started}, and Pexip has never heard from it; it is stopped, and tried again later"
-            )
+        if reason := why_taken_back(situation, node):
             yield Change(node=node.name, action=Action.STOP, reason=reason)
+
+
+def why_taken_back(situation: Situation, node: Node) -> str:
+    """Say why a closed node that never came up is to be stopped now; empty if it is not."""
+    since = situation.hung_since(node)
+    if (
+        since is None
+        or not node.worker.closed
+        or node.name in situation.claims
+        or why_not_witnessed(situation, node)
+        or not _is_tried_again(situation, node)
+    ):
+        return ""
+    started = situation.policy.on_the_clock(since)
+    return f"It was started at {started}, and Pexip has never heard from it; it is stopped, and tried again later"
 
 
 def _is_tried_again(situation: Situation, node: Node) -> bool:

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 
 from headroom.domain.fleet.fleet import ON, Node, NodeState
 from headroom.domain.fleet.lifecycle import Action, Hold
-from headroom.domain.planning.less import why_not_witnessed
+from headroom.domain.planning.less import why_not_witnessed, why_taken_back
 from headroom.domain.planning.needs import Need
 from headroom.domain.planning.plans import Change, Left
 from headroom.domain.planning.situation import Situation
@@ -17,7 +17,9 @@ def taken_out(situation: Situation, needs: Sequence[Need]) -> Iterator[Change | 
         hold = situation.out.get(node.name)
         if hold is not None and node.state in ON:
             why = f"Taken out by {hold.by}: {hold.reason}"
-            if wait := _why_not_yet(situation, node, hold, need_of[node.location]):
+            if why_taken_back(situation, node):
+                yield Change(node=node.name, action=Action.STOP, reason=f"{why}; it has never come up")
+            elif wait := _why_not_yet(situation, node, hold, need_of[node.location]):
                 yield Left(node=node.name, reason=f"{why}; {wait}")
             elif node.worker.closed:
                 yield Change(node=node.name, action=Action.STOP, reason=f"{why}; it is closed and looks empty")
@@ -31,8 +33,12 @@ def _why_not_yet(situation: Situation, node: Node, hold: Hold, need: Need) -> st
         return "what is remembered of it cannot be read, so it is left as it is"
     if claim := situation.claims.get(node.name):
         return f"the workflow {claim.token} is at work on it"
-    if not node.worker.closed:
-        return _why_still_open(situation, node, hold, need)
+    if held := _held(situation, node):
+        return f"it is held: {held.reason}; `headroom release {held.id}` ends that promise"
+    return _why_not_stopped(situation, node) if node.worker.closed else _why_still_open(situation, node, hold, need)
+
+
+def _why_not_stopped(situation: Situation, node: Node) -> str:
     if node.state is not NodeState.CLOSED:
         return f"it is {node.state}"
     if not node.looks_empty:
@@ -41,8 +47,16 @@ def _why_not_yet(situation: Situation, node: Node, hold: Hold, need: Need) -> st
     return wait[:1].lower() + wait[1:]
 
 
+def _held(situation: Situation, node: Node) -> Hold | None:
+    """Return the promise that keeps a node from being closed, as it names it, or, once it is closed, from being stopped."""
+    here = (other for other in situation.fleet.nodes if other.location == node.location and other is not node)
+    serving = sum(other.state is NodeState.SERVING for other in here)
+    found = situation.commitments.holds_on(node.name, node.location, serving)
+    return next((one for one in found if one.covers(situation.now) and (node.worker.closed or one.nodes)), None)
+
+
 def _why_still_open(situation: Situation, node: Node, hold: Hold, need: Need) -> str:
-    """Others take its place first, if there are any: what is short now is started or opened by the same plan."""
+    """Others take its place first, within the boot limit: what is short now is started or opened by the same plan."""
     load = situation.overflows[node.location]
     short = need.open_hd - load.free
     waited = situation.now - hold.begins
