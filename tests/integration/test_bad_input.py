@@ -8,6 +8,7 @@ from typing import Any
 import boto3
 import pytest
 
+from headroom import clock
 from headroom.adapters.ec2 import Ec2
 from headroom.adapters.pexip import fetching as adapter
 from headroom.adapters.pexip.asking import ManagementNode as PexipNode
@@ -16,6 +17,7 @@ from headroom.domain.fleet.fleet import Instance, NodeState, Worker
 from headroom.domain.fleet.lifecycle import Action
 from headroom_lab.pexip.resources import Platform
 from headroom_lab.pexip.server import ManagementNode, serve
+from headroom_replay.world import Location
 from tests.integration.conftest import Desk, make_instance
 
 NOW = datetime(2026, 3, 2, 8, 55, tzinfo=UTC)
@@ -340,3 +342,24 @@ def test_a_node_without_an_instance_and_an_instance_without_a_node_are_shown_and
 def test_instances_of_another_platform_are_not_seen(desk: Desk) -> None:
     make_instance(desk.ec2, "theirs", running=True, tag="another.example.com")
     assert desk.tick().issues == ()
+
+
+@pytest.mark.parametrize("name", ["x" * 5000, "é" * 126])
+def test_a_node_whose_name_no_record_could_have_is_left_out_and_spoils_nothing_else(desk: Desk, name: str) -> None:
+    [one, other] = [node for node in desk.world.nodes.values() if node.overflow]
+    desk.world.set_closed(one, closed=True, reason="Headroom: [headroom] x")
+    desk.world.rename(one, name)
+    made = desk.tick()
+    assert [node.name for node in made.nodes] == [other.name]
+    assert f"is left out, as its name has {len(name)} characters" in " ".join(issue.what for issue in made.issues)
+    last = desk.ledger.last_reading()
+    assert last
+    assert name not in {worker.name for worker in last.workers}
+
+
+def test_a_location_whose_name_no_record_could_have_is_left_out_and_the_other_s_load_is_kept(desk: Desk) -> None:
+    long = Location(id=9, name="y" * 5000, overflow1="Cloud")
+    desk.world.locations[long.name] = long
+    made = desk.tick()
+    assert [load.location for load in made.principals] == ["Oslo"]
+    assert [sample.location for sample in desk.ledger.samples("Oslo", NOW, clock.now())] == ["Oslo"]

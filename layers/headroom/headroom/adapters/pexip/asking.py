@@ -43,6 +43,7 @@ from headroom.domain.fleet.fleet import Location, PexipSettings, Reading, Worker
 from headroom.domain.safety.safety import Asked, EmptyCheck
 
 NAMED_AT_ONCE = 100  # conferences in one address
+LONGEST_NAME = 250  # bytes of a node's name: a key of DynamoDB's has 1,024, of which others are ours
 
 
 class ManagementNode(Client):
@@ -64,6 +65,7 @@ class ManagementNode(Client):
         managers = self._all("status/v1/management_vm", ManagementVm, problems)
         untold = ["upgrade_status"] if len(problems) > before else []
         settings, untold_settings = self._settings()
+        locations = [each for each in locations if _can_be_kept(each.name, f"location {each.resource_uri}", problems)]
         names = {location.resource_uri: location.name for location in locations}
         shown_of = {status.configuration_id: status for status in statuses}
         workers = []
@@ -75,7 +77,8 @@ class ManagementNode(Client):
                 configuration.node_type,
             )
             joined = worker_of(status, configuration, shards[configuration.address], alarms)
-            workers.append(replace(joined, read_by=stack))
+            if _can_be_kept(joined.name, f"node {joined.id}", problems):
+                workers.append(replace(joined, read_by=stack))
         problems += [
             f"Pexip shows the status of {status.name} but not its configuration" for status in shown_of.values()
         ]
@@ -289,6 +292,14 @@ class ManagementNode(Client):
         """Have Pexip start a node itself, as its Start button does."""
         self._begin()
         self._request("POST", "command/v1/platform/start_cloudnode", json={"instance_id": instance_id})
+
+
+def _can_be_kept(name: str, what: str, problems: list[str]) -> bool:
+    """Say whether the ledger can keep anything under this name; else it is a problem of the reading, and left out."""
+    if len(name.encode()) <= LONGEST_NAME:
+        return True
+    problems.append(f"Pexip's {what} is left out, as its name has {len(name)} characters")
+    return False
 
 
 def _in_progress(
