@@ -35,6 +35,12 @@ COMMANDS = {
         "resume": "act:resume",
     },
     "Switch over": {"hand-over": "operate:hand_over", "hand-back": "operate:hand_back"},
+    "Change the fleet": {
+        "provision": "provision:provision",
+        "convert": "provision:convert",
+        "remove": "provision:remove",
+        "upgrade": "upgrade:upgrade",
+    },
     "Look back": {
         "report": "report:report",
         "export": "report:export",

@@ -22,8 +22,9 @@ from headroom.domain.demand.forecasting import (
 )
 from headroom.domain.demand.lately import Demand
 from headroom.domain.demand.turned_away import Sample
-from headroom.domain.fleet.fleet import OURS, Instance, Location, Observation, PexipSettings, Power, Reading, Worker
+from headroom.domain.fleet.fleet import Instance, Location, Observation, PexipSettings, Power, Reading, Worker
 from headroom.domain.fleet.lifecycle import BOOTS_KEPT, Action, Claim, Commitments, Hold, Memory, Wanted
+from headroom.domain.fleet.signature import OURS
 from headroom.domain.planning.planning import plan
 from headroom.domain.planning.plans import Change, Plan
 from headroom.domain.policy import Mode, Policy

@@ -17,6 +17,8 @@ class Switches:
     powered_off_sync_status: str = "SYNCED"  # UNKNOWN; a stale row that looks healthy is the harder case
     powered_off_max_hd: str = "stale"  # UNKNOWN: "stale" | "null" | "zero"
     powered_off_row: bool = True  # INFERRED that a node that is off keeps its row; False: until it is heard from
+    undeployed_sync_status: str = "OUT_OF_SYNC"  # UNKNOWN: of a node that was configured and never heard from
+    form_field: str = "xml"  # UNKNOWN: what a new node's form on port 8443 calls its file
     last_updated: str = "configuration"  # recorded a day older than the last contact: "configuration" | "status"
     booting_sync_status: str = "SYNCING"  # UNKNOWN; only SYNCED is documented
     cloud_resources_without_bursting: bool = False  # UNKNOWN whether cloud_* answers when bursting is disabled

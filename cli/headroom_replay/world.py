@@ -15,6 +15,7 @@ from typing import Any
 from headroom_replay.switches import Switches
 
 TOKENS_PER_HD = 19
+VERSION = "37 (80989.0.0)"
 SAMPLE = 60.0  # seconds between two lines on how things stand
 STRAY_MARGIN, STRAY_AFTER, STRAY_STAYS = 10.0, 110.0, 360.0  # seconds: between the two looks of a retirement
 STRAY_WAITS = 90.0  # beyond a node's lifetime, until its retirement has begun
@@ -72,11 +73,14 @@ class Node:
     ready_at: float = float("-inf")
     last_boot: float | None = None
     never_boots: bool = False
+    tagged: bool = True  # its instance carries the pexip-cloud tag
+    deployed: bool = True  # it was given its configuration
     unreachable: bool = False
     out_of_step: bool = False  # its status says that it does not follow the Management Node
     shows_capacity: bool = True
     emptied_at: float = float("-inf")
     upgrade_status: str = "IDLE"
+    version: str = ""  # empty while it is the Management Node's
     calls: dict[str, Call] = field(default_factory=dict)
     conferences: Counter[str] = field(default_factory=Counter)
 
@@ -87,7 +91,7 @@ class Node:
 
     def ready(self, at: float) -> bool:
         """Up and in step, so that calls can be placed on it."""
-        return self.on and at >= self.ready_at and not self.never_boots
+        return self.on and self.deployed and at >= self.ready_at and not self.never_boots
 
 
 @dataclass(slots=True)
@@ -149,6 +153,7 @@ class World:
         self.strays = strays
         self.alarms: list[dict[str, Any]] = []
         self.upgrading = False  # the Management Node changes its software
+        self.version = VERSION
         self.denied: set[str] = set()  # nodes whose calls the status does not show, although Pexip reaches them
         self.registered: dict[str, str] = {}  # by alias: the address of the node where a device has registered
         self.clock_skew = 0.0  # seconds by which the nodes' clocks are wrong
@@ -356,17 +361,43 @@ class World:
 
     def power_on(self, node: Node, launched_at: float) -> None:
         """The node's instance was started; it boots."""
-        dice = random.Random(f"{self.seed} {node.name} {launched_at:.0f}")
+        node.launched_at = launched_at
+        self._boot(node, launched_at)
+        self.tally.starts += 1
+        self.note("powered on", node=node.name, launched_at=launched_at, ready_at=node.ready_at)
+
+    def _boot(self, node: Node, at: float) -> None:
+        dice = random.Random(f"{self.seed} {node.name} {at:.0f}")
         longest = self.switches.boot_mean + 4 * self.switches.boot_jitter
         takes = min(
             max(dice.gauss(self.switches.boot_mean, self.switches.boot_jitter), self.switches.os_boot + 30),
             longest,
         )
-        node.launched_at = launched_at
-        node.boots_at = launched_at + min(dice.gauss(self.switches.os_boot, 5), takes - 10)
-        node.ready_at = launched_at + takes
-        self.tally.starts += 1
-        self.note("powered on", node=node.name, launched_at=launched_at, ready_at=node.ready_at)
+        node.boots_at = at + min(dice.gauss(self.switches.os_boot, 5), takes - 10)
+        node.ready_at = at + takes
+
+    def configure(self, node: Node) -> None:
+        """The node is given its configuration, and boots with it."""
+        node.deployed = True
+        self._boot(node, self.now)
+        self.note("deployed", node=node.name)
+
+    def move(self, node: Node, location: str) -> None:
+        """A person moves a node to another location: it restarts, and its calls end (Terraform's provider says so)."""
+        node.location = location
+        self.forget_pools()
+        if node.on:
+            self._cut(node)
+            self._boot(node, self.now)
+        self.note("moved", node=node.name, location=location)
+
+    def _cut(self, node: Node) -> None:
+        for call in list(node.calls.values()):
+            self.tally.cut += 1
+            self.note("cut", node=node.name, conference=call.conference)
+            self._remember(call, "Media node lost", self.now)
+        node.calls.clear()
+        node.conferences.clear()
 
     def power_off(self, node: Node, at: float | None = None) -> None:
         """The node's instance stops; whatever is on it is cut."""
@@ -385,12 +416,7 @@ class World:
             calls=carried,
             was_ready=node.ready(self.now),
         )
-        for call in list(node.calls.values()):
-            self.tally.cut += 1
-            self.note("cut", node=node.name, conference=call.conference)
-            self._remember(call, "Media node lost", self.now)
-        node.calls.clear()
-        node.conferences.clear()
+        self._cut(node)
         self.tally.node_seconds += max(at - node.launched_at, SHORTEST_BILL)
         node.last_boot = node.boots_at if self.now >= node.boots_at else node.last_boot
         node.launched_at = None

@@ -7,7 +7,8 @@ import pytest
 
 from headroom.domain.planning.promises import BadRequestError
 from headroom.domain.policy import Mode
-from headroom.usecases.prewarm import NotReadyError, Promiser
+from headroom.domain.safety.permission import NotReadyError
+from headroom.usecases.prewarm import Promiser
 from tests.integration.conftest import Desk
 
 AT = "2099-03-02T07:50:00Z"

@@ -36,15 +36,21 @@ def _pairs(_context: object, _parameter: object, given: tuple[str, ...]) -> dict
     show_default=True,
     help="The template: a checkout's, or a release's packaged one.",
 )
+@click.option(
+    "--provisioning", is_flag=True, help="Deploy the optional stack, by which Headroom may make and remove nodes."
+)
 @stack_option
-def install(stack: str, template: Path, given: dict[str, str], credentials: Path | None) -> None:
+def install(stack: str, template: Path, given: dict[str, str], credentials: Path | None, *, provisioning: bool) -> None:
     """Deploy Headroom to your AWS account, by five questions the first time.
 
     It checks each answer, builds, deploys in observe mode, asks for the Management API's credentials, and waits for the first
     reading. Later it updates the stack; parameters that are not given keep the values that the stack has.
     """
-    from headroom_cli.installing import guide
+    from headroom_cli.installing import guide, optional
 
+    if provisioning:
+        optional.install(stack, template.with_name("provisioning") / "template.yaml", given)
+        return
     guide.install(stack, template, given, credentials)
 
 

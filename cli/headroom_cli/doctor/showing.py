@@ -12,7 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from headroom.adapters.ec2 import TAG
-from headroom.domain.fleet.fleet import signer
+from headroom.domain.fleet.signature import signer
 from headroom_cli.doctor.checks import WORST, Finding, Severity
 from headroom_cli.doctor.facts import Facts
 from headroom_cli.showing import plain

@@ -7,6 +7,8 @@ from typing import Any, Protocol
 from headroom_lab.pexip.traffic import Meter
 from headroom_replay.world import Node, World
 
+OS_BOOT = 60.0  # seconds from its launch until a new instance shows its form
+
 
 class Power(Protocol):
     """What the platform needs of a cloud."""
@@ -22,6 +24,9 @@ class Power(Protocol):
 
     def describe(self, node: Node) -> dict[str, Any]:
         """Return what the cloud says of a node's instance: state, launch time, name."""
+
+    def is_up(self, address: str, now: float) -> bool:
+        """Say whether the instance at an address, of which Pexip may know no node, is on and has booted."""
 
 
 @dataclass(slots=True)
@@ -51,6 +56,10 @@ class OwnInstances:
             "name": node.name,
         }
 
+    def is_up(self, address: str, now: float) -> bool:
+        """There are no instances but the nodes'."""
+        return any(node.address == address and node.on and now >= node.boots_at for node in self.world.nodes.values())
+
 
 @dataclass(slots=True)
 class Ec2Instances:
@@ -76,9 +85,8 @@ class Ec2Instances:
             return
 
     def follow(self, world: World) -> None:
-        """Look at every tagged instance and let its node boot or go down accordingly."""
-        filters = [{"Name": "tag:pexip-cloud", "Values": [self.tag_value]}]
-        pages = self.ec2.get_paginator("describe_instances").paginate(Filters=filters)
+        """Look at every instance and let its node boot or go down accordingly; Pexip sees those that are tagged."""
+        pages = self.ec2.get_paginator("describe_instances").paginate()
         found = [one for page in pages for group in page["Reservations"] for one in group["Instances"]]
         self.seen = {one["InstanceId"]: one for one in found}
         by_address = {one.get("PrivateIpAddress"): one for one in found if one["State"]["Name"] != "terminated"}
@@ -87,6 +95,7 @@ class Ec2Instances:
             if not node.overflow or instance is None:
                 continue
             node.instance = instance["InstanceId"]
+            node.tagged = {"Key": "pexip-cloud", "Value": self.tag_value} in instance.get("Tags", [])
             self._follow_one(world, node, instance["State"]["Name"], instance["LaunchTime"])
         self.meter.count(world)
 
@@ -110,3 +119,12 @@ class Ec2Instances:
             "launched_at": one["LaunchTime"].timestamp(),
             "name": node.name,
         }
+
+    def is_up(self, address: str, now: float) -> bool:
+        """Say what EC2 said last, and whether the operating system has had its time."""
+        return any(
+            one.get("PrivateIpAddress") == address
+            and one["State"]["Name"] == "running"
+            and now >= one["LaunchTime"].timestamp() + OS_BOOT
+            for one in self.seen.values()
+        )

@@ -3,6 +3,7 @@
 Field lists, types and nullability follow Pexip's schema pages; a `?` marks what may be null.
 """
 
+import secrets
 import uuid
 from collections import Counter
 from collections.abc import Callable
@@ -14,7 +15,6 @@ from headroom_lab.pexip.power import Power
 from headroom_replay.world import TOKENS_PER_HD, Call, Location, Node, World
 
 Row = dict[str, Any]
-VERSION = "37 (80989.0.0)"
 LICENCES = 10_000  # ports that the platform may use
 
 
@@ -153,6 +153,8 @@ class Platform:
     worker_extra: dict[int, Row] = field(default_factory=dict)
     location_extra: dict[int, Row] = field(default_factory=dict)
     contacted: dict[int, Row] = field(default_factory=dict)
+    keys: dict[str, int] = field(default_factory=dict)  # in the XML of each new node: which it is of
+    configured: set[str] = field(default_factory=set)  # addresses of instances that were given a node's XML
     made_at: float = 0.0  # when the nodes were last configured, but for their maintenance mode
 
     def __post_init__(self) -> None:
@@ -172,7 +174,7 @@ class Platform:
         return self.world.settings["bursting_enabled"] or self.world.switches.cloud_resources_without_bursting
 
     def _overflow_nodes(self) -> list[Node]:
-        return [node for node in self.world.nodes.values() if node.overflow]
+        return [node for node in self.world.nodes.values() if node.overflow and node.tagged]
 
     def _status_cloud_node(self) -> list[Row]:
         rows, signals = [], self._signals()
@@ -261,14 +263,14 @@ class Platform:
             }
         else:
             stale = self.contacted.setdefault(node.id, self._never(node))
-            if booting and now >= node.boots_at and not node.never_boots:
+            if booting and node.deployed and now >= node.boots_at and not node.never_boots:
                 stale |= {
                     "boot_time": when(node.boots_at + self.world.clock_skew),
                     "sync_status": switches.booting_sync_status,
                     "last_contact": now,
                 }
         row = dict(self.contacted[node.id])
-        if node.overflow and not node.on:
+        if node.overflow and node.deployed and not node.on:
             row["sync_status"] = switches.powered_off_sync_status
             if switches.powered_off_max_hd != "stale":
                 row["max_hd_calls"] = None if switches.powered_off_max_hd == "null" else 0
@@ -277,7 +279,17 @@ class Platform:
         return row
 
     def _never(self, node: Node) -> Row:
-        """What Pexip keeps of an overflow node from its last boot, before this world began."""
+        """What Pexip keeps of an overflow node from its last boot, before this world began; nothing of one never heard from."""
+        if not node.deployed:
+            return {
+                "boot_time": None,
+                "sync_status": self.world.switches.undeployed_sync_status,
+                "max_hd_calls": None,
+                "media_tokens_used": 0,
+                "media_load": 0,
+                "signaling_count": 0,
+                "last_contact": None,
+            }
         return {
             "boot_time": when(self.world.now - 3 * 86400),
             "sync_status": "SYNCED",
@@ -299,11 +311,12 @@ class Platform:
         return counted
 
     def _is_heard_since_its_launch(self, node: Node) -> bool:
-        return node.on and not node.never_boots and self.world.now >= node.boots_at
+        return node.on and node.deployed and not node.never_boots and self.world.now >= node.boots_at
 
-    def _last_updated(self, node: Node, row: Row) -> float:
-        if self.world.switches.last_updated == "status":
-            return float(row["last_contact"])
+    def _last_updated(self, node: Node, row: Row) -> float | None:
+        if self.world.switches.last_updated == "status" or row["last_contact"] is None:
+            contact: float | None = row["last_contact"]
+            return contact
         return node.closed.changed_at if node.closed.changed_at > 0 else self.made_at
 
     def _status_worker_vm(self) -> list[Row]:
@@ -319,7 +332,7 @@ class Platform:
                 "name": node.name,
                 "node_type": "CONFERENCING",
                 "system_location": node.location,
-                "version": VERSION,
+                "version": node.version or self.world.version,
                 "boot_time": row["boot_time"],
                 "deploy_status": "deploy_succeeded",
                 "last_updated": when(self._last_updated(node, row), fine=False),
@@ -349,7 +362,7 @@ class Platform:
                 }
             else:
                 shown |= {
-                    "last_attempted_contact": when(self.world.now),
+                    "last_attempted_contact": when(self.world.now if node.deployed else None),
                     "max_direct_participants": 0,
                     "sync_status": row["sync_status"],
                 }
@@ -385,7 +398,7 @@ class Platform:
                 "configuration_id": 1,
                 "name": self.hostname.partition(".")[0],
                 "primary": True,
-                "version": VERSION,
+                "version": self.world.version,
                 "sync_status": "SYNCED",
                 "upgrade_status": "UPGRADING" if self.world.upgrading else "IDLE",
                 "last_attempted_contact": when(self.world.now, fine=False),
@@ -731,7 +744,13 @@ class Platform:
             self.world.set_closed(node, closed, reason)
         if "static_nat_address" in changes:
             node.static_nat_address = changes.pop("static_nat_address")
+        place = self._place_at(changes.pop("system_location", ""))
+        if place and place.name != node.location:
+            self.world.move(node, place.name)
         self.worker_extra.setdefault(node.id, {}).update(changes)
+
+    def _place_at(self, uri: str) -> Location | None:
+        return next((place for place in self.world.locations.values() if uri.endswith(f"/{place.id}/")), None)
 
     def _change_location(self, key: str, changes: Row) -> None:
         location = next(place for place in self.world.locations.values() if str(place.id) == key)
@@ -760,13 +779,29 @@ class Platform:
             self._change_location(str(key), row)
             return key
         key = max(node.id for node in self.world.nodes.values()) + 1
-        uri = row.get("system_location", "")
-        place = next(p for p in self.world.locations.values() if uri.endswith(f"/{p.id}/"))
+        place = self._place_at(row["system_location"]) or next(iter(self.world.locations.values()))
         node = Node(id=key, name=row["name"], address=row["address"], location=place.name, hd=15, overflow=True)
+        node.deployed = node.tagged = False
         self.world.nodes[node.name] = node
         self.world.forget_pools()
         self._change_worker(str(key), {k: v for k, v in row.items() if k not in {"name", "address", "system_location"}})
         return key
+
+    def bootstrap(self, key: int) -> str:
+        """Return the XML that a new node is given, which is told once and holds a key of its own."""
+        secret = secrets.token_hex(16)
+        self.keys[secret] = key
+        [row] = [row for row in self._configuration_worker_vm() if row["id"] == key]
+        told = "".join(f"<{name}>{row[name]}</{name}>" for name in ("hostname", "address", "netmask", "gateway"))
+        return f'<?xml version="1.0"?><bootstrap>{told}<key>{secret}</key></bootstrap>'
+
+    def take_bootstrap(self, address: str, xml: str) -> None:
+        """An instance is given a node's XML: it is that node from now on, or none if the node is there no more."""
+        self.configured.add(address)
+        secret = xml.partition("<key>")[2].partition("</key>")[0]
+        for node in self.world.nodes.values():
+            if node.id == self.keys.get(secret) and node.address == address:
+                self.world.configure(node)
 
     def delete(self, resource: str, key: str) -> None:
         """Take a DELETE."""
@@ -775,6 +810,8 @@ class Platform:
         elif resource == "worker_vm":
             name = next(node.name for node in self.world.nodes.values() if str(node.id) == key)
             del self.world.nodes[name]
+            self.contacted.pop(int(key), None)
+            self.worker_extra.pop(int(key), None)
             self.world.forget_pools()
         else:
             name = next(place.name for place in self.world.locations.values() if str(place.id) == key)

@@ -30,6 +30,7 @@ from starlette.responses import JSONResponse, RedirectResponse, Response
 from starlette.routing import Route
 
 from headroom import clock
+from headroom_lab.pexip.form import Forms
 from headroom_lab.pexip.resources import CONFIGURATION, HISTORY, LONGEST, SMALLEST, STATUS, Platform, Row
 from headroom_replay.bursting import Bursting
 
@@ -38,6 +39,11 @@ COMMANDS = {
     "platform": {"start_cloudnode": ("instance_id",)},
     "conference": {"disconnect": ("conference_id",)},
     "participant": {"disconnect": ("participant_id",)},
+}
+REQUIRED = {
+    # TF resource_infinity_worker_vm.go; the password is taken, and never shown
+    "worker_vm": ("name", "hostname", "domain", "address", "netmask", "gateway", "password", "system_location"),
+    "system_location": ("name",),
 }
 DEFAULT_LIMIT = 20
 TOKEN_LIFE = 3600
@@ -123,12 +129,14 @@ class ManagementNode:
         self.bursting = bursting
         self.access = access or Access()
         self.lock = threading.RLock()
+        self.forms = Forms(platform)
         self.requests: deque[float] = deque()
         self.served = 0
         self.trouble = ""  # how it misbehaves, for tests: "html" | "silent" | "error" | "garbage"
         self.app = Starlette(
             routes=[
                 Route("/oauth/token/", self.token, methods=["POST"]),
+                Route("/nodes/{address}/{rest:path}", self.form, methods=["GET", "POST"]),
                 Route(
                     "/api/admin/{path:path}",
                     self.api,
@@ -201,6 +209,18 @@ class ManagementNode:
             raise RefusedError(429, {"error": "Too many requests"}, **{"Retry-After": "10"})
 
     # Requests
+
+    async def form(self, request: Request) -> Response:
+        """Answer as a new node's own form on port 8443 would: in the lab all are served here."""
+        address, kind = request.path_params["address"], request.headers.get("content-type", "")
+        body = await request.body()
+        return await run_in_threadpool(self.answer_as_node, request.method, address, kind, body)
+
+    def answer_as_node(self, method: str, address: str, content_type: str, body: bytes) -> Response:
+        """Answer one request to a node's form."""
+        self.step(self.seconds())
+        with self.lock:
+            return self.forms.answer(method, address, content_type, body)
 
     async def api(self, request: Request) -> Response:
         """Answer one request of the Management API."""
@@ -341,11 +361,7 @@ class ManagementNode:
                 self.platform.change(resource, key, self._checked(resource, row))
             return Response(status_code=202)
         row = self._checked(resource, given)
-        missing = [
-            name for name in ("name", "address", "system_location") if resource == "worker_vm" and name not in row
-        ]
-        if resource == "system_location" and "name" not in row:
-            missing = ["name"]
+        missing = [name for name in REQUIRED.get(resource, ()) if name not in given]
         if missing:
             raise RefusedError(400, {resource: {name: ["This field is required."] for name in missing}})
         if row.get("name") and any(other.get("name") == row["name"] for other in self._rows(kind, resource)):
@@ -353,8 +369,7 @@ class ManagementNode:
         created = self.platform.create(resource, row)
         location = {"Location": f"/api/admin/configuration/v1/{resource}/{created}/"}
         if resource == "worker_vm":
-            text = f'<?xml version="1.0"?><bootstrap><hostname>{row["name"]}</hostname></bootstrap>'
-            return Response(text, status_code=201, media_type="text/xml", headers=location)
+            return Response(self.platform.bootstrap(created), status_code=201, media_type="text/xml", headers=location)
         return Response(status_code=201, headers=location)
 
     def _page(self, request: Request, kind: str, resource: str) -> Row:

@@ -122,6 +122,9 @@ class Execution:
                     self._later(self._seconds(definition), definition)
                 case "Task":
                     self._task(definition)
+                case "Pass":
+                    self.variables |= self._fill(definition.get("Assign", {}))
+                    self._go_on(definition, self.given)
                 case "Fail":
                     self._end(
                         "FAILED", str(self._fill(definition["Error"])), str(self._fill(definition.get("Cause", "")))
@@ -129,7 +132,7 @@ class Execution:
                 case "Succeed":
                     self.output = self._fill(definition["Output"]) if "Output" in definition else self.given
                     self._end("SUCCEEDED", "")
-                case other:  # Pass, Map and Parallel: to skip one would prove something about another workflow
+                case other:  # Map and Parallel: to skip one would prove something about another workflow
                     raise NotImplementedError(f"No workflow has used the state type {other} so far: add it here")
         except FailedError as failed:
             self._failed(failed)

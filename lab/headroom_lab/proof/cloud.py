@@ -7,6 +7,7 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
+from headroom_lab.pexip.power import OS_BOOT
 from headroom_lab.pexip.traffic import PERIOD, sent_in_a_minute
 from headroom_replay.world import Node, World
 
@@ -34,7 +35,14 @@ def conflict_error(request: str) -> ClientError:
 
 
 # EC2's own token buckets, by its developer guide: how many requests at once, and how many more a second.
-BUCKETS = {"StartInstances": (5, 2.0), "StopInstances": (50, 5.0), "DescribeInstances": (100, 20.0)}
+BUCKETS = {
+    "StartInstances": (5, 2.0),
+    "StopInstances": (50, 5.0),
+    "DescribeInstances": (100, 20.0),
+    "RunInstances": (5, 2.0),
+    "TerminateInstances": (50, 5.0),
+}
+OTHERS = (50, 10.0)
 
 
 @dataclass(slots=True)
@@ -51,6 +59,7 @@ class Machine:
     lifetimes: list[list[float]] = field(default_factory=list)  # [launched, stopped], the last without its end while on
     sent: dict[int, float] = field(default_factory=dict)  # by period
     stopped_by_us: list[float] = field(default_factory=list)
+    made_by: dict[str, str] = field(default_factory=dict)  # the tags that it was made with
 
 
 def _addresses(machine: Machine) -> dict[str, Any]:
@@ -116,6 +125,24 @@ class Cloud:
             machine.state = state
             self.changed(machine, state)
 
+    def follow(self, world: World) -> None:
+        """Pexip comes to know nodes whose instances were made before them, and of which instance carries the tag."""
+        by_address = {node.address: node for node in world.nodes.values()}
+        for machine in self.machines.values():
+            node = by_address.get(machine.node.address)
+            if node is None or machine.state == "terminated":
+                continue
+            if node is not machine.node:
+                before, machine.node = machine.node, node
+                node.instance, node.launched_at = machine.id, before.launched_at
+                node.boots_at, node.ready_at = before.boots_at, before.ready_at
+            node.tagged = machine.tagged
+
+    def is_up(self, address: str, now: float) -> bool:
+        """Say whether the instance at an address is on and has booted."""
+        there = (each for each in self.machines.values() if each.node.address == address)
+        return any(each.state == "running" and now >= each.launched_at + OS_BOOT for each in there)
+
     def sample(self) -> None:
         """Once a minute: what each instance sends."""
         for machine in self.machines.values():
@@ -170,7 +197,7 @@ class Cloud:
         """Take a token for a request, or throttle it as EC2 would."""
         self.requests.append((self.now(), request))
         self.touched(request)
-        size, refill = BUCKETS[request]
+        size, refill = BUCKETS.get(request, OTHERS)
         left, at = self.tokens.get(request, (float(size), self.now()))
         left = min(float(size), left + refill * (self.now() - at))
         self.tokens[request] = (max(0.0, left - 1), self.now())
@@ -179,7 +206,10 @@ class Cloud:
             raise aws_error("RequestLimitExceeded")
 
     def _described(self, machine: Machine) -> dict[str, Any]:
-        tags = [{"Key": "Name", "Value": machine.node.name}, {"Key": "pexip-cloud", "Value": self.tag_value}]
+        given = (
+            {"Name": machine.node.name} | machine.made_by | ({"pexip-cloud": self.tag_value} if machine.tagged else {})
+        )
+        tags = [{"Key": key, "Value": value} for key, value in given.items()]
         return {
             "InstanceId": machine.id,
             **_addresses(machine),

@@ -9,8 +9,8 @@ from itertools import chain
 from random import Random
 from typing import Any
 
-from headroom.domain.fleet.fleet import is_ours, signed, signer
 from headroom.domain.fleet.lifecycle import Pause
+from headroom.domain.fleet.signature import is_ours, signed, signer
 from headroom_lab.proof import odd
 from headroom_lab.proof.cloud import Machine
 from headroom_lab.proof.danger import UNSEEN, Danger

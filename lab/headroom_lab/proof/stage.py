@@ -240,7 +240,8 @@ class Stage:
         self._kept: list[tuple[Any, str, Any]] = []  # what was there before, to be put back
         self._build_world(seed, nodes, hd)
         self._build_account()
-        self.machines = machines()
+        self.machines = dict(machines())
+        self.folders = dict(FOLDERS)
 
     # Time
 
@@ -326,7 +327,12 @@ class Stage:
         self.cloud.switch_off(self.cloud.machines[node.instance])
 
     def follow(self, world: World) -> None:
-        """The world follows at once."""
+        """The world follows at once, but for nodes that are new to Pexip."""
+        self.cloud.follow(world)
+
+    def is_up(self, address: str, now: float) -> bool:
+        """Say whether the instance at an address is on and has booted."""
+        return self.cloud.is_up(address, now)
 
     def describe(self, node: Node) -> dict[str, Any]:
         """Return what EC2 says of a node's instance."""
@@ -360,15 +366,15 @@ class Stage:
         self.parts = Parts.made_of(
             settings=self.settings,
             ledger=self.ledger,
-            ec2=_with(Ec2(HOSTNAME), client=self.cloud, acting=self.cloud, cloudwatch=self.cloud),
+            ec2=with_clients(Ec2(HOSTNAME), client=self.cloud, acting=self.cloud, cloudwatch=self.cloud),
             pexip=self.pexip,
-            looks=_with(Looks("looks"), client=SimpleNamespace(send_message=self._send)),
-            workflows=_with(Workflows(self.settings), client=step_functions),
+            looks=with_clients(Looks("looks"), client=SimpleNamespace(send_message=self._send)),
+            workflows=with_clients(Workflows(self.settings), client=step_functions),
             states=step_functions,
-            people=_with(Notify("people"), client=SimpleNamespace(publish=self._publish)),
-            chats=_with(Notify("chats"), client=_listening(self.chats)),
-            heads=_with(Notify("heads"), client=_listening(self.heads)),
-            bus=_with(Bus("headroom", HOSTNAME), client=SimpleNamespace(put_events=self._put_events)),
+            people=with_clients(Notify("people"), client=SimpleNamespace(publish=self._publish)),
+            chats=with_clients(Notify("chats"), client=_listening(self.chats)),
+            heads=with_clients(Notify("heads"), client=_listening(self.heads)),
+            bus=with_clients(Bus("headroom", HOSTNAME), client=SimpleNamespace(put_events=self._put_events)),
         )
         self._stack.enter_context(using(self.parts))
         self._stack.enter_context(alone(lambda: self.running is not None, self._find))
@@ -542,7 +548,7 @@ class Stage:
     def invoke(self, execution: Execution, name: str, payload: Any) -> None:
         """A workflow's step."""
         turn = execution.turn
-        folder = FOLDERS[name]
+        folder = self.folders[name]
         for watch in self.watchers:
             watch(name, payload)
 
@@ -716,7 +722,7 @@ def found_by(event: Any, answer: Any) -> Iterator[str]:
         yield f"{which}: empty"
 
 
-def _with[T](adapter: T, **clients: object) -> T:
+def with_clients[T](adapter: T, **clients: object) -> T:
     """Give an adapter the lab's clients in place of the SDK's: each of those that it makes, and no other."""
     own = {name for name, part in vars(type(adapter)).items() if isinstance(part, cached_property)}
     if set(clients) != own:
@@ -740,13 +746,17 @@ def machines() -> dict[str, dict[str, Any]]:
     """The shipped state machines with the template's numbers, read once."""
     if not _machines:
         for name in MACHINES:
-            path = ROOT / "statemachines" / f"{name}.asl.yaml"
-            _machines[name] = read_machine(path, _substitutions(name))
+            _machines[name] = machine_of(ROOT, name)
     return _machines
 
 
-def _substitutions(name: str) -> dict[str, str]:
-    loaded = yaml_parse((ROOT / "template.yaml").read_text())
+def machine_of(stack: Path, name: str) -> dict[str, Any]:
+    """Return a state machine of the stack in this folder, with its template's numbers."""
+    return read_machine(stack / "statemachines" / f"{name}.asl.yaml", _substitutions(stack, name))
+
+
+def _substitutions(stack: Path, name: str) -> dict[str, str]:
+    loaded = yaml_parse((stack / "template.yaml").read_text())
     [machine] = [
         one["Properties"]
         for one in loaded["Resources"].values()

@@ -12,8 +12,8 @@ from datetime import datetime
 from typing import Any
 
 from headroom.adapters.ledger import Ledger
-from headroom.domain.fleet.fleet import is_ours
 from headroom.domain.fleet.lifecycle import MOST_HUNG, Memory, Wanted
+from headroom.domain.fleet.signature import is_ours
 from headroom.domain.history.record import Decision
 from headroom.domain.planning.plans import Change
 from headroom.domain.policy import Mode

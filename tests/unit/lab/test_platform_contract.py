@@ -255,8 +255,16 @@ def test_a_configuration_object_is_patched_put_posted_and_deleted(session: reque
     assert too_long.status_code == 400
     assert "at most 250 characters" in too_long.json()["worker_vm"]["maintenance_mode_reason"][0]
     place = "/api/admin/configuration/v1/system_location/2/"
-    made = session.post(worker, json={"name": "new", "address": "10.9.9.9", "system_location": place}, timeout=10)
+    new = {"name": "new", "address": "10.9.9.9", "system_location": place, "hostname": "new", "domain": "example.com"}
+    short = session.post(worker, json=new, timeout=10)
+    assert short.status_code == 400
+    assert set(short.json()["worker_vm"]) == {"netmask", "gateway", "password"}
+    new |= {"netmask": "255.255.255.0", "gateway": "10.9.9.1", "password": "told once"}
+    made = session.post(worker, json=new, timeout=10)
     assert (made.status_code, made.text[:5]) == (201, "<?xml")
+    shown = session.get(serving.url + made.headers["Location"], timeout=10).json()
+    assert shown["hostname"] == "new"
+    assert "password" not in shown
     assert session.delete(serving.url + made.headers["Location"], timeout=10).status_code == 204
 
 

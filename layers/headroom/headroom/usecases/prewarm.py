@@ -20,14 +20,10 @@ from headroom.domain.planning.leads import Leads
 from headroom.domain.planning.plans import Plan
 from headroom.domain.planning.promises import BadRequestError, Promise, Request, Terms, kept, promise
 from headroom.domain.policy import OLD, Mode, Policy
-from headroom.domain.safety.permission import NotNowError
+from headroom.domain.safety.permission import NotNowError, NotReadyError
 from headroom.domain.texts import TOLD, line, listed
 
 LATE = timedelta(seconds=60)
-
-
-class NotReadyError(Exception):
-    """The last plan could not see the nodes. The workflow repeats the request, which should work in a minute."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,8 +9,9 @@ from headroom import clock
 from headroom.adapters.ledger import Ledger
 from headroom.adapters.ledger.codec import wait_until
 from headroom.adapters.parts import Parts
-from headroom.domain.fleet.fleet import find_worker, is_ours, signed
+from headroom.domain.fleet.fleet import find_worker
 from headroom.domain.fleet.lifecycle import Action, Wanted
+from headroom.domain.fleet.signature import is_ours, signed
 from headroom.domain.history.events import HEADROOM, Event, Kind
 from headroom.domain.policy import Policy
 from headroom.domain.safety.claims import LONGEST_STEP

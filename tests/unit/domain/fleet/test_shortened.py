@@ -2,8 +2,8 @@
 
 from dataclasses import replace
 
-from headroom.domain.fleet.fleet import signed, signer
 from headroom.domain.fleet.shortened import shortened
+from headroom.domain.fleet.signature import signed, signer
 from tests.support.builders import node, observe
 
 READING = observe(node(1), node(2)).reading

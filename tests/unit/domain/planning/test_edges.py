@@ -9,22 +9,11 @@ import pytest
 from headroom.domain.demand.bookings import Meeting, look
 from headroom.domain.demand.forecasting import Booking, Foresight, expected, near
 from headroom.domain.demand.lately import Demand
-from headroom.domain.fleet.fleet import (
-    Instance,
-    NodeState,
-    PexipSettings,
-    Power,
-    Source,
-    Worker,
-    is_ours,
-    match_up,
-    signed,
-    signer,
-    state_of,
-)
+from headroom.domain.fleet.fleet import Instance, NodeState, PexipSettings, Power, Source, Worker, match_up, state_of
 from headroom.domain.fleet.homes import is_near_threshold
 from headroom.domain.fleet.lifecycle import Action, Memory, Wanted
 from headroom.domain.fleet.load import Load
+from headroom.domain.fleet.signature import is_ours, signed, signer
 from headroom.domain.people.status import status_of
 from headroom.domain.planning.giving import Supply
 from headroom.domain.planning.issues import Trouble

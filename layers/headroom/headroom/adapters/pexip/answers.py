@@ -41,6 +41,7 @@ class WorkerStatus(msgspec.Struct):
     last_reported: str | None = None
     last_attempted_contact: str | None = None
     last_updated: str | None = None
+    version: str | None = None
 
 
 class WorkerConfiguration(msgspec.Struct):
@@ -84,6 +85,7 @@ class ManagementVm(msgspec.Struct):
     """status/v1/management_vm."""
 
     upgrade_status: str | None = None
+    version: str | None = None
 
 
 class GlobalSettings(msgspec.Struct):
@@ -247,6 +249,7 @@ def worker_of(status: WorkerStatus, configuration: WorkerConfiguration, shards: 
         alarm=_alarm_for({configuration.address, configuration.name}, alarms),
         contacted_at=utc(status.last_reported or status.last_attempted_contact),
         updated_at=utc(status.last_updated),
+        version=line(status.version or "", TOLD),
     )
 
 

@@ -41,6 +41,7 @@ from headroom.domain.demand.forecasting import JUST_OVER
 from headroom.domain.demand.turned_away import TurnedAway
 from headroom.domain.fleet.fleet import Location, PexipSettings, Reading, Worker, is_in_step, is_upgrading
 from headroom.domain.safety.safety import Asked, EmptyCheck
+from headroom.domain.texts import TOLD, line
 
 NAMED_AT_ONCE = 100  # conferences in one address
 LONGEST_NAME = 250  # bytes of a node's name: a key of DynamoDB's has 1,024, of which others are ours
@@ -94,6 +95,7 @@ class ManagementNode(Client):
             ),
             settings=settings,
             upgrading=any(is_upgrading(manager.upgrade_status) for manager in managers),
+            version=next((line(manager.version, TOLD) for manager in managers if manager.version), ""),
             problems=tuple(problems),
             clock_off=self.clock_off,
             untold=(*untold_settings, *untold),

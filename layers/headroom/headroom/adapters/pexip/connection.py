@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Protocol
 
 from aws_lambda_powertools.utilities.parameters import GetParameterError, SecretsProvider
 from botocore.config import Config
@@ -11,7 +12,6 @@ from headroom.adapters.pexip.asking import ManagementNode
 from headroom.adapters.pexip.credentials import Credentials
 from headroom.adapters.pexip.errors import PexipDeniedError, PexipUnreachableError
 from headroom.adapters.pexip.fetching import nothing
-from headroom.settings import Settings
 
 MAX_AGE = 300  # seconds a secret is kept before it is read again
 QUICK = Config(
@@ -19,20 +19,33 @@ QUICK = Config(
 )  # ends before a function
 
 
-@dataclass
-class Connection:
-    """Connects when first needed, and again when the secret changes."""
+class Address(Protocol):
+    """Where the Management Node and its secret are."""
 
-    settings: Settings
+    @property
+    def pexip_url(self) -> str:
+        """Its address."""
+
+    @property
+    def pexip_secret_arn(self) -> str:
+        """The secret with its credentials."""
+
+
+@dataclass
+class Connection[Node: ManagementNode = ManagementNode]:
+    """Connects when first needed, and again when the secret changes; `kind` is what may be asked over it."""
+
+    settings: Address
+    kind: type[Node] = ManagementNode  # type: ignore[assignment]
     secret: str = ""
-    client: ManagementNode | None = None
+    client: Node | None = None
 
     def __post_init__(self) -> None:
         """Keep one provider, so that its cache is kept."""
         self.provider = SecretsProvider(boto_config=QUICK)
 
     @contextmanager
-    def node(self, before_each: Callable[[], object] = nothing) -> Iterator[ManagementNode]:
+    def node(self, before_each: Callable[[], object] = nothing) -> Iterator[Node]:
         """Yield the connected Management Node, which reads the secret again if Pexip refuses its credentials.
 
         `before_each` is told before each request, which may take seconds.
@@ -42,7 +55,7 @@ class Connection:
         if self.client is None or secret != self.secret:
             self.close()
             self.secret = secret
-            self.client = ManagementNode(self.settings.pexip_url, self._parsed(secret), self._reread)
+            self.client = self.kind(self.settings.pexip_url, self._parsed(secret), self._reread)
         self.client.before_each = before_each
         yield self.client
 

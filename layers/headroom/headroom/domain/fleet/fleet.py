@@ -1,6 +1,5 @@
 """What is there: Pexip's locations and Conferencing Nodes, EC2's instances, and how the two fit together."""
 
-import re
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -12,12 +11,11 @@ from math import ceil
 from headroom.domain.demand.forecasting import Booking, Outlook
 from headroom.domain.demand.lately import Demand
 from headroom.domain.fleet.home import Home
+from headroom.domain.fleet.signature import BEING_CHANGED, is_ours, signer
 from headroom.domain.texts import REASON, line, listed
 
 CLOCK_SKEW = timedelta(seconds=60)  # how far EC2's launch time and the node's boot_time may disagree
-OURS = "Headroom:"  # how every maintenance_mode_reason that Headroom writes begins
 # With its stack; after a rollback version 0.1 still takes it for its own
-SIGNED = re.compile(r"Headroom: \[([^\]]*)\] ")
 
 
 class Source(StrEnum):
@@ -71,22 +69,6 @@ def canonical(address: str) -> str:
         return address
 
 
-def signed(reason: str, stack: str) -> str:
-    """Write a maintenance_mode_reason that says which stack of Headroom closed the node."""
-    return f"{OURS} [{stack}] {reason}" if stack else f"{OURS} {reason}"
-
-
-def is_ours(reason: str | None, stack: str) -> bool:
-    """Say whether a maintenance_mode_reason is this stack's own; one without a name is, as an earlier version wrote it."""
-    return (reason or "").startswith(OURS) and signer(reason) in {"", stack}
-
-
-def signer(reason: str | None) -> str:
-    """Return the stack of Headroom that a maintenance_mode_reason names; empty if it names none."""
-    by = SIGNED.match(reason or "")
-    return by[1] if by else ""
-
-
 def is_in_step(sync_status: str | None) -> bool:
     """Say whether a node is in sync with the Management Node; without a sync_status it counts as in sync."""
     return sync_status in {None, "", "SYNCED"}
@@ -132,6 +114,7 @@ class Worker:
     updated_at: datetime | None = None
     out_of_step_since: datetime | None = None  # of readings without a break; None if the one before had not seen it
     read_by: str = ""  # the stack that read it
+    version: str = ""  # of its software, as Pexip writes it: 37 (80989.0.0)
 
     @property
     def closed(self) -> bool:
@@ -142,6 +125,11 @@ class Worker:
     def closed_by_us(self) -> bool:
         """Whether Headroom put it in maintenance mode, by its configuration."""
         return self.maintenance_mode_configured and is_ours(self.maintenance_mode_reason, self.read_by)
+
+    @property
+    def is_being_changed(self) -> bool:
+        """Whether Headroom has created it, or is converting it, and it may be no overflow node yet, or no longer."""
+        return self.closed_by_us and self.maintenance_mode_reason.endswith(BEING_CHANGED)
 
     @property
     def closed_by_stack(self) -> str:
@@ -210,6 +198,7 @@ class Reading:
     upgrading: bool = False
     problems: tuple[str, ...] = ()
     clock_off: float | None = None
+    version: str = ""  # of the Management Node
     untold: tuple[str, ...] = ()  # what Pexip does not tell of its settings and of an upgrade, by its names
 
 
@@ -483,5 +472,7 @@ def _without_instance(observation: Observation, addresses: set[str]) -> list[Mis
             advice="Tag its instance with pexip-cloud, correct the address, or move an always-on node elsewhere.",
         )
         for worker in sorted(observation.reading.workers, key=lambda worker: worker.name)
-        if worker.location in overflow & bursting and canonical(worker.address) not in addresses
+        if worker.location in overflow & bursting
+        and canonical(worker.address) not in addresses
+        and not worker.is_being_changed
     ]

@@ -2,7 +2,8 @@
 
 from dataclasses import replace
 
-from headroom.domain.fleet.fleet import OURS, Reading
+from headroom.domain.fleet.fleet import Reading
+from headroom.domain.fleet.signature import OURS
 from headroom.domain.texts import line
 
 SIGNATURE = 145  # characters that a reason of Headroom's own begins with, with the longest name of a stack

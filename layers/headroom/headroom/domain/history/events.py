@@ -50,6 +50,11 @@ class Kind(StrEnum):
     INSTANCE_SHUTTING_DOWN = "instance shutting-down"
     INSTANCE_TERMINATED = "instance terminated"
 
+    # The optional stack
+    PROVISIONED = "provisioned"
+    CONVERTED = "converted"
+    REMOVED = "removed"
+
     # Promises
     HOLD = "hold"
     WOULD_HOLD = "would hold"  # in observe mode

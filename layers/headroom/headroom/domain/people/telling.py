@@ -48,6 +48,9 @@ WEIGHTS = {  # of every kind of event
     Kind.WOULD_HOLD: Weight.NEWS,
     Kind.PROMISE_KEPT: Weight.NEWS,
     Kind.HELD_STILL: Weight.NEWS,
+    Kind.PROVISIONED: Weight.NEWS,
+    Kind.CONVERTED: Weight.NEWS,
+    Kind.REMOVED: Weight.NEWS,
     **dict.fromkeys(
         (
             *(Kind.START_WANTED, Kind.RESERVE_WANTED, Kind.OPEN_WANTED, Kind.CLOSE_WANTED, Kind.STOP_WANTED),
@@ -78,6 +81,9 @@ TITLES: dict[str, str] = {  # of every kind of event that is told, and of every 
     Kind.HOLD: "promised",
     Kind.WOULD_HOLD: "not promised, as nothing starts in observe mode",
     Kind.PROMISE_KEPT: "promise kept",
+    Kind.PROVISIONED: "new overflow node",
+    Kind.CONVERTED: "converted",
+    Kind.REMOVED: "removed for ever",
     Trouble.NO_NEWS: "Pexip or EC2 cannot be read",
     Trouble.PAUSED: "paused",
     Trouble.TWO_CONTROLLERS: "control refused",

@@ -12,6 +12,7 @@ from headroom.domain.fleet.lifecycle import MOST_HUNG, Record, Wanted
 from headroom.domain.fleet.limits import unknown
 from headroom.domain.fleet.load import turned_away
 from headroom.domain.fleet.reconciling import reconcile
+from headroom.domain.fleet.signature import unsigned
 from headroom.domain.planning.situation import Situation
 from headroom.domain.policy import Mode
 from headroom.domain.safety.permission import others_close, others_switch, unsure
@@ -116,6 +117,15 @@ def issues_of(situation: Situation) -> Iterator[Issue]:
             advice="Tag the nodes' instances with pexip-cloud = the Management Node's hostname, as Pexip's guide says.",
         )
     for worker in situation.out_of_sight:
+        if worker.is_being_changed:
+            yield Issue(
+                kind=Trouble.LEFT_CLOSED,
+                about=worker.name,
+                what=unsigned(worker.maintenance_mode_reason),
+                advice="This is over when its workflow has ended. If that has failed, give the same command again: it goes on "
+                "with what is there.",
+            )
+            continue
         yield Issue(
             kind=Trouble.LEFT_CLOSED,
             about=worker.name,

@@ -198,12 +198,13 @@ def _given_up(situation: Situation, need: Need) -> Iterator[Change]:
 def out_of_sight(situation: Situation, reason: str) -> Iterator[Change]:
     """Open nodes that are closed in Headroom's name although they are none of its overflow nodes.
 
-    Not those in an overflow location that the ledger has never known: another stack may have closed them.
+    Not those in an overflow location that the ledger has never known: another stack may have closed them. Nor those that are
+    being provisioned or converted: the workflow that does it opens them, or hands them over.
     """
     overflow = {location.overflow_location for location in situation.reading.locations}
     for worker in situation.out_of_sight:
         memory = situation.memories.get(worker.name)
-        if memory is None and worker.location in overflow:
+        if worker.is_being_changed or (memory is None and worker.location in overflow):
             continue
         if not (worker.name in situation.claims and memory is not None and memory.wanted is Wanted.OPEN):
             yield Change(node=worker.name, action=Action.OPEN, reason=reason)

@@ -15,6 +15,10 @@ class NotNowError(Exception):
     """The action is not allowed now; the message says why. Nothing was changed."""
 
 
+class NotReadyError(Exception):
+    """What it takes is not there yet: the workflow tries again."""
+
+
 def others_switch(nodes: Sequence[str]) -> str:
     """Say that somebody else starts and stops nodes, too; empty if nobody does."""
     return f"Somebody else starts and stops nodes, too: {', '.join(nodes)}" if nodes else ""

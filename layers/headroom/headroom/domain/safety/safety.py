@@ -11,8 +11,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from headroom.domain.fleet.fleet import canonical, is_ours, is_up_since
+from headroom.domain.fleet.fleet import canonical, is_up_since
 from headroom.domain.fleet.lifecycle import Claim, Hold, Wanted
+from headroom.domain.fleet.signature import is_ours
 from headroom.domain.policy import FRESH, Mode
 from headroom.domain.safety.permission import others_close, others_switch
 

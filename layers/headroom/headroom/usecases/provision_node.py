@@ -1,0 +1,314 @@
+"""The steps of `provision_node`, `convert_node` and `remove_node`: each may be repeated, and goes on with what is there."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING, Self
+
+from headroom import clock
+from headroom.adapters.ledger import Ledger
+from headroom.adapters.making import Making
+from headroom.adapters.pexip.form import Form
+from headroom.adapters.provisioning import ProvisioningParts, ProvisioningSettings
+from headroom.domain.fleet.fleet import Instance, Power, Worker
+from headroom.domain.fleet.signature import BEING_CHANGED, signed
+from headroom.domain.history.events import HEADROOM, Event, Kind
+from headroom.domain.planning.promises import BadRequestError
+from headroom.domain.planning.provisioning import (
+    Found,
+    Stage,
+    checked_name,
+    how_far,
+    how_it_rests,
+    image_for,
+    network_of,
+)
+from headroom.domain.policy import Mode
+from headroom.domain.safety.permission import NotNowError, NotReadyError
+
+if TYPE_CHECKING:
+    from headroom.adapters.pexip.connection import Connection
+    from headroom.adapters.pexip.provisioning import ProvisioningNode
+
+PROVISIONED, CONVERTED = BEING_CHANGED
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wanted:
+    """What somebody asks for: an overflow node, where, and on what instance.
+
+    `subnet`, `security_groups`, `key` and `elastic_ip` (an allocation) are ids of EC2's; `image` is one, or empty for that of the
+    Management Node's version. `domain` is the node's DNS domain, or empty for that of the nodes there are.
+    """
+
+    node: str
+    location: str
+    subnet: str
+    security_groups: tuple[str, ...]
+    instance_type: str
+    key: str = ""
+    tenancy: str = "default"
+    elastic_ip: str = ""
+    image: str = ""
+    domain: str = ""
+    by: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Planned:
+    """What will be made of it: ids, addresses, and the same in sentences."""
+
+    image: str
+    netmask: str
+    gateway: str
+    domain: str
+    place: str  # the location's address in Pexip
+    does: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ran:
+    """The instance of a node and its state in EC2's words; its private address, and its public one or nothing.
+
+    `ready` says that it runs, with all its addresses.
+    """
+
+    instance: str
+    state: str
+    address: str = ""
+    public_address: str = ""
+    ready: bool = False
+
+
+@dataclass
+class ProvisionNode:
+    """The ledger, EC2, Pexip, and the new nodes' forms."""
+
+    settings: ProvisioningSettings
+    ledger: Ledger
+    making: Making
+    pexip: "Connection[ProvisioningNode]"
+    form: Form
+
+    @classmethod
+    def of(cls, parts: ProvisioningParts) -> Self:
+        """Build the use case from the parts of the optional stack."""
+        return cls(parts.settings, parts.ledger, parts.making, parts.pexip, parts.form)
+
+    # Provisioning
+
+    def plan(self, wanted: Wanted) -> Planned:
+        """Look at everything that it takes, and change nothing; raise BadRequestError, which says what to change."""
+        checked_name(wanted.node)
+        self._check_not_out(wanted.node)
+        here = self.making.made(wanted.node)
+        with self.pexip.node() as pexip:
+            version = pexip.version()
+            place = pexip.location(wanted.location)
+            nodes = pexip.nodes()
+        known = next((each for each in nodes if each.name == wanted.node), None)
+        if known and (here is None or known.address not in here.addresses):
+            raise BadRequestError(
+                f"Pexip has a node {wanted.node} already ({known.address}): take another name, or remove it first."
+            )
+        domain = wanted.domain or next((each.domain for each in nodes if each.domain), "")
+        if not domain:
+            raise BadRequestError("No node tells the DNS domain: give one.")
+        images = self.making.images(self.settings.image_owner, wanted.image)
+        image = images[0] if wanted.image and images else image_for(version, images)
+        cidr, zone = self.making.subnet(wanted.subnet)
+        network = network_of(cidr)
+        return Planned(
+            image=image.id,
+            netmask=network.netmask,
+            gateway=network.gateway,
+            domain=domain,
+            place=place,
+            does=(
+                f"go on with instance {here.id}, which is {here.power}"
+                if here
+                else f"run {wanted.instance_type} in {wanted.subnet} ({zone}) from {image.id}, «{image.name}», "
+                f"tenancy {wanted.tenancy}, {f'key pair {wanted.key}' if wanted.key else 'without a key pair'}",
+                f"create {wanted.node}.{domain} in {wanted.location}, closed, netmask {network.netmask}, gateway "
+                f"{network.gateway}, distributed database off",
+                "upload its XML to its port 8443, and wait until it is in sync with the Management Node",
+                f"tag the instance pexip-cloud = {self.settings.tag_value}: it is an overflow node from then on",
+                "leave it to Headroom, which stops it, or opens it if it is needed",
+            ),
+        )
+
+    def _check_not_out(self, node: str) -> None:
+        if any(node in hold.out for hold in self.ledger.commitments(clock.now()).holds):
+            raise BadRequestError(f"A node {node} is taken out: put it back first (`headroom reinstate {node}`).")
+
+    def run(self, wanted: Wanted, planned: Planned, token: str) -> Ran:
+        """Have an instance for the node that runs, with its Elastic IP; what is there already is used."""
+        here = self.making.made(wanted.node)
+        if here is None:
+            order = {
+                "image": planned.image,
+                "instance_type": wanted.instance_type,
+                "subnet": wanted.subnet,
+                "security_groups": wanted.security_groups,
+                "key": wanted.key,
+                "tenancy": wanted.tenancy,
+            }
+            self.making.run(wanted.node, token, order=order)
+            return Ran(instance="", state=Power.PENDING)
+        if here.power is Power.STOPPED:
+            self.making.start(here.id)
+        elif here.power is Power.RUNNING and wanted.elastic_ip and not here.elastic:
+            self.making.associate(wanted.elastic_ip, here.id)
+            here = self.making.instance(here.id)
+        return Ran(
+            instance=here.id,
+            state=here.power,
+            address=here.private_ip or "",
+            public_address=here.public_ip or "",
+            ready=here.power is Power.RUNNING and (here.elastic or not wanted.elastic_ip),
+        )
+
+    def introduce(self, wanted: Wanted, planned: Planned, ran: Ran) -> str:
+        """Create the node in Pexip and give it its XML; say what was done. Raise NotReadyError while its form is not there.
+
+        The XML is told once. A node that was created and shows its form has not got it: it is deleted and created again. One
+        without its form has got it, and boots.
+        """
+        with self.pexip.node() as pexip:
+            known = next((each for each in pexip.nodes() if each.name == wanted.node), None)
+            if not self.form.is_there(ran.address):
+                if known is None:
+                    raise NotReadyError(f"{wanted.node} ({ran.address}) does not show its form on port 8443 yet.")
+                return "it has its configuration"
+            if known and known.address != ran.address:
+                raise BadRequestError(f"Pexip has a node {wanted.node} at {known.address}, not at {ran.address}.")
+            if known:
+                pexip.delete(known)
+            xml = pexip.create(
+                {
+                    "name": wanted.node,
+                    "hostname": wanted.node,
+                    "domain": planned.domain,
+                    "address": ran.address,
+                    "netmask": planned.netmask,
+                    "gateway": planned.gateway,
+                    "static_nat_address": ran.public_address or None,
+                    "system_location": planned.place,
+                    "node_type": "CONFERENCING",
+                    "enable_distributed_database": False,
+                    "maintenance_mode": True,
+                    "maintenance_mode_reason": signed(f"{wanted.node} {PROVISIONED}", self.settings.stack),
+                }
+            )
+            self.form.upload(ran.address, xml)
+        return "it was created in Pexip and given its configuration"
+
+    def check(self, node: str, instance: str, begun: datetime) -> Found:
+        """Say how far a node has come since it was given its configuration."""
+        return how_far(node, self.ledger.reading().workers, self.making.instance(instance), begun, clock.now())
+
+    def hand_over(self, node: str, instance: str, by: str) -> str:
+        """Make it an overflow node: from now on Headroom opens and stops it."""
+        self.making.tag(instance)
+        reason = f"{instance} is tagged pexip-cloud = {self.settings.tag_value}"
+        self._write(Kind.PROVISIONED, node, reason, by)
+        return reason
+
+    def rests(self, node: str, instance: str) -> Found:
+        """Say how things stand with a node that has become an overflow node."""
+        made = self.ledger.decision_at(clock.now())
+        stops = made is not None and made.policy.mode is Mode.CONTROL
+        worker = _named(self.ledger.reading().workers, node)
+        return how_it_rests(worker, self.making.instance(instance), stops=stops)
+
+    # Converting and removing
+
+    def check_off(self, node: str, instance: str) -> Found:
+        """Say whether a node is off, and is going to stay off, as it is taken out; an always-on node has only to be off."""
+        here = self.making.instance(instance)
+        is_overflow = here.tag == self.settings.tag_value
+        is_out = any(node in hold.out for hold in self.ledger.commitments(clock.now()).holds)
+        if is_overflow and not is_out:
+            raise NotNowError(f"{node} is not taken out any more: somebody has put it back, so it stays as it is.")
+        if here.power in {Power.STOPPED, Power.TERMINATED}:
+            return Found(stage=Stage.RESTING, reason="it is off")
+        return Found(stage=Stage.WAITING, reason=f"its instance is {here.power}")
+
+    def move(self, node: str, instance: str, location: str, *, overflow: bool, by: str) -> str:
+        """Have a node that is off belong to another location, as an overflow node or an always-on one."""
+        self._check_stopped(node, instance)
+        with self.pexip.node() as pexip:
+            place = pexip.location(location)
+            known = next((each for each in pexip.nodes() if each.name == node), None)
+            if known is None:
+                raise BadRequestError(f"Pexip has no node {node}.")
+            pexip.change(
+                known,
+                system_location=place,
+                enable_distributed_database=not overflow,
+                maintenance_mode=True,
+                maintenance_mode_reason=signed(f"{node} {CONVERTED}", self.settings.stack),
+            )
+        becomes = "an overflow node" if overflow else "an always-on node"
+        self._write(Kind.CONVERTED, node, f"it belongs to {location} now, and becomes {becomes}", by)
+        return f"it is in {location}"
+
+    def retag(self, instance: str, *, overflow: bool) -> str:
+        """Make an instance an overflow node's, or no longer."""
+        if overflow:
+            self.making.tag(instance)
+        else:
+            self.making.untag(instance)
+        return "it carries the pexip-cloud tag" if overflow else "it no longer carries the pexip-cloud tag"
+
+    def start(self, instance: str) -> str:
+        """Start an instance that is no overflow node's any more."""
+        self.making.start(instance)
+        return "it is started"
+
+    def open(self, node: str) -> str:
+        """Let an always-on node take calls."""
+        with self.pexip.node() as pexip:
+            known = next((each for each in pexip.nodes() if each.name == node), None)
+            if known is None:
+                raise BadRequestError(f"Pexip has no node {node}.")
+            pexip.change(known, maintenance_mode=False, maintenance_mode_reason="")
+        return "it takes calls"
+
+    def delete(self, node: str, instance: str) -> str:
+        """Delete a node in Pexip whose instance is off."""
+        self._check_stopped(node, instance)
+        with self.pexip.node() as pexip:
+            known = next((each for each in pexip.nodes() if each.name == node), None)
+            if known is None:
+                return "Pexip has it no more"
+            if known.address not in self.making.instance(instance).addresses:
+                raise BadRequestError(
+                    f"Pexip's node {node} has the address {known.address}, which is not that of {instance}: nothing was deleted."
+                )
+            pexip.delete(known)
+        return "it is deleted in Pexip"
+
+    def terminate(self, node: str, instance: str, by: str) -> str:
+        """End its instance for ever."""
+        here = self.making.instance(instance)
+        if here.power is not Power.TERMINATED:
+            self._check_stopped(node, instance)
+            self.making.terminate(instance)
+        reason = f"it is deleted in Pexip, and {instance} is terminated"
+        self._write(Kind.REMOVED, node, reason, by)
+        return reason
+
+    def _check_stopped(self, node: str, instance: str) -> None:
+        here: Instance = self.making.instance(instance)
+        if here.power not in {Power.STOPPED, Power.TERMINATED}:
+            raise NotNowError(
+                f"{node} is {here.power}: somebody has started it, so nothing was changed. Take it out first."
+            )
+
+    def _write(self, kind: Kind, node: str, reason: str, by: str) -> None:
+        self.ledger.write(Event(at=clock.now(), kind=kind, node=node, reason=reason, by=by or HEADROOM))
+
+
+def _named(workers: Sequence[Worker], name: str) -> Worker | None:
+    return next((each for each in workers if each.name == name), None)
