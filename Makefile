@@ -53,8 +53,10 @@ style:
 	$(RUN) ruff check
 
 template:
-	$(RUN) pytest -q tests/unit/test_agreement.py tests/unit/statemachines
+	$(RUN) pytest -q tests/unit/test_agreement.py tests/unit/test_provisioning_stack.py tests/unit/test_network.py tests/unit/statemachines
 	$(RUN) sam validate --lint
+	$(RUN) sam validate --lint --template-file provisioning/template.yaml
+	$(RUN) sam validate --lint --template-file network/template.yaml
 
 fix: .venv/.ready  ## Let ruff repair what it can
 	$(RUN) ruff check --fix

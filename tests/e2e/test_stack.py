@@ -423,6 +423,59 @@ def test_people_chats_and_other_programs_are_told_of_what_happened(stage: Stage)
     assert {event["detail"]["reason"] for event in announced} <= written
 
 
+IMAGE = "ami-0abcdef1234567890"  # one of the embedded AWS's own
+
+
+def test_the_optional_stack_is_deployed_beside_it_with_its_answers(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    refused = headroom(stage, "provision", "--location", "AWS burst", "--dry-run")
+    assert refused.returncode == 1
+    assert "`headroom install --provisioning` deploys a second stack, headroom-provisioning" in refused.stderr
+    processor = resources_of(stage)["Architecture"]
+    form = f"FormUrl={stage.url}/nodes/{{address}}/"
+    said = headroom(stage, "install", "--provisioning", "--set", form, "--set", f"Architecture={processor}")
+    assert said.returncode == 0, said.stderr
+    assert "may run instances with its own tag" in said.stdout
+
+
+def resources_of(stage: Stage) -> dict[str, str]:
+    [found] = stage.aws.client("cloudformation").describe_stacks(StackName="headroom")["Stacks"]
+    return {each["ParameterKey"]: each["ParameterValue"] for each in found["Parameters"]}
+
+
+def test_from_an_image_to_a_node_that_serves_by_one_command(stage: Stage) -> None:
+    would = headroom(stage, "provision", "--location", "AWS burst", "--image", IMAGE, "--dry-run")
+    assert would.returncode == 0, would.stderr
+    assert "burst-13 would\n  1. run c6i.2xlarge" in would.stdout
+    done = headroom(stage, "provision", "--location", "AWS burst", "--image", IMAGE)
+    assert done.returncode == 0, (done.stdout, done.stderr)
+    for step in (
+        "Run the instance",
+        "Introduce it to Pexip",
+        "Is it connected?",
+        "Hand it over",
+        "Let Headroom stop it",
+    ):
+        assert f"burst-13: {step}\n" in done.stdout
+    assert "it is off, and is started when it is needed" in done.stdout
+    started = headroom(stage, "start", "burst-13", "--reason", "the new one")
+    assert started.returncode == 0, started.stderr
+    assert "Serving: burst-13." in started.stdout
+    assert headroom(stage, "release", "burst-13").returncode == 0
+
+
+def test_a_node_is_removed_for_ever_by_one_command_that_asks_for_its_name(stage: Stage) -> None:
+    wrong = headroom(stage, "remove", "burst-13", "--yes", "burst-12")
+    assert (wrong.returncode, wrong.stderr) == (1, "Error: Nothing was removed: burst-12 is not burst-13.\n")
+    done = headroom(stage, "remove", "burst-13", "--yes", "burst-13", "--reason", "a test")
+    assert done.returncode == 0, (done.stdout, done.stderr)
+    assert "burst-13: Delete it in Pexip\n" in done.stdout
+    assert "it is deleted in Pexip, and i-" in done.stdout
+    eventually(lambda: "burst-13" not in {node.name for node in newest_record(stage).plan.nodes}, stage, 5)
+    assert {"provisioned", "removed"} <= set(happened(stage, "burst-13"))
+
+
 def test_handing_back_waits_for_pexips_bursting_and_deploys_with_another_mode(stage: Stage) -> None:
     stage.stop_platform()
     world = stage.home.load()

@@ -337,6 +337,15 @@ def test_a_workflow_that_takes_too_long_times_out(aws: EmbeddedAws) -> None:
     assert finished(aws, state_machine(aws, "slow", wait, TimeoutSeconds=60))["status"] == "TIMED_OUT"
 
 
+def test_a_workflow_ends_with_the_output_of_its_last_state(aws: EmbeddedAws) -> None:
+    """AWS, «Succeed workflow state»: where its language is JSONata it may have an Output."""
+    states = {
+        "Take": {"Type": "Pass", "Assign": {"node": "burst-1"}, "Next": "Done"},
+        "Done": {"Type": "Succeed", "Output": {"node": "{% $node %}"}},
+    }
+    assert json.loads(finished(aws, state_machine(aws, "ends", states))["output"]) == {"node": "burst-1"}
+
+
 def test_a_message_waits_for_its_time_and_then_invokes_its_function_once(
     aws: EmbeddedAws, clock: LabClock, tmp_path: Path
 ) -> None:

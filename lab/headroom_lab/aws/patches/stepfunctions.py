@@ -1,7 +1,8 @@
-"""Step Functions: a machine's TimeoutSeconds ends its execution, and a Lambda's lost answer is an error with a name.
+"""Step Functions: a machine's TimeoutSeconds ends its execution, and a Succeed state's Output is its output.
 
 AWS: «If the state machine runs longer than the specified time, the execution fails with a States.Timeout error»
-(docs: «State machine structure»).
+(docs: «State machine structure»). A Succeed state may have an Output where its language is JSONata (docs: «Succeed workflow
+state»).
 """
 
 import json
@@ -45,6 +46,18 @@ def with_timeout(run: Any) -> Any:
     return ran
 
 
+def with_output(put: Any) -> Any:
+    """Give an execution the Output of the Succeed state that it ends in."""
+
+    def applied(state: dict[str, Any], data: Any, context: Any = None) -> Any:
+        if state.get("Type") == "Succeed" and "Output" in state:
+            return stepfunctions._apply_jsonata_output(state, data, context, default=data)
+        return put(state, data, context)
+
+    return applied
+
+
 def apply() -> None:
     """Patch Step Functions."""
+    replace(stepfunctions, "_apply_output_path", with_output)
     replace(stepfunctions, "_run_execution", with_timeout)
