@@ -21,7 +21,8 @@ from headroom_lab.aws.translated import ROOT
 
 MACHINES = re.compile(r"(DefinitionUri: ).*?(statemachines/\w+\.asl\.yaml)")
 LONG_AGO = (1980, 1, 1, 0, 0, 0)  # the earliest time that an archive can give a file
-ALSO = ("LICENSE", "README.md", "CHANGELOG.md")
+ALSO = ("LICENSE", "README.md", "CHANGELOG.md", "network/template.yaml")
+OPTIONAL = "provisioning"  # the folder of the stack that may make nodes
 UNWANTED = {"__pycache__", ".pytest_cache"}
 
 
@@ -29,8 +30,15 @@ class ReleaseError(Exception):
     """What was built cannot be released; the message says why."""
 
 
-def contents(built: Path, architecture: str) -> dict[str, bytes]:
-    """Return the files of an archive by their paths in it, from what SAM built."""
+def contents(built: Path, optional: Path, architecture: str) -> dict[str, bytes]:
+    """Return the files of an archive by their paths in it, from what SAM built of both stacks."""
+    beside = stack_of(optional, ROOT / OPTIONAL, architecture)
+    also = {name: (ROOT / name).read_bytes() for name in ALSO}
+    return stack_of(built, ROOT, architecture) | {f"{OPTIONAL}/{name}": body for name, body in beside.items()} | also
+
+
+def stack_of(built: Path, source: Path, architecture: str) -> dict[str, bytes]:
+    """Return the files of one stack by their paths in its folder."""
     found = {
         str(path.relative_to(built)): path.read_bytes()
         for path in built.rglob("*")
@@ -38,8 +46,8 @@ def contents(built: Path, architecture: str) -> dict[str, bytes]:
     }
     template = found["template.yaml"].decode()
     found["template.yaml"] = MACHINES.sub(r"\1\2", template).encode()  # SAM leaves them in the checkout
-    for path in [*(ROOT / "statemachines").glob("*.asl.yaml"), *(ROOT / name for name in ALSO)]:
-        found[str(path.relative_to(ROOT))] = path.read_bytes()
+    for path in (source / "statemachines").glob("*.asl.yaml"):
+        found[str(path.relative_to(source))] = path.read_bytes()
     return found | {ARCHIVE_SAYS: f"{architecture}\n".encode()}
 
 
@@ -62,9 +70,10 @@ def release(
     archive, digests = into / f"{name}.zip", []
     for _ in range(2):
         with tempfile.TemporaryDirectory(prefix="headroom-release-") as made:
-            built = Path(made) / "build"
+            built, optional = Path(made) / "build", Path(made) / OPTIONAL
             builder(ROOT / "template.yaml", architecture, built)
-            digests.append(pack(contents(built, architecture), name, archive))
+            builder(ROOT / OPTIONAL / "template.yaml", architecture, optional)
+            digests.append(pack(contents(built, optional, architecture), name, archive))
     if digests[0] != digests[1]:
         archive.unlink()
         raise ReleaseError(f"Two builds differ ({digests[0][:12]}, {digests[1][:12]}): nothing is released.")

@@ -26,9 +26,9 @@ OTHERWISE = {  # at the desk alone, and never shipped
 }
 
 
-def built(_template: Path, _architecture: str, into: Path) -> None:
-    """As SAM leaves it: with the state machines where the checkout has them."""
-    given = (ROOT / "template.yaml").read_text()
+def built(template: Path, _architecture: str, into: Path) -> None:
+    """As SAM leaves it: everything inside, but the state machines where the checkout has them."""
+    given = template.read_text().replace("../layers", "layers")
     for folder in re.findall(r"(?:CodeUri|ContentUri): (\S+)", given):
         (into / folder).mkdir(parents=True)
         (into / folder / "app.py").write_text(folder)
@@ -42,9 +42,10 @@ def test_a_release_has_all_that_its_template_names(tmp_path: Path) -> None:
     with zipfile.ZipFile(archive) as packed:
         packed.extractall(tmp_path / "elsewhere")
     [root] = (tmp_path / "elsewhere").iterdir()
-    for one in yaml_parse((root / "template.yaml").read_text())["Resources"].values():
-        for uri in {"CodeUri", "ContentUri", "DefinitionUri"} & set(one.get("Properties", {})):
-            assert (root / one["Properties"][uri]).exists(), one["Properties"][uri]
+    for stack in (root, root / "provisioning"):
+        for one in yaml_parse((stack / "template.yaml").read_text())["Resources"].values():
+            for uri in {"CodeUri", "ContentUri", "DefinitionUri"} & set(one.get("Properties", {})):
+                assert (stack / one["Properties"][uri]).exists(), one["Properties"][uri]
     assert list(root.rglob("*.pyc")) == []
     assert (tmp_path / f"{archive.name}.sha256").read_text() == f"{digest}  {archive.name}\n"
 
@@ -54,9 +55,11 @@ def test_it_is_installed_as_it_is_and_for_its_own_processor_only(tmp_path: Path)
     with zipfile.ZipFile(archive) as packed:
         packed.extractall(tmp_path)
     template = tmp_path / archive.stem / "template.yaml"
+    optional = template.parent / "provisioning/template.yaml"
     assert deploying.build(template, "arm64") == template, "nothing is built"
+    assert deploying.build(optional, "arm64") == optional
     with pytest.raises(click.ClickException, match="built for arm64"):
-        deploying.build(template, "x86_64")
+        deploying.build(optional, "x86_64")
 
 
 def test_two_builds_that_differ_are_no_release(tmp_path: Path) -> None:
