@@ -63,7 +63,7 @@ def test_it_is_installed_as_it_is_and_for_its_own_processor_only(tmp_path: Path)
 
 
 def test_two_builds_that_differ_are_no_release(tmp_path: Path) -> None:
-    times = iter("ab")
+    times = iter("abcd")
 
     def otherwise(template: Path, architecture: str, into: Path) -> None:
         built(template, architecture, into)
