@@ -6,13 +6,28 @@ from typing import Any
 
 import boto3
 import pytest
+from botocore.stub import Stubber
 
 from headroom.adapters.pexip.credentials import Credentials
+from headroom_cli.doctor import gathering
 from headroom_cli.doctor.checks import Severity, examine
-from headroom_cli.doctor.facts import Facts
+from headroom_cli.doctor.facts import Facts, Reservation
 from headroom_cli.doctor.gathering import gathered
 from headroom_cli.doctor.showing import facts_of
 from tests.integration.conftest import HOSTNAME, Desk
+
+
+@pytest.fixture(autouse=True)
+def reservations(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Moto knows no capacity reservations: what AWS's API model says of them is answered by botocore's own stub."""
+    client, look = boto3.client("ec2", region_name="eu-north-1"), gathering._reservations
+    stub = Stubber(client)
+    told = {"InstanceType": "c6i.2xlarge", "AvailabilityZone": "eu-north-1a", "TotalInstanceCount": 3}
+    active = {"Filters": [{"Name": "state", "Values": ["active"]}]}
+    answer = {"CapacityReservations": [{**told, "AvailableInstanceCount": 2}]}
+    stub.add_response("describe_capacity_reservations", answer, active)
+    stub.activate()
+    monkeypatch.setattr(gathering, "_reservations", lambda _: look(client))
 
 
 def looked_at(desk: Desk, *, with_credentials: bool = True) -> Facts:
@@ -24,6 +39,7 @@ def looked_at(desk: Desk, *, with_credentials: bool = True) -> Facts:
         credentials=Credentials.parse(said) if with_credentials else None,
         parameters={},
         policy=desk.settings.policy,
+        peaks=lambda: {"Stockholm": 41.0},
     )
 
 
@@ -40,6 +56,9 @@ def test_everything_is_seen_of_a_site_as_it_should_be(desk: Desk) -> None:
     assert facts.licences
     assert len(facts.tagged) == sum(node.overflow for node in desk.world.nodes.values())
     assert facts.vcpus
+    assert facts.peaks == {"Stockholm": 41.0}
+    assert facts.reservations == (Reservation(type="c6i.2xlarge", zone="eu-north-1a", total=3, free=2),)
+    assert facts.alarms == []
     assert set(facts.unknown) <= {"vcpu_quota"}, facts.unknown  # moto has no quotas of EC2
     assert not {"tag", "nodes and instances", "distributed database", "clock", "versions"} & wrong(facts).keys()
 

@@ -7,6 +7,7 @@ from enum import StrEnum
 from itertools import groupby
 
 from headroom.adapters.ec2 import TAG
+from headroom.adapters.pexip.answers import CONNECTIVITY
 from headroom.domain.fleet.fleet import (
     Fleet,
     Observation,
@@ -28,6 +29,7 @@ DOCS = "docs/guide.md"
 LEAD = timedelta(minutes=10)  # of the scheduled pre-warm
 SPARE = 1.2  # licences there, as a multiple of those in use, that a rush needs
 APART = 5  # HD connections by which Pexip's own count and ours may differ, as they are read at two moments
+FRESHLY = timedelta(minutes=10)
 RETIRED = ("m3.", "m4.", "c3.", "c4.")  # instance types that the guide names, of generations before
 
 
@@ -206,6 +208,33 @@ def _licences(facts: Facts) -> tuple[Severity, str, str]:
             "More nodes do not help where licences run out: order some.",
         )
     return _ok("Licences suffice for a fifth more calls than now.")
+
+
+@_check("licences at the peak", "The Management Node", "licences", "peaks")
+def _licences_at_the_peak(facts: Facts) -> tuple[Severity, str, str]:
+    there = sum(total for _, total in (facts.licences or {}).values())
+    if not there or not facts.peaks:
+        return _unseen("No past day is known yet." if there else "Pexip tells no licences that calls take.")
+    peak = sum(facts.peaks.values())
+    places = "" if len(facts.peaks) == 1 else f" in {len(facts.peaks)} locations, if all had it at once"
+    evidence = f"Past days had up to {peak:.0f} HD connections in use{places}; there are {there} licences."
+    if peak * SPARE > there:
+        return _warning(evidence, "More nodes do not help where licences run out: order some before the next peak.")
+    return _ok(evidence)
+
+
+@_check("alarms", "The Management Node", "alarms")
+def _alarms(facts: Facts) -> tuple[Severity, str, str]:
+    """A node is taken for lost if an alarm about it is called as CONNECTIVITY has it: how Pexip calls it is not documented."""
+    known = sorted({name for name in facts.alarms or () if name})
+    if not known:
+        return _unseen("No alarm is raised now, so it is not seen how Pexip calls them.")
+    if not any(CONNECTIVITY.search(name) for name in known):
+        return _note(
+            f"Raised now: {listed(known)}.",
+            "Compare with an alarm of a node that cannot be reached: Headroom looks for «connectivity» or «unreachable» in it.",
+        )
+    return _ok(f"Raised now: {listed(known)}; one is taken for a node that cannot be reached.")
 
 
 # Pexip's own bursting
@@ -441,6 +470,41 @@ def _in_step(facts: Facts) -> tuple[Severity, str, str]:
     return _ok(f"{len(on)} overflow nodes are on, and in step.")
 
 
+@_check("nodes that are off", "Locations and nodes", "reading", "machines")
+def _off(facts: Facts) -> tuple[Severity, str, str]:
+    """What Pexip shows of a node that is off is not documented: Headroom believes no row that is older than the launch."""
+    off = [node for node in _fleet(facts).nodes if node.instance.power is Power.STOPPED]
+    if not off:
+        return _unseen("No overflow node is off now.")
+    fresh = [node.name for node in off if node.worker.boot_time and node.worker.boot_time > facts.now - FRESHLY]
+    if fresh:
+        return _warning(
+            f"Pexip says of {listed(fresh)} that they have just booted, and their instances are stopped.",
+            "Compare the clocks of Pexip and AWS; send the maintainers what `headroom doctor --facts` saves.",
+        )
+    shown = sum(node.worker.boot_time is not None for node in off)
+    offering = sum(bool(node.worker.max_hd_calls) for node in off)
+    return _ok(
+        f"Of {len(off)} nodes that are off Pexip still shows the last boot of {shown}, and HD connections of {offering}: "
+        "Headroom counts none of them."
+    )
+
+
+@_check("empty nodes", "Locations and nodes", "idle")
+def _empty(facts: Facts) -> tuple[Severity, str, str]:
+    if not facts.idle:
+        return _unseen("No overflow node is on and empty now, so it is not seen what an empty one sends.")
+    allowed = facts.policy.idle_out / 1000
+    loud = [f"{name} sends {sent:.0f} kB a minute" for name, sent in sorted(facts.idle.items()) if sent > allowed]
+    if loud:
+        return _warning(
+            f"Empty nodes send more than IdleKilobytes ({allowed:.0f}) allows: {listed(loud)}.",
+            "Headroom would never stop them: look whether something is on them, else set IdleKilobytes higher.",
+        )
+    most = max(facts.idle.values())
+    return _ok(f"An empty node sends up to {most:.0f} kB a minute; IdleKilobytes allows {allowed:.0f}.")
+
+
 # EC2
 
 
@@ -518,6 +582,23 @@ def _quota(facts: Facts) -> tuple[Severity, str, str]:
             "Others in this account share the quota.",
         )
     return _ok(f"All overflow nodes together need {needed} of {quota:.0f} vCPUs.")
+
+
+@_check("capacity reservations", "EC2", "reservations", "machines")
+def _reservations(facts: Facts) -> tuple[Severity, str, str]:
+    kinds = {(instance.type, instance.zone) for instance in facts.tagged}
+    ours = [each for each in facts.reservations or () if (each.type, each.zone) in kinds]
+    if not ours:
+        return _ok(
+            "No capacity is reserved for overflow nodes: EC2 may refuse a start, and another node is started then."
+        )
+    total, free = sum(each.total for each in ours), sum(each.free for each in ours)
+    evidence = f"{total} instances of the nodes' types and zones are reserved, {free} of them not used now."
+    if total > len(facts.tagged):
+        return _note(
+            evidence, f"There are {len(facts.tagged)} overflow nodes: what is reserved beyond them is paid for nothing."
+        )
+    return _note(evidence, "A reservation is paid for whether a node is on or off; it never lets a start be refused.")
 
 
 @_check("instance types", "EC2", "machines")

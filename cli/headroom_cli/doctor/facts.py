@@ -36,6 +36,16 @@ class Monitored:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Reservation:
+    """A capacity reservation of EC2's: how many instances of a type in a zone, and how many of them are not used."""
+
+    type: str
+    zone: str
+    total: int
+    free: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Facts:
     """Everything that was seen, at one moment.
 
@@ -55,6 +65,10 @@ class Facts:
     region: str | None = None
     vcpus: Mapping[str, int] | None = None  # by instance type
     vcpu_quota: float | None = None
+    reservations: tuple[Reservation, ...] | None = None
+    idle: Mapping[str, float] | None = None  # kB a minute that each overflow node sends which is on and empty
+    peaks: Mapping[str, float] | None = None  # the most HD connections in use on any past day, by principal location
+    alarms: Sequence[str] | None = None  # what Pexip calls those that are raised now
     parameters: Mapping[str, str] | None = None  # of the stack, None before it is deployed
     answers: Mapping[str, Sequence[Mapping[str, Any]]] = field(default_factory=dict)  # rows as Pexip gave them, by list
     unknown: Mapping[str, str] = field(default_factory=dict)  # why a fact is None, by its name

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import timedelta
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -9,20 +10,21 @@ import boto3
 from botocore.exceptions import BotoCoreError, ClientError
 
 from headroom import clock
-from headroom.adapters.ec2 import TAG, as_instance
+from headroom.adapters.ec2 import TAG, Ec2, as_instance
 from headroom.adapters.pexip.asking import ManagementNode
 from headroom.adapters.pexip.credentials import Credentials
 from headroom.adapters.pexip.errors import PexipError
+from headroom.domain.fleet.fleet import Power, Worker
 from headroom.domain.policy import Policy
 from headroom.domain.texts import TOLD, line
-from headroom_cli.doctor.facts import Facts, Machine, Monitored
+from headroom_cli.doctor.facts import Facts, Machine, Monitored, Reservation
 from headroom_cli.installing import manager
 
 NEARLY = [TAG, "?exip?cloud*", "?exip?Cloud*", "PEXIP?CLOUD*", f" {TAG}*"]  # tag keys that were meant to be the tag
 QUOTA = "L-1216C47A"  # Running On-Demand Standard (A, C, D, H, I, M, R, T, Z) instances, in vCPUs
 ADDRESSES = 200  # values that one filter of EC2 takes
 SAMPLES = 3  # rows of each list that a file of facts has
-OF_PEXIP = ("reading", "monitored", "versions", "licences")
+OF_PEXIP = ("reading", "monitored", "versions", "licences", "alarms")
 LISTS = ("status/v1/worker_vm", "status/v1/cloud_node", "status/v1/cloud_monitored_location", "status/v1/alarm")
 OF_ALARMS = {"identifier", "name", "level"}  # what an alarm's details say may name anybody
 OF_ROWS = {  # fields that say how this platform answers, and name nobody
@@ -31,6 +33,10 @@ OF_ROWS = {  # fields that say how this platform answers, and name nobody
     *("media_load", "signaling_count", "last_updated", "last_attempted_contact", "cpu_count", "cpu_capabilities"),
     *("cloud_instance_state", "cloud_instance_launch_time", "aws_instance_state", "free_hd_calls"),
 }
+BOOT, LATELY = (
+    timedelta(minutes=15),
+    timedelta(minutes=30),
+)  # a node that boots sends more, an older figure says nothing of now
 CALLS = ("port", "audio")  # the kinds of licences that a call takes
 
 
@@ -71,14 +77,18 @@ def gathered(
     credentials: Credentials | None,
     parameters: Mapping[str, str] | None,
     policy: Policy,
+    peaks: Callable[[], Mapping[str, float]] | None = None,
 ) -> Facts:
-    """Look at everything. Without `credentials` Pexip is not asked; `stack` is empty before there is one."""
+    """Look at everything. Without `credentials` Pexip is not asked; `stack` is empty before there is one.
+
+    `peaks` tells the most that past days had in use, by principal location.
+    """
     looking, now = Looking(), clock.now()
     answer = manager.ask(url)
     if parameters is None:
         looking.unknown["parameters"] = "There is no stack yet."
     looking.seen["address"] = (answer.sentence, answer.answers, not answer.certificate)
-    workers: Sequence[Any] = ()
+    workers: Sequence[Worker] = ()
     if credentials is None:
         looking.unknown |= dict.fromkeys(OF_PEXIP, "No credentials were given: use --secret.")
     else:
@@ -89,10 +99,16 @@ def gathered(
             looking.at("monitored", lambda: _monitored(asked))
             looking.at("versions", lambda: _versions(asked))
             looking.at("licences", lambda: _licences(asked))
+            looking.at("alarms", lambda: [str(row.get("name") or "") for row in asked.rows("status/v1/alarm")])
         finally:
             asked.close()
         workers = looking.seen["reading"].workers if "reading" in looking.seen else ()
     _look_at_ec2(looking, [worker.address for worker in workers if worker.address])
+    looking.at("idle", lambda: _idle(tag_value, workers, looking.seen["machines"]))
+    if peaks is not None:
+        looking.at("peaks", peaks)
+    else:
+        looking.unknown["peaks"] = "There is no stack yet, so no past day is known."
     return Facts(
         now=now,
         tag_value=tag_value,
@@ -165,6 +181,7 @@ def _look_at_ec2(looking: Looking, addresses: Sequence[str]) -> None:
     types = sorted({each.instance.type for each in machines if each.instance.type})
     looking.at("vcpus", lambda: _vcpus(types))
     looking.at("vcpu_quota", _quota)
+    looking.at("reservations", lambda: _reservations(boto3.client("ec2")))
 
 
 def _machines(addresses: Sequence[str]) -> tuple[Machine, ...]:
@@ -222,6 +239,36 @@ def _is_customers(key: str) -> bool:
     except (ClientError, BotoCoreError):
         return True  # rather one key too many in KeyArns than a node that cannot start
     return str(said.get("KeyManager")) != "AWS"
+
+
+def _idle(tag_value: str, workers: Sequence[Worker], machines: Sequence[Machine]) -> dict[str, float]:
+    """Return the kB a minute that each overflow node sends which is on and empty, by EC2's newest figure."""
+    ec2, now = Ec2(tag_value), clock.now()
+    empty = {worker.address: worker.name for worker in workers if not worker.carries and worker.used_hd in {None, 0}}
+    found = {}
+    for machine in machines:
+        instance = machine.instance
+        name = next((empty[address] for address in sorted(instance.addresses) if address in empty), "")
+        if name and machine.tags.get(TAG) == tag_value and instance.power is Power.RUNNING and instance.launched_at:
+            sent = ec2.network_out(instance.id, max(instance.launched_at + BOOT, now - LATELY), now)
+            if sent is not None:
+                found[name] = sent / 1000
+    return found
+
+
+def _reservations(client: Any) -> tuple[Reservation, ...]:
+    filters: Any = [{"Name": "state", "Values": ["active"]}]
+    pages = client.get_paginator("describe_capacity_reservations").paginate(Filters=filters)
+    return tuple(
+        Reservation(
+            type=one["InstanceType"],
+            zone=one["AvailabilityZone"],
+            total=one["TotalInstanceCount"],
+            free=one["AvailableInstanceCount"],
+        )
+        for page in pages
+        for one in page["CapacityReservations"]
+    )
 
 
 def _vcpus(types: Sequence[str]) -> dict[str, int]:

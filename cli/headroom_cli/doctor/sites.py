@@ -1,5 +1,6 @@
 """Which site the doctor looks at: one where a stack is deployed, or one before that."""
 
+from collections.abc import Iterable
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -10,6 +11,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from headroom import clock
 from headroom.adapters.pexip.credentials import Credentials
 from headroom.adapters.pexip.errors import PexipDeniedError
+from headroom.domain.demand.forecasting import Profile
 from headroom.domain.policy import Policy
 from headroom_cli.doctor.facts import Facts
 from headroom_cli.doctor.gathering import gathered
@@ -45,7 +47,16 @@ def deployed(stack: str, credentials: Path | None) -> Facts:
             credentials=_from_file(credentials) if credentials else _from_stack(there),
             parameters=there.parameters,
             policy=newest.policy if newest else Policy(mode=there.mode),
+            peaks=lambda: peaks_of(there.ledger.profiles()),
         )
+
+
+def peaks_of(profiles: Iterable[Profile]) -> dict[str, float]:
+    """Return the most HD connections that each location's past days had in use."""
+    return {
+        profile.location: max((load for past in profile.days for load in past.used if load is not None), default=0.0)
+        for profile in profiles
+    }
 
 
 def _from_file(path: Path) -> Credentials:

@@ -3,16 +3,19 @@
 import json
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 
 import pytest
 from rich.console import Console
 
+from headroom.domain.demand.forecasting import PastDay, Profile
 from headroom.domain.fleet.fleet import Instance, Location, PexipSettings, Power, Reading, Worker
 from headroom.domain.policy import Mode, Policy
 from headroom_cli.doctor.checks import CHECKS, Finding, Severity, examine
-from headroom_cli.doctor.facts import Facts, Machine, Monitored
+from headroom_cli.doctor.facts import Facts, Machine, Monitored, Reservation
 from headroom_cli.doctor.showing import facts_of, page_of, sentence_of
+from headroom_cli.doctor.sites import peaks_of
 from tests.support.builders import NOW, node, principal
 
 TAG_VALUE = "manager.example.com"
@@ -46,6 +49,10 @@ def site(**changed: Any) -> Facts:
         "region": "eu-north-1",
         "vcpus": {"c6i.2xlarge": 8},
         "vcpu_quota": 64.0,
+        "reservations": (),
+        "idle": {"burst-2": 120.0},
+        "peaks": {"Stockholm": 90.0},
+        "alarms": ("connectivity_lost",),
         "parameters": {"TickState": "ENABLED", "PrewarmState": "ENABLED", "KeyArns": ""},
     }
     return Facts(**given | changed)
@@ -76,6 +83,12 @@ WRONG: dict[str, tuple[Facts, Severity, str]] = {
     "versions": (site(versions={"mgr": "37", "burst-1": "36"}), Severity.ERROR, "burst-1 has 36"),
     "upgrade": (read(upgrading=True), Severity.NOTE, "being upgraded"),
     "licences": (site(licences={"port": (190, 200)}), Severity.WARNING, "190 of 200"),
+    "licences at the peak": (
+        site(peaks={"Stockholm": 120.0, "Oslo": 60.0}),
+        Severity.WARNING,
+        "180 HD connections in use in 2",
+    ),
+    "alarms": (site(alarms=("node_lost", "cpu")), Severity.NOTE, "Raised now: cpu, node_lost."),
     "bursting": (settings(bursting_enabled=True), Severity.ERROR, "two controllers"),
     "provider": (settings(cloud_provider="AZURE"), Severity.WARNING, "AZURE"),
     "threshold": (site(policy=Policy(mode=Mode.CONTROL, threshold=12)), Severity.NOTE, "12, Pexip's 5"),
@@ -132,11 +145,22 @@ WRONG: dict[str, tuple[Facts, Severity, str]] = {
         "offer nothing",
     ),
     "out of step": (workers(lambda each: replace(each, sync_status="FAILED")), Severity.WARNING, "burst-2 is FAILED"),
+    "nodes that are off": (
+        workers(lambda each: replace(each, boot_time=NOW - timedelta(minutes=2))),
+        Severity.WARNING,
+        "burst-1 that they have just booted",
+    ),
+    "empty nodes": (site(idle={"burst-2": 900.0}), Severity.WARNING, "burst-2 sends 900 kB a minute"),
     "region": (site(region="cn-north-1"), Severity.ERROR, "China"),
     "key pair": (machines(key_name=""), Severity.NOTE, "no key pair"),
     "stop protection": (machines(stop_protected=True), Severity.ERROR, "protected"),
     "encrypted volumes": (machines(volume_keys=("arn:aws:kms:eu-north-1:1:key/k",)), Severity.ERROR, "KeyArns"),
     "vCPU quota": (site(vcpu_quota=8.0), Severity.ERROR, "need 16 vCPUs"),
+    "capacity reservations": (
+        site(reservations=(Reservation(type="c6i.2xlarge", zone="eu-north-1b", total=3, free=2),)),
+        Severity.NOTE,
+        "3 instances of the nodes' types and zones are reserved, 2 of them not used",
+    ),
     "instance types": (
         site(
             machines=tuple(replace(e, instance=replace(e.instance, type="c4.2xlarge")) for e in site().machines or ())
@@ -183,6 +207,10 @@ def test_what_is_wrong_is_said_with_what_to_do(check: str) -> None:
         "machines",
         "vcpus",
         "vcpu_quota",
+        "reservations",
+        "idle",
+        "peaks",
+        "alarms",
         "region",
         "parameters",
     ],
@@ -203,6 +231,10 @@ def test_a_tag_in_other_letters_is_found_and_none_at_all_too() -> None:
 NOTHING_TOLD: dict[str, Facts] = {
     "free HD connections": site(monitored=()),
     "versions": site(versions={}),
+    "licences at the peak": site(peaks={}),
+    "alarms": site(alarms=()),
+    "empty nodes": site(idle={}),
+    "nodes that are off": site(machines=()),
     "licences": site(licences={}),
     "vCPU quota": site(vcpus={}),
     "stop protection": machines(stop_protected=None),
@@ -222,6 +254,21 @@ def test_what_is_answered_with_nothing_is_not_well(check: str) -> None:
 def test_a_count_without_a_number_is_none() -> None:
     silent = (Monitored(name="Stockholm", free_hd_calls=None, max_hd_calls=None),)
     assert found(site(monitored=silent), "free HD connections").severity is Severity.UNKNOWN
+
+
+def test_what_is_reserved_for_others_is_none_of_our_business_and_what_is_reserved_in_vain_is_said() -> None:
+    others = (Reservation(type="m5.large", zone="eu-north-1b", total=3, free=2),)
+    assert found(site(reservations=others), "capacity reservations").severity is Severity.OK
+    few = (Reservation(type="c6i.2xlarge", zone="eu-north-1b", total=1, free=1),)
+    assert "never lets a start be refused" in found(site(reservations=few), "capacity reservations").advice
+
+
+def test_the_most_of_past_days_is_of_all_their_minutes_and_a_gap_is_none() -> None:
+    day = PastDay(day=NOW.date(), used=(3.0, None, 41.0, 7.0))
+    assert peaks_of([Profile(location="Oslo", zone="UTC", days=(day,)), Profile(location="Malmö", zone="UTC")]) == {
+        "Oslo": 41.0,
+        "Malmö": 0.0,
+    }
 
 
 def test_a_certificate_is_trusted_if_not_here_then_by_the_secret() -> None:

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from headroom.domain.demand.forecasting import Booking
 from headroom.domain.fleet.fleet import ON, Instance, Location, Observation, PexipSettings, Power, Worker
 from headroom.domain.fleet.lifecycle import Action, Claim, Memory, Pause, Pausing, Wanted
+from headroom.domain.fleet.signature import signed
 from headroom.domain.planning.issues import Trouble
 from headroom.domain.planning.planning import plan
 from headroom.domain.planning.plans import Plan
@@ -487,6 +488,24 @@ def out_of_sight() -> dict[str, Observation]:
             seen, reading=replace(seen.reading, locations=(Location(name="Stockholm"), Location(name="AWS burst")))
         ),
     }
+
+
+@pytest.mark.parametrize("how", ["is being provisioned", "is being converted"])
+def test_a_node_that_is_being_provisioned_or_converted_is_told_of_and_left_to_the_workflow_that_does_it(
+    how: str,
+) -> None:
+    new, _ = node(9, maintenance_mode=True, maintenance_mode_configured=True)
+    new = replace(new, maintenance_mode_reason=signed(f"burst-9 {how}", ""))
+    seen = observe(node(1))
+    for place in ("AWS burst", "Stockholm"):
+        workers = (*seen.reading.workers, replace(new, location=place))
+        observed = replace(seen, reading=replace(seen.reading, workers=workers))
+        planned = plan(observed, promised(memories=(Memory(node="burst-9", hd=15),)), CONTROL, NOW)
+        assert planned.changes == ()
+        [told] = [issue for issue in planned.issues if issue.kind is Trouble.LEFT_CLOSED]
+        assert told.what == f"burst-9 {how}"
+        assert "give the same command again" in told.advice
+        assert not any("but no tagged instance" in issue.what for issue in planned.issues)
 
 
 @pytest.mark.parametrize("how", out_of_sight())
