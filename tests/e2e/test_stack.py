@@ -465,6 +465,25 @@ def test_from_an_image_to_a_node_that_serves_by_one_command(stage: Stage) -> Non
     assert headroom(stage, "release", "burst-13").returncode == 0
 
 
+def test_it_is_taken_out_and_put_back_and_converted_there_and_back(stage: Stage) -> None:
+    out = headroom(stage, "take-out", "burst-13", "--reason", "its disk is swapped")
+    assert out.returncode == 0, out.stderr
+    eventually(lambda: state_of(stage, "burst-13") is NodeState.STOPPED, stage, 30)
+    assert headroom(stage, "reinstate", "burst-13").returncode == 0
+    there = headroom(stage, "convert", "burst-13", "--to", "always-on", "--location", "Stockholm")
+    assert there.returncode == 0, (there.stdout, there.stderr)
+    for step in ("Take its tag away", "Move it", "Start it", "Is it connected?", "Open it"):
+        assert f"burst-13: {step}\n" in there.stdout
+    eventually(lambda: "burst-13" not in {node.name for node in newest_record(stage).plan.nodes}, stage, 5)
+    ec2 = stage.aws.client("ec2")
+    made = [{"Name": "tag:headroom-node", "Values": ["burst-13"]}]
+    [found] = ec2.describe_instances(Filters=made)["Reservations"][0]["Instances"]
+    ec2.stop_instances(InstanceIds=[found["InstanceId"]])  # as Pexip's guide says of an always-on node
+    back = headroom(stage, "convert", "burst-13", "--to", "overflow", "--location", "AWS burst")
+    assert back.returncode == 0, (back.stdout, back.stderr)
+    eventually(lambda: state_of(stage, "burst-13") is NodeState.STOPPED, stage, 5)
+
+
 def test_a_node_is_removed_for_ever_by_one_command_that_asks_for_its_name(stage: Stage) -> None:
     wrong = headroom(stage, "remove", "burst-13", "--yes", "burst-12")
     assert (wrong.returncode, wrong.stderr) == (1, "Error: Nothing was removed: burst-12 is not burst-13.\n")

@@ -7,11 +7,13 @@ from enum import StrEnum
 from itertools import groupby
 
 from headroom.adapters.ec2 import TAG
+from headroom.adapters.making import BY
 from headroom.adapters.pexip.answers import CONNECTIVITY
 from headroom.domain.fleet.fleet import (
     Fleet,
     Observation,
     Power,
+    Worker,
     canonical,
     is_in_step,
     is_upgrading,
@@ -408,6 +410,24 @@ def _match(facts: Facts) -> tuple[Severity, str, str]:
         more = f" ({len(fleet.misfits) - 1} more)" if len(fleet.misfits) > 1 else ""
         return _error(f"{fleet.misfits[0].what}{more}.", fleet.misfits[0].advice)
     return _ok(f"Each of the {len(fleet.nodes)} overflow nodes has its instance.")
+
+
+@_check("half-made nodes", "Locations and nodes", "machines")
+def _half_made(facts: Facts) -> tuple[Severity, str, str]:
+    """What `provision` or `remove` has left where it was broken off: an instance that is paid for, and no node."""
+    made = [each for each in facts.machines or () if BY in each.tags and TAG not in each.tags]
+    left = [each for each in made if not each.instance.addresses & {canonical(w.address) for w in _workers(facts)}]
+    if left:
+        return _warning(
+            f"{listed([f'{each.label} ({each.instance.id}, {each.instance.power})' for each in left])}: made by Headroom, and no "
+            "node of Pexip's.",
+            "If nobody provisions it now: `headroom provision` with its name goes on, `headroom remove` ends it.",
+        )
+    return _ok("No instance was left half-made.")
+
+
+def _workers(facts: Facts) -> tuple[Worker, ...]:
+    return facts.reading.workers if facts.reading else ()
 
 
 @_check("distributed database", "Locations and nodes", "reading", "machines")

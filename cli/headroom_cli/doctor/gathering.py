@@ -11,6 +11,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from headroom import clock
 from headroom.adapters.ec2 import TAG, Ec2, as_instance
+from headroom.adapters.making import BY
 from headroom.adapters.pexip.asking import ManagementNode
 from headroom.adapters.pexip.credentials import Credentials
 from headroom.adapters.pexip.errors import PexipError
@@ -185,8 +186,8 @@ def _look_at_ec2(looking: Looking, addresses: Sequence[str]) -> None:
 
 
 def _machines(addresses: Sequence[str]) -> tuple[Machine, ...]:
-    """Return the instances that carry the tag or one like it, and those with a node's address."""
-    described = {one["InstanceId"]: one for one in _described("tag-key", NEARLY)}
+    """Return the instances that carry the tag or one like it, those that Headroom has made, and those with a node's address."""
+    described = {one["InstanceId"]: one for one in _described("tag-key", [*NEARLY, BY])}
     for begin in range(0, len(addresses), ADDRESSES):
         described |= {
             one["InstanceId"]: one for one in _described("private-ip-address", addresses[begin : begin + ADDRESSES])

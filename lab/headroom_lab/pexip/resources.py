@@ -134,6 +134,10 @@ CONFIGURATION = {
     "conference": fields(
         "id:integer name:string description:string service_type:string tag:string resource_uri:string"
     ),
+    "management_vm": fields(
+        "id:integer name:string description:string hostname:string domain:string address:string netmask:string "
+        "gateway:string mtu:integer resource_uri:string"
+    ),
     "scheduled_conference": fields(
         "id:integer conference:related start_time:datetime end_time:datetime subject:string ews_item_id:string "
         "ews_item_uid:string recurring_conference:related? scheduled_alias:related? resource_uri:string"
@@ -623,6 +627,23 @@ class Platform:
                 "aws_access_key": "AKIAIOSFODNN7EXAMPLE" if self.world.settings["bursting_enabled"] else None,
                 "aws_secret_key": "$~!1masked" if self.world.settings["bursting_enabled"] else None,
                 "resource_uri": self._uri("global", 1, "configuration"),
+            }
+        ]
+
+    def _configuration_management_vm(self) -> list[Row]:
+        host, _, domain = self.hostname.partition(".")
+        return [
+            {
+                "id": 1,
+                "name": host,
+                "description": "",
+                "hostname": host,
+                "domain": domain,
+                "address": "10.20.0.5",
+                "netmask": "255.255.240.0",
+                "gateway": "10.20.0.1",
+                "mtu": 1500,
+                "resource_uri": self._uri("management_vm", 1, "configuration"),
             }
         ]
 

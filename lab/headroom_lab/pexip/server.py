@@ -45,6 +45,7 @@ REQUIRED = {
     "worker_vm": ("name", "hostname", "domain", "address", "netmask", "gateway", "password", "system_location"),
     "system_location": ("name",),
 }
+SINGLE = {"global", "management_vm"}  # of which there is one; the second is changed by nobody here
 DEFAULT_LIMIT = 20
 TOKEN_LIFE = 3600
 WINDOW = 60.0
@@ -299,7 +300,7 @@ class ManagementNode:
 
     def _schema(self, kind: str, resource: str) -> Row:
         writable = kind == "configuration"
-        single = resource == "global"
+        single = resource in SINGLE
         methods = ["get", "patch"] if single else ["get", "post", "put", "patch", "delete"]
         described = {
             name: {
@@ -351,7 +352,7 @@ class ManagementNode:
     def _list(self, request: Request, kind: str, resource: str, body: bytes) -> Response:
         if request.method in {"GET", "HEAD"}:
             return JSONResponse(self._page(request, kind, resource))
-        if kind != "configuration" or resource == "global" or request.method not in {"POST", "PATCH"}:
+        if kind != "configuration" or resource in SINGLE or request.method not in {"POST", "PATCH"}:
             raise RefusedError(405, Allow="GET")
         given = self._body(resource, body)
         if request.method == "PATCH":
@@ -416,10 +417,10 @@ class ManagementNode:
         row = self._find(kind, resource, key)
         if request.method in {"GET", "HEAD"}:
             return JSONResponse(row)
-        if kind != "configuration" or request.method == "POST":
+        if kind != "configuration" or request.method == "POST" or resource == "management_vm":
             raise RefusedError(405, Allow="GET")
         if request.method == "DELETE":
-            if resource == "global":
+            if resource in SINGLE:
                 raise RefusedError(405, Allow="GET,PATCH")
             self.platform.delete(resource, key)
             return Response(status_code=204)

@@ -128,6 +128,19 @@ WRONG: dict[str, tuple[Facts, Severity, str]] = {
         Severity.ERROR,
         "no node has its address",
     ),
+    "half-made nodes": (
+        site(
+            machines=(
+                *(site().machines or ()),
+                machine(
+                    replace(BURST[0][1], id="i-9", private_ip="10.20.1.9"),
+                    tags={"headroom-stack": "headroom", "headroom-node": "burst-9", "Name": "burst-9"},
+                ),
+            )
+        ),
+        Severity.WARNING,
+        "burst-9 (i-9, stopped): made by Headroom, and no node",
+    ),
     "distributed database": (
         workers(lambda each: replace(each, enable_distributed_database=True)),
         Severity.ERROR,

@@ -106,14 +106,14 @@ class ProvisionNode:
             version = pexip.version()
             place = pexip.location(wanted.location)
             nodes = pexip.nodes()
+            domain = wanted.domain or next((each.domain for each in nodes if each.domain), "") or pexip.domain()
         known = next((each for each in nodes if each.name == wanted.node), None)
         if known and (here is None or known.address not in here.addresses):
             raise BadRequestError(
                 f"Pexip has a node {wanted.node} already ({known.address}): take another name, or remove it first."
             )
-        domain = wanted.domain or next((each.domain for each in nodes if each.domain), "")
         if not domain:
-            raise BadRequestError("No node tells the DNS domain: give one.")
+            raise BadRequestError("Neither a node nor the Management Node tells the DNS domain: give one.")
         images = self.making.images(self.settings.image_owner, wanted.image)
         image = images[0] if wanted.image and images else image_for(version, images)
         cidr, zone = self.making.subnet(wanted.subnet)

@@ -12,6 +12,10 @@ from headroom.domain.planning.promises import BadRequestError
 from headroom.domain.texts import listed
 
 
+class _Manager(msgspec.Struct):
+    domain: str = ""
+
+
 class _Place(msgspec.Struct):
     name: str
     resource_uri: str
@@ -47,6 +51,11 @@ class ProvisioningNode(ManagementNode):
         """Return the configurations of all nodes."""
         self._begin()
         return self._every("configuration/v1/worker_vm", _Node)
+
+    def domain(self) -> str:
+        """Return the Management Node's DNS domain; empty where it is not told."""
+        self._begin()
+        return next((each.domain for each in self._every("configuration/v1/management_vm", _Manager)), "")
 
     def create(self, settings: Mapping[str, object]) -> bytes:
         """Create a node as a configuration-only deployment, and return its XML, which Pexip tells once.
