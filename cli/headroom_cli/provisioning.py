@@ -12,7 +12,7 @@ import msgspec
 from botocore.exceptions import ClientError
 
 from headroom import clock
-from headroom.adapters.ec2 import TAG
+from headroom.domain.fleet.tags import TAG
 from headroom.domain.people.orders import Do
 from headroom.domain.texts import line
 from headroom.usecases.order import Order

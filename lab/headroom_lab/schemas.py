@@ -8,11 +8,11 @@ from typing import Any
 import msgspec
 
 from headroom.adapters.bus import Announced
+from headroom.domain.fleet.finding import Finding
 from headroom.domain.history.events import Event
 from headroom.domain.people.status import Seen, Status
 from headroom.domain.planning.issues import Issue
 from headroom.usecases.order import Done
-from headroom_cli.doctor.checks import Finding
 from headroom_cli.reporting.figures import Report
 
 FOLDER = Path(__file__).parents[2] / "docs/schemas"

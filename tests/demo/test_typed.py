@@ -68,7 +68,15 @@ ANSWERS = {
     "headroom hand-over": r"Headroom controls 12 overflow nodes\.",
 }
 LASTING = {"headroom page", "headroom hand-back", "headroom hand-over"}
-ELSEWHERE = {"headroom chaos --kernel 1 --workflows 1 --first SEED"}  # of the laboratory: other tests play it
+ELSEWHERE = {  # other tests play them: the first is of the laboratory, the others change the fleet for good
+    "headroom chaos --kernel 1 --workflows 1 --first SEED",
+    "headroom install --provisioning",
+    'headroom provision --count 4 --location "AWS burst" --dry-run',
+    'headroom provision --count 4 --location "AWS burst"',
+    "headroom convert burst-11 --to always-on --location Stockholm",
+    'headroom convert edge-3 --to overflow --location "AWS burst"',
+    "headroom remove burst-11",
+}
 MENTIONED = {
     "why",
     "install",
@@ -84,6 +92,10 @@ MENTIONED = {
     "expect",
     "report",
     "tune",
+    "provision",
+    "convert",
+    "remove",
+    "upgrade",
 }  # by its name alone: what needs an argument, or takes long without one
 
 

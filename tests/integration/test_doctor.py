@@ -8,10 +8,11 @@ import boto3
 import pytest
 from botocore.stub import Stubber
 
+from headroom.adapters import site as adapter
 from headroom.adapters.pexip.credentials import Credentials
-from headroom_cli.doctor import gathering
-from headroom_cli.doctor.checks import Severity, examine
-from headroom_cli.doctor.facts import Facts, Reservation
+from headroom.domain.doctor.checks import examine
+from headroom.domain.doctor.facts import Facts, Reservation
+from headroom.domain.fleet.finding import Severity
 from headroom_cli.doctor.gathering import gathered
 from headroom_cli.doctor.showing import facts_of
 from tests.integration.conftest import HOSTNAME, Desk
@@ -20,14 +21,14 @@ from tests.integration.conftest import HOSTNAME, Desk
 @pytest.fixture(autouse=True)
 def reservations(monkeypatch: pytest.MonkeyPatch) -> None:
     """Moto knows no capacity reservations: what AWS's API model says of them is answered by botocore's own stub."""
-    client, look = boto3.client("ec2", region_name="eu-north-1"), gathering._reservations
+    client, look = boto3.client("ec2", region_name="eu-north-1"), adapter._reservations
     stub = Stubber(client)
     told = {"InstanceType": "c6i.2xlarge", "AvailabilityZone": "eu-north-1a", "TotalInstanceCount": 3}
     active = {"Filters": [{"Name": "state", "Values": ["active"]}]}
     answer = {"CapacityReservations": [{**told, "AvailableInstanceCount": 2}]}
     stub.add_response("describe_capacity_reservations", answer, active)
     stub.activate()
-    monkeypatch.setattr(gathering, "_reservations", lambda _: look(client))
+    monkeypatch.setattr(adapter, "_reservations", lambda _: look(client))
 
 
 def looked_at(desk: Desk, *, with_credentials: bool = True) -> Facts:

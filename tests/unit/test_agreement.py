@@ -80,6 +80,8 @@ def test_nothing_anywhere_may_do_more_to_instances_than_start_stop_and_describe(
         r"\n  Bounds:.*?\n\n", "", (stack.ROOT / "template.yaml").read_text(), flags=re.DOTALL
     )  # it grants nothing
     looks = {"ec2:DescribeInstances", "ec2:DescribeInstanceStatus", "ec2:GetConsoleOutput"}
+    looks |= {"ec2:DescribeInstanceAttribute", "ec2:DescribeInstanceTypes", "ec2:DescribeVolumes"}
+    looks |= {"ec2:DescribeCapacityReservations"}
     assert set(re.findall(r"ec2:\w+", text)) == {"ec2:StartInstances", "ec2:StopInstances"} | looks
     assert text.count("ec2:StopInstances") == 1
     machines = "".join(stack.text_of(name) for name in stack.MACHINES)

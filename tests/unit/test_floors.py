@@ -16,7 +16,7 @@ from tests.support.template import ROOT
 PACKAGE = ROOT / "layers/headroom/headroom"
 DOMAIN = tuple(
     (f"headroom.domain.{room}",)
-    for room in ("texts", "policy", "demand", "fleet", "safety", "planning", "history", "people")
+    for room in ("texts", "policy", "demand", "fleet", "safety", "doctor", "planning", "history", "people")
 )
 FLOORS = (
     ("headroom.clock",),

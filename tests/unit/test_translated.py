@@ -164,7 +164,7 @@ def bounds() -> list[dict[str, Any]]:
 
 
 def test_every_function_is_within_the_bounds_and_has_no_other_policy_of_aws_s() -> None:
-    assert len(of_functions()) == 21
+    assert len(of_functions()) == 22
     for name, role in of_functions().items():
         assert role["PermissionsBoundary"] == {"Ref": "Bounds"}, name
         assert {arn.rpartition("/")[2] for arn in role["ManagedPolicyArns"]} <= set(ADDED), name
@@ -230,7 +230,7 @@ def arn(name: str) -> str:
 def test_the_schedules_role_may_call_their_targets_and_keep_dead_letters_and_nothing_else() -> None:
     made = stack.translated()
     schedules = {name: one["Properties"]["Target"] for name, one in made.items() if one["Type"] == OF_A_GROUP}
-    assert len(schedules) == 6
+    assert len(schedules) == 7
     wanted = {("sqs:SendMessage", arn("DeadLetters"))}
     for name, target in schedules.items():
         call = "states:StartExecution" if name.startswith("Prewarm") else "lambda:InvokeFunction"

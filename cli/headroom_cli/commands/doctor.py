@@ -44,17 +44,19 @@ def doctor(
     """
     from rich.console import Console
 
-    from headroom_cli.doctor import checks, showing
+    from headroom.domain.doctor.checks import examine
+    from headroom.domain.fleet.finding import Severity
+    from headroom_cli.doctor import showing
     from headroom_cli.doctor.sites import before, deployed
     from headroom_cli.looking import as_json
 
     found = before(url, tag_value, credentials) if url else deployed(stack, credentials)
-    findings = list(checks.examine(found))
+    findings = list(examine(found))
     if facts:
         facts.write_text(showing.facts_of(found, findings))
     if wants_json:
         click.echo(as_json(findings))
     else:
         Console().print(showing.page_of(findings))
-    if any(each.severity is checks.Severity.ERROR for each in findings):
+    if any(each.severity is Severity.ERROR for each in findings):
         sys.exit(WRONG)

@@ -11,10 +11,10 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from headroom.adapters.ec2 import TAG
+from headroom.domain.doctor.facts import Facts
+from headroom.domain.fleet.finding import WORST, Finding, Severity
 from headroom.domain.fleet.signature import signer
-from headroom_cli.doctor.checks import WORST, Finding, Severity
-from headroom_cli.doctor.facts import Facts
+from headroom.domain.fleet.tags import TAG
 from headroom_cli.showing import plain
 
 MARKS = {

@@ -1,6 +1,5 @@
 """Which site the doctor looks at: one where a stack is deployed, or one before that."""
 
-from collections.abc import Iterable
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -11,9 +10,9 @@ from botocore.exceptions import BotoCoreError, ClientError
 from headroom import clock
 from headroom.adapters.pexip.credentials import Credentials
 from headroom.adapters.pexip.errors import PexipDeniedError
-from headroom.domain.demand.forecasting import Profile
+from headroom.domain.doctor.facts import Facts
 from headroom.domain.policy import Policy
-from headroom_cli.doctor.facts import Facts
+from headroom.usecases.examine import peaks_of
 from headroom_cli.doctor.gathering import gathered
 from headroom_cli.installing.manager import ADDRESS
 from headroom_cli.stack import Deployed, spoken, stack_of
@@ -49,14 +48,6 @@ def deployed(stack: str, credentials: Path | None) -> Facts:
             policy=newest.policy if newest else Policy(mode=there.mode),
             peaks=lambda: peaks_of(there.ledger.profiles()),
         )
-
-
-def peaks_of(profiles: Iterable[Profile]) -> dict[str, float]:
-    """Return the most HD connections that each location's past days had in use."""
-    return {
-        profile.location: max((load for past in profile.days for load in past.used if load is not None), default=0.0)
-        for profile in profiles
-    }
 
 
 def _from_file(path: Path) -> Credentials:

@@ -13,6 +13,7 @@ from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
 from headroom.domain.fleet.fleet import Instance, Power, Worker, alive, canonical
+from headroom.domain.fleet.tags import TAG
 from headroom.domain.safety.permission import NotNowError
 from headroom.domain.safety.safety import PERIOD, PUBLISHED, next_period
 
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
     from mypy_boto3_cloudwatch import CloudWatchClient
     from mypy_boto3_ec2 import EC2Client
 
-TAG = "pexip-cloud"
 WITNESSED = timedelta(hours=1)  # older periods of what an instance sent say nothing about now
 OLDEST = timedelta(days=4)  # CloudWatch answers with 1,440 points at the most
 CONSOLE = 120  # characters of its last line

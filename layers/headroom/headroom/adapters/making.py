@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 import boto3
 from botocore.exceptions import BotoCoreError, ClientError
 
-from headroom.adapters.ec2 import ACTING, READING, TAG, as_ec2_error, as_instance
+from headroom.adapters.ec2 import ACTING, READING, as_ec2_error, as_instance
 from headroom.domain.fleet.fleet import Instance, Power
+from headroom.domain.fleet.tags import BY, NODE, TAG
 from headroom.domain.planning.promises import BadRequestError
 from headroom.domain.planning.provisioning import Image
 from headroom.domain.safety.permission import NotNowError
@@ -17,7 +18,6 @@ from headroom.domain.safety.permission import NotNowError
 if TYPE_CHECKING:
     from mypy_boto3_ec2 import EC2Client
 
-BY, NODE = "headroom-stack", "headroom-node"  # tags of what this stack has made: the stack, and the node
 GONE = {Power.TERMINATED, Power.SHUTTING_DOWN}
 NAMES = ["Pexip Infinity Conf*Node*"]
 

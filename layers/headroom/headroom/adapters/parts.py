@@ -16,6 +16,7 @@ from headroom.adapters.ec2 import Ec2
 from headroom.adapters.ledger import Ledger
 from headroom.adapters.looks import Looks
 from headroom.adapters.notify import Notify
+from headroom.adapters.site import Site
 from headroom.adapters.workflows import Workflows
 from headroom.domain.policy import Policy
 from headroom.settings import Settings
@@ -58,6 +59,11 @@ class Parts:
     def ec2(self) -> Ec2:
         """The tagged instances."""
         return Ec2(self.settings.tag_value)
+
+    @cached_property
+    def site(self) -> Site:
+        """The account, as the doctor looks at it."""
+        return Site(self.settings.tag_value)
 
     @cached_property
     def pexip(self) -> "Connection":

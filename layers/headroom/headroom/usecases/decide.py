@@ -15,6 +15,7 @@ from headroom.adapters.parts import Parts
 from headroom.adapters.workflows import Workflows
 from headroom.domain.demand.bookings import gathered
 from headroom.domain.demand.forecasting import Booking, near
+from headroom.domain.fleet.finding import Finding
 from headroom.domain.fleet.fleet import Observation, Power, Source, canonical
 from headroom.domain.fleet.homes import is_near_threshold
 from headroom.domain.fleet.lifecycle import Commitments, Memory, Record, Unread
@@ -31,6 +32,7 @@ from headroom.usecases.learn import outlooks_around
 from headroom.usecases.record import Recorder
 from headroom.version import code_version
 
+EXAMINED = timedelta(hours=36)  # what the doctor found before then is of a night before
 SOON = timedelta(seconds=15)  # from a reading near a threshold to the next one
 ASKED_ABOUT = 20  # workflows that one plan asks Step Functions about at the most, the longest silent first
 
@@ -120,7 +122,16 @@ class Decider:
             homes=last.plan.homes if last else (),
             outlooks=self._foreseen("outlooks", lambda at: outlooks_around(self.ledger, at), now),
             bookings=self._foreseen("bookings", self._bookings, now),
+            findings=self._findings(now),
         )
+
+    def _findings(self, now: datetime) -> tuple[Finding, ...]:
+        """Return what the doctor found last night; nothing of it changes a plan, so a plan does without."""
+        try:
+            return self.ledger.findings(now - EXAMINED)
+        except Exception:
+            logger.exception("planning without findings")
+            return ()
 
     def _problem(self) -> str:
         """Return why the newest reading failed, empty if it did not."""

@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from headroom.domain.demand.forecasting import Booking
+from headroom.domain.fleet.finding import Finding, Severity
 from headroom.domain.fleet.fleet import ON, Instance, Location, Observation, PexipSettings, Power, Worker
 from headroom.domain.fleet.lifecycle import Action, Claim, Memory, Pause, Pausing, Wanted
 from headroom.domain.fleet.signature import signed
@@ -488,6 +489,17 @@ def out_of_sight() -> dict[str, Observation]:
             seen, reading=replace(seen.reading, locations=(Location(name="Stockholm"), Location(name="AWS burst")))
         ),
     }
+
+
+def test_what_the_doctor_found_last_night_is_an_issue_and_changes_nothing_else() -> None:
+    told = Finding(
+        check="vCPU quota", about="EC2", severity=Severity.ERROR, evidence="They need 96 vCPUs.", advice="Ask for more."
+    )
+    seen = observe(node(1))
+    calm, planned = (plan(each, promised(), CONTROL, NOW) for each in (seen, replace(seen, findings=(told,))))
+    [issue] = [each for each in planned.issues if each.kind is Trouble.FOUND_AT_NIGHT]
+    assert (issue.about, issue.what, issue.advice) == ("vCPU quota", "They need 96 vCPUs.", "Ask for more.")
+    assert replace(planned, issues=calm.issues) == calm
 
 
 @pytest.mark.parametrize("how", ["is being provisioned", "is being converted"])

@@ -2,7 +2,7 @@
 
 One table that is only queried by key (P is the platform, all times are UTC):
 
-    now#P                  reading | plan | bookings | pause | turns | told | lease#NAME    the newest of each
+    now#P                  reading | plan | bookings | findings | pause | turns | told | lease#NAME    the newest
     snapshot#P             TIME                                     every reading; its INSERT triggers `decide`
     plan#P                 TIME                                     observation, commitments, policy and plan, in a chain
     heads#P                DAY                                      the last plan of each day in that chain, for ever

@@ -26,6 +26,7 @@ from headroom.domain.demand.bookings import Series
 from headroom.domain.demand.forecasting import Booking, Outlook, Profile
 from headroom.domain.demand.told import Told
 from headroom.domain.demand.turned_away import Sample, TurnedAway
+from headroom.domain.fleet.finding import Finding
 from headroom.domain.history import kept
 
 BATCH = 100  # items that one BatchGetItem returns
@@ -126,6 +127,15 @@ class Load(Rows):
         item = self._get(f"now#{self.platform}", "bookings")
         return or_none(item, _bookings) or ((), None)  # the next reading of the bookings writes them
 
+    def keep_findings(self, findings: Iterable[Finding], now: datetime) -> None:
+        """Keep what the doctor found, in place of what it found before."""
+        self._put(f"now#{self.platform}", "findings", {"body": pack(tuple(findings)), "at": stamp(now)})
+
+    def findings(self, since: datetime) -> tuple[Finding, ...]:
+        """Return what the doctor has found since then; nothing of what is older."""
+        found, at = or_none(self._get(f"now#{self.platform}", "findings"), _findings) or ((), None)
+        return found if at and at >= since else ()
+
     def keep_series(self, changed: Iterable[Series], now: datetime) -> None:
         """Keep how large meetings were; a room made for one meeting is forgotten sooner than a recurrence."""
         with self.table.batch_writer() as batch:
@@ -146,6 +156,10 @@ class Load(Rows):
                     found[series.id] = series
                 wanted = answer.get("UnprocessedKeys")
         return found
+
+
+def _findings(item: dict[str, Any]) -> tuple[tuple[Finding, ...], datetime | None]:
+    return unpack(item["body"], tuple[Finding, ...]), moment(item["at"])
 
 
 def _bookings(item: dict[str, Any]) -> tuple[tuple[Booking, ...], datetime | None]:

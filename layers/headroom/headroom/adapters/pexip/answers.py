@@ -10,14 +10,13 @@ from typing import Any, get_args
 import msgspec
 
 from headroom.domain.fleet.fleet import Worker
+from headroom.domain.fleet.tags import CONNECTIVITY
 from headroom.domain.safety.safety import EmptyCheck
 from headroom.domain.texts import TOLD, line
 
-# Alarm names are not documented; this is what a lost node's alarm is taken to look like.
 QUOTED = 60  # characters of a value that cannot be read
 LONGEST = 8096  # characters of the longest field of Pexip's, an alarm's details
 TRUE, FALSE = {"true", "1", "1.0"}, {"false", "0", "0.0"}
-CONNECTIVITY = re.compile(r"connectivity|unreachable", re.IGNORECASE)
 
 
 class WorkerStatus(msgspec.Struct):

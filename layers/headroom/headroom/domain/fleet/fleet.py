@@ -10,6 +10,7 @@ from math import ceil
 
 from headroom.domain.demand.forecasting import Booking, Outlook
 from headroom.domain.demand.lately import Demand
+from headroom.domain.fleet.finding import Finding
 from headroom.domain.fleet.home import Home
 from headroom.domain.fleet.signature import BEING_CHANGED, is_ours, signer
 from headroom.domain.texts import REASON, line, listed
@@ -214,6 +215,7 @@ class Observation:
     homes: tuple[Home, ...] = ()  # what was there for it: the last plan's `homes`
     outlooks: tuple[Outlook, ...] = ()  # what past days did around now, by principal location
     bookings: tuple[Booking, ...] = ()  # meetings that are near
+    findings: tuple[Finding, ...] = ()  # what the doctor found last night
 
 
 class NodeState(StrEnum):

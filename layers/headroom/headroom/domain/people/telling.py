@@ -110,6 +110,7 @@ TITLES: dict[str, str] = {  # of every kind of event that is told, and of every 
     Trouble.STUCK: "cannot be stopped, or is stuck",
     Trouble.DATABASE: "takes part in the distributed database",
     Trouble.UNREADABLE: "a record that cannot be read",
+    Trouble.FOUND_AT_NIGHT: "something of the site to mend",
     Trouble.OTHER: "another problem",
 }
 DOES: dict[str, str] = {

@@ -72,6 +72,7 @@ class Trouble(StrEnum):
     MOVED = "public address changed"
     CLOCKS = "clocks differ"
     UNREADABLE = "record unreadable"
+    FOUND_AT_NIGHT = "found at night"
     OTHER = "other"
 
 
@@ -134,6 +135,8 @@ def issues_of(situation: Situation) -> Iterator[Issue]:
             "out of maintenance mode in Pexip. If it should be an overflow node, check its location, that location's primary "
             "overflow, and the tag of its instance.",
         )
+    for finding in situation.observation.findings:
+        yield Issue(kind=Trouble.FOUND_AT_NIGHT, about=finding.check, what=finding.evidence, advice=finding.advice)
     yield from _issues_of_homes(situation)
     yield from _issues_of_callers(situation)
     yield from _issues_of_forecasts(situation)

@@ -5,8 +5,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from headroom.adapters.ec2 import TAG
 from headroom.domain.fleet.fleet import Instance, Reading
+from headroom.domain.fleet.tags import TAG
 from headroom.domain.policy import Policy
 
 
