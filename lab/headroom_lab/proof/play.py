@@ -475,7 +475,9 @@ class Play:
         self.stage.call("order", pressed | {"widgetContext": {"forms": forms}})
 
     def _learn(self) -> None:
+        """What the night does."""
         self.stage.call("learn", {})
+        self.stage.call("examine", {})
 
     def _pause(self) -> None:
         stage = self.stage
