@@ -71,6 +71,20 @@ def test_an_instance_is_run_once_found_by_its_tags_tagged_and_ended(
     assert making.made("burst-9") is None
 
 
+def test_an_elastic_ip_is_given_and_never_taken_from_another(making: Making, order: dict[str, Any], ec2: Any) -> None:
+    allocation = ec2.allocate_address(Domain="vpc")
+    for name in ("burst-8", "burst-9"):
+        making.run(name, name, order=order)
+    first, second = (making.made(name) for name in ("burst-8", "burst-9"))
+    assert first
+    assert second
+    making.associate(allocation["AllocationId"], first.id)
+    there = making.instance(first.id)
+    assert (there.public_ip, there.elastic) == (allocation["PublicIp"], True)
+    with pytest.raises(Ec2Error, match="AlreadyAssociated"):
+        making.associate(allocation["AllocationId"], second.id)
+
+
 def test_two_of_one_name_are_told_of(making: Making, order: dict[str, Any]) -> None:
     making.run("burst-9", "one", order=order)
     making.run("burst-9", "another", order=order)

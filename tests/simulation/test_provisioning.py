@@ -139,6 +139,21 @@ def test_a_node_with_calls_is_removed_only_when_they_have_ended(provisioned: Dep
     assert stage.world.tally.cut == 0
 
 
+def test_an_always_on_node_is_converted_and_removed_only_when_a_person_has_stopped_it(provisioned: Deployed) -> None:
+    stage = provisioned.stage
+    machine = stage.cloud.add(stage.world.nodes["always-on"], launched_at=stage.now - 3600)
+    machine.tagged = False
+    given = {"node": "always-on", "instance": machine.id, "by": "anna"}
+    wished = stage.begin("convert_node", "wished", {**given, "location": OVERFLOW, "overflow": True})
+    gone = stage.begin("remove_node", "gone", given)
+    stage.minutes(3)
+    for refused in (wished, gone):
+        assert (refused.ended, refused.error) == ("FAILED", "NotNowError")
+        assert "wait until its conferences have ended, stop its instance" in refused.cause
+    assert stage.world.nodes["always-on"].location == PRINCIPAL
+    assert not stage.world.nodes["always-on"].closed.now
+
+
 def test_a_node_that_is_put_back_meanwhile_stays(provisioned: Deployed) -> None:
     stage = provisioned.stage
     gone = stage.begin("remove_node", "gone", {"node": NODE, "instance": instance_of(stage), "by": "anna"})
@@ -186,7 +201,7 @@ def test_with_a_crash_at_any_step_it_goes_on_when_it_is_begun_again(
     assert stage.findings == []
 
 
-@pytest.mark.parametrize("step", [*range(1, 3), *range(5, steps_of("convert_node"))])
+@pytest.mark.parametrize("step", range(1, steps_of("convert_node")))
 def test_a_conversion_that_crashed_at_any_step_goes_on_when_it_is_begun_again(provisioned: Deployed, step: int) -> None:
     """Its first steps wait until the node is off; the last ones wait for it to come up."""
     stage = provisioned.stage
@@ -195,13 +210,29 @@ def test_a_conversion_that_crashed_at_any_step_goes_on_when_it_is_begun_again(pr
     crash(stage, stage.begin("convert_node", "first", given), step)
     again = stage.begin("convert_node", "again", given)
     stage.minutes(30)
-    if again.ended == "FAILED":  # it serves already, so nothing is changed any more
-        assert "somebody has started it" in again.cause
-        assert step > steps_of("convert_node") - 3
+    assert again.ended == "SUCCEEDED", (again.error, again.cause, again.history)
     node = stage.world.nodes[NODE]
-    assert (node.location, node.tagged) == (PRINCIPAL, False)
+    assert (node.location, node.tagged, node.on, node.closed.now) == (PRINCIPAL, False, True, False)
     assert stage.findings == []
     assert not stage.cloud.cut
+
+
+@pytest.mark.parametrize("step", range(1, 4))
+def test_a_conversion_back_that_crashed_at_any_step_goes_on_when_it_is_begun_again(
+    provisioned: Deployed, step: int
+) -> None:
+    stage = provisioned.stage
+    given = {"node": NODE, "instance": instance_of(stage), "by": "anna", "location": OVERFLOW, "overflow": True}
+    stage.cloud.machines[instance_of(stage)].tagged = False
+    stage.world.move(stage.world.nodes[NODE], PRINCIPAL)
+    stage.minutes(3)
+    assert NODE not in {each.name for each in stage.ledger.plan().nodes}
+    crash(stage, stage.begin("convert_node", "first", given), step)
+    again = stage.begin("convert_node", "again", given)
+    stage.minutes(10)
+    assert again.ended == "SUCCEEDED", (again.error, again.cause, again.history)
+    assert state_of(stage) is NodeState.STOPPED
+    assert stage.findings == []
 
 
 @pytest.mark.parametrize("step", range(1, 4))

@@ -21,7 +21,7 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
         case "at rest":
             found = looking.rests(node, instance)
         case "off":
-            found = looking.check_off(node, instance)
+            found = looking.check_off(node, instance, event.get("location", ""), overflow=event.get("overflow", False))
         case other:
             raise ValueError(f"Unknown value of until: {other!r}. Use connected, at rest or off.")
     logger.info("looked", node=node, stage=found.stage, reason=found.reason)

@@ -223,15 +223,29 @@ class ProvisionNode:
 
     # Converting and removing
 
-    def check_off(self, node: str, instance: str) -> Found:
-        """Say whether a node is off, and is going to stay off, as it is taken out; an always-on node has only to be off."""
+    def check_off(self, node: str, instance: str, location: str = "", *, overflow: bool = False) -> Found:
+        """Say whether a node is off, and is going to stay off, as it is taken out; an always-on node has only to be off.
+
+        `location` is where it is to be an overflow node or an always-on one: what an earlier try has moved there is gone on with.
+        """
         here = self.making.instance(instance)
         is_overflow = here.tag == self.settings.tag_value
+        worker = _named(self.ledger.reading().workers, node)
+        if location and worker and worker.location == location and is_overflow is overflow:
+            if overflow or not worker.closed:
+                return Found(stage=Stage.IN_USE, reason=f"it is what it was to become, and in {location} already")
+            if worker.is_being_changed:
+                return Found(stage=Stage.MOVED, reason=f"it was moved to {location} already")
         is_out = any(node in hold.out for hold in self.ledger.commitments(clock.now()).holds)
         if is_overflow and not is_out:
             raise NotNowError(f"{node} is not taken out any more: somebody has put it back, so it stays as it is.")
         if here.power in {Power.STOPPED, Power.TERMINATED}:
             return Found(stage=Stage.RESTING, reason="it is off")
+        if not is_overflow and here.power is not Power.STOPPING:
+            raise NotNowError(
+                f"{node} is no overflow node, and {here.power}: Headroom stops none of these. Put it into maintenance mode in "
+                "Pexip, wait until its conferences have ended, stop its instance, and give this command again."
+            )
         return Found(stage=Stage.WAITING, reason=f"its instance is {here.power}")
 
     def move(self, node: str, instance: str, location: str, *, overflow: bool, by: str) -> str:

@@ -91,6 +91,7 @@ class Stage(StrEnum):
     CONNECTED = "connected"
     RESTING = "resting"  # it is off, and was an overflow node before
     IN_USE = "in use"
+    MOVED = "moved"  # it belongs to its new location, and has to be started and opened
     WAITING = "waiting"  # it is an overflow node that is on, until Headroom stops it
     LATE = "late"
 
