@@ -187,10 +187,13 @@ def test_a_removal_takes_away_what_aws_would_refuse_to_and_says_what_it_keeps(st
     prewarm = stage.aws.client("stepfunctions").start_execution(
         stateMachineArn=outputs["Prewarm"], input='{"count": 1, "ready_by": "23:50", "reason": "later"}'
     )
+    optional = '{"Resources": {"Topic": {"Type": "AWS::SNS::Topic"}}}'  # as if nodes could be made
+    stage.aws.client("cloudformation").create_stack(StackName="headroom-provisioning", TemplateBody=optional)
     refused = types(stage, "uninstall", answers="n\n")
     assert refused.returncode == 1
     done = types(stage, "uninstall", answers="y\n")
     assert done.returncode == 0, done.stdout
+    assert "Deleting headroom-provisioning first." in done.stdout
     for words in ("from the user ola", "your rule mine", "headroom is deleted", f"Kept: the table {outputs['Ledger']}"):
         assert words in done.stdout, words
     del prewarm

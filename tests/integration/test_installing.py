@@ -17,7 +17,7 @@ import trustme
 from botocore.exceptions import ClientError
 from moto import mock_aws
 
-from headroom_cli.installing import deploying, guide, manager, network, secret
+from headroom_cli.installing import deploying, guide, manager, network, optional, secret
 from headroom_cli.installing.account import Account
 from headroom_cli.installing.network import NetworkError, parameters_for
 
@@ -306,3 +306,33 @@ def test_a_kept_table_keeps_the_protection_that_it_had(
     assert deploying.is_protected("kept") is protected
     with pytest.raises(click.ClickException, match="There is no table nowhere"):
         deploying.is_protected("nowhere")
+
+
+def test_the_optional_stack_has_its_answers_from_the_stack_that_it_is_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    parameters = {
+        "PexipUrl": "https://manager.example.com",
+        "TagValue": "manager.example.com",
+        "SubnetIds": "subnet-1,subnet-2",
+        "SecurityGroupIds": "sg-1",
+        "CreateSecretsEndpoint": "no",
+        "Mode": "control",
+        "LogRetentionDays": "30",
+        "Architecture": "arm64",
+    }
+    deployed: Any = Mock(parameters=parameters, outputs={"Ledger": "table", "PexipCredentials": "arn:secret"})
+    deployed.name = "headroom"
+    assert optional.answers(deployed) == {
+        "PexipUrl": "https://manager.example.com",
+        "TagValue": "manager.example.com",
+        "SubnetIds": "subnet-1,subnet-2",
+        "LogRetentionDays": "30",
+        "Architecture": "arm64",
+        "HeadroomStack": "headroom",
+        "LedgerTable": "table",
+        "PexipSecretArn": "arn:secret",
+        "SecurityGroupIds": "sg-1",
+    }
+    told = {"StackResourceDetail": {"PhysicalResourceId": "sg-endpoint"}}
+    monkeypatch.setattr("boto3.client", lambda _: Mock(describe_stack_resource=lambda **_: told))
+    deployed.parameters = parameters | {"CreateSecretsEndpoint": "yes"}
+    assert optional.answers(deployed)["SecurityGroupIds"] == "sg-1,sg-endpoint"

@@ -11,6 +11,7 @@ from headroom.domain.policy import Mode
 from headroom_cli import handing
 from headroom_cli.installing import deploying
 from headroom_cli.installing.account import GOES_ON, Account
+from headroom_cli.provisioning import OWN
 from headroom_cli.saying import say
 from headroom_cli.stack import Deployed, spoken, stack_of
 
@@ -30,6 +31,7 @@ def uninstall(stack: str, *, force: bool) -> None:
         if not click.confirm(sentence, default=False):
             raise click.Abort
         outputs = {}
+        delete_optional(stack)
         if status in WHOLE:
             deployed = stack_of(stack)
             outputs = deployed.outputs
@@ -47,6 +49,16 @@ def uninstall(stack: str, *, force: bool) -> None:
         say(f"{stack} is deleted.")
         if table := outputs.get("Ledger"):
             say(_kept(table))
+
+
+def delete_optional(stack: str) -> None:
+    """Delete the stack that may make nodes, if there is one: it is of no use without this one, and holds nothing."""
+    name, client = f"{stack}{OWN}", boto3.client("cloudformation")
+    there = [one["StackName"] for page in client.get_paginator("describe_stacks").paginate() for one in page["Stacks"]]
+    if name in there:
+        say(f"Deleting {name} first.")
+        client.delete_stack(StackName=name)
+        client.get_waiter("stack_delete_complete").wait(StackName=name, WaiterConfig={"Delay": 5})
 
 
 def _status(stack: str) -> str:
