@@ -25,7 +25,7 @@ demo: .venv/.ready  ## A weekday morning, end to end (SPEED=40, UNTIL=09:15, STA
 	@$(RUN) headroom demo $(if $(SPEED),--speed $(SPEED)) $(if $(TRACE),--trace '$(TRACE)') $(if $(DAY),--day '$(DAY)') $(if $(UNTIL),--until '$(UNTIL)') $(if $(STAY),--stay)
 
 test: .venv/.ready  ## All tests: the deployed stack, which lives by the clock, and beside it, as far as it leaves time, the others
-	@echo "All tests, about ten minutes on two processors; what they say comes as each half ends"
+	@echo "All tests, about eleven minutes on two processors; what they say comes as each half ends"
 	@$(MAKE) --no-print-directory --jobs 2 --output-sync=target deployed-stack all-the-others
 
 .PHONY: deployed-stack all-the-others
