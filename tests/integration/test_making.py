@@ -59,7 +59,9 @@ def test_an_instance_is_run_once_found_by_its_tags_tagged_and_ended(
         "Name": "burst-9",
         "headroom-stack": "headroom",
         "headroom-node": "burst-9",
+        "headroom-run": "token",
     }
+    assert making.why_ended("burst-9", "token") == ""
     assert (described["KeyName"], described["SubnetId"]) == ("pexip", order["subnet"])
     assert making.made("burst-8") is None
     assert Making("another", "manager.example.com").made("burst-9") is None
@@ -69,6 +71,8 @@ def test_an_instance_is_run_once_found_by_its_tags_tagged_and_ended(
     assert making.instance(made.id).tag == ""
     making.terminate(made.id)
     assert making.made("burst-9") is None
+    assert making.why_ended("burst-9", "token").startswith(f"{made.id}: ")
+    assert making.why_ended("burst-9", "of another execution") == ""
 
 
 def test_an_elastic_ip_is_given_and_never_taken_from_another(making: Making, order: dict[str, Any], ec2: Any) -> None:

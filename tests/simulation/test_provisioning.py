@@ -310,7 +310,8 @@ def test_under_faults_it_ends_or_says_why_and_no_call_is_cut(make_stage: Callabl
     [
         ({"node": "Burst 9"}, "cannot be a node's name"),
         ({"node": "burst-1"}, "Pexip has a node burst-1 already"),
-        ({"location": "Nowhere"}, "There is no system location Nowhere; there are Cloud, Oslo"),
+        ({"location": "Nowhere"}, "Nowhere is the primary overflow location of no location"),
+        ({"location": PRINCIPAL}, "used; those that are: Cloud"),
     ],
 )
 def test_what_cannot_be_made_is_refused_before_anything_is_made(
@@ -323,6 +324,36 @@ def test_what_cannot_be_made_is_refused_before_anything_is_made(
     assert (refused.ended, refused.error) == ("FAILED", "BadRequestError")
     assert why in refused.cause
     assert not cloud.tokens
+
+
+def test_a_node_that_is_whole_is_left_as_it_is(provisioned: Deployed) -> None:
+    stage = provisioned.stage
+    launched = stage.cloud.machines[instance_of(stage)].launched_at
+    again = provision(stage, "again")
+    stage.minutes(5)
+    assert again.ended == "SUCCEEDED"
+    assert again.history[-1] == "Done"
+    assert stage.cloud.machines[instance_of(stage)].launched_at == launched
+    would = provision(stage, "would", dry_run=True)
+    stage.minutes(2)
+    assert would.output["does"] == ["nothing: burst-9 is an overflow node already"]
+
+
+def test_an_instance_that_ec2_ends_at_once_is_told_of_and_not_waited_for(deployed: Deployed) -> None:
+    stage = deployed.stage
+    cloud = with_provisioning(stage)
+    stage.minutes(2)
+    made = provision(stage)
+    stage.run_until(stage.now + 8)
+    while not cloud.tokens:
+        stage.run_until(stage.now + 1)
+    stage.cloud.switch_off(stage.cloud.machines[instance_of(stage)], terminate=True)
+    stage.minutes(5)
+    assert (made.ended, made.error) == ("FAILED", "BadRequestError")
+    assert "EC2 has ended the instance at once" in made.cause
+    again = provision(stage, "again")
+    stage.minutes(45)
+    assert again.ended == "SUCCEEDED", (again.error, again.cause)
 
 
 def test_a_name_that_is_taken_out_is_put_back_first(deployed: Deployed) -> None:

@@ -10,7 +10,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from headroom.adapters.ec2 import ACTING, READING, as_ec2_error, as_instance
 from headroom.domain.fleet.fleet import Instance, Power
-from headroom.domain.fleet.tags import BY, NODE, TAG
+from headroom.domain.fleet.tags import BY, NODE, RUN, TAG
 from headroom.domain.planning.promises import BadRequestError
 from headroom.domain.planning.provisioning import Image
 from headroom.domain.safety.permission import NotNowError
@@ -54,15 +54,26 @@ class Making:
 
     def made(self, node: str) -> Instance | None:
         """Return the living instance that this stack has made for a node; raise BadRequestError if there are several."""
-        filters = [{"Name": f"tag:{name}", "Values": [value]} for name, value in ((BY, self.stack), (NODE, node))]
-        pages = self._read("describe_instances", Filters=filters)
-        found = [as_instance(one) for group in pages["Reservations"] for one in group["Instances"]]
+        found = self._tagged({BY: self.stack, NODE: node})
         living = [each for each in found if each.power not in GONE]
         if len(living) > 1:
             raise BadRequestError(
                 f"{len(living)} instances carry {NODE} = {node}: {', '.join(each.id for each in living)}. Terminate all but one."
             )
         return living[0] if living else None
+
+    def why_ended(self, node: str, token: str) -> str:
+        """Say why EC2 has ended the instance that an execution has run; empty if it has not.
+
+        EC2 may accept a request and end the instance at once, for instance where it has no room, or may not use a volume's key.
+        """
+        found = self._tagged({BY: self.stack, NODE: node, RUN: token})
+        return next((f"{each.id}: {each.state_reason or each.power}" for each in found if each.power in GONE), "")
+
+    def _tagged(self, tags: Mapping[str, str]) -> list[Instance]:
+        filters = [{"Name": f"tag:{name}", "Values": [value]} for name, value in tags.items()]
+        pages = self._read("describe_instances", Filters=filters)
+        return [as_instance(one) for group in pages["Reservations"] for one in group["Instances"]]
 
     def instance(self, instance: str) -> Instance:
         """Return one instance; raise NotNowError if EC2 knows none of that id."""
@@ -77,7 +88,8 @@ class Making:
 
         https://docs.aws.amazon.com/ec2/latest/devguide/ec2-api-idempotency.html
         """
-        tags = [{"Key": "Name", "Value": node}, {"Key": BY, "Value": self.stack}, {"Key": NODE, "Value": node}]
+        named = {"Name": node, BY: self.stack, NODE: node, RUN: token}
+        tags = [{"Key": name, "Value": value} for name, value in named.items()]
         self._change(
             "run_instances",
             ImageId=order["image"],

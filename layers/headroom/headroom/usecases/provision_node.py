@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Self
 
 from headroom import clock
@@ -25,12 +25,14 @@ from headroom.domain.planning.provisioning import (
 )
 from headroom.domain.policy import Mode
 from headroom.domain.safety.permission import NotNowError, NotReadyError
+from headroom.domain.texts import listed
 
 if TYPE_CHECKING:
     from headroom.adapters.pexip.connection import Connection
     from headroom.adapters.pexip.provisioning import ProvisioningNode
 
 PROVISIONED, CONVERTED = BEING_CHANGED
+SHOWS_ITS_FORM_WITHIN = timedelta(minutes=5)  # by Pexip's guide a new node takes about that long
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,6 +65,7 @@ class Planned:
     gateway: str
     domain: str
     place: str  # the location's address in Pexip
+    instance: str = ""  # that of a node that is an overflow node already
     does: tuple[str, ...]
 
 
@@ -101,6 +104,7 @@ class ProvisionNode:
         """Look at everything that it takes, and change nothing; raise BadRequestError, which says what to change."""
         checked_name(wanted.node)
         self._check_not_out(wanted.node)
+        self._check_overflow(wanted.location)
         here = self.making.made(wanted.node)
         with self.pexip.node() as pexip:
             version = pexip.version()
@@ -118,13 +122,17 @@ class ProvisionNode:
         image = images[0] if wanted.image and images else image_for(version, images)
         cidr, zone = self.making.subnet(wanted.subnet)
         network = network_of(cidr)
+        is_whole = here is not None and here.tag == self.settings.tag_value
         return Planned(
+            instance=here.id if here and is_whole else "",
             image=image.id,
             netmask=network.netmask,
             gateway=network.gateway,
             domain=domain,
             place=place,
-            does=(
+            does=(f"nothing: {wanted.node} is an overflow node already",)
+            if is_whole
+            else (
                 f"go on with instance {here.id}, which is {here.power}"
                 if here
                 else f"run {wanted.instance_type} in {wanted.subnet} ({zone}) from {image.id}, «{image.name}», "
@@ -137,6 +145,14 @@ class ProvisionNode:
             ),
         )
 
+    def _check_overflow(self, location: str) -> None:
+        overflow = {place.overflow_location for place in self.ledger.reading().locations if place.overflow_location}
+        if location not in overflow:
+            raise BadRequestError(
+                f"{location} is the primary overflow location of no location, so a node there would never be used; those that "
+                f"are: {listed(sorted(overflow)) or 'none'}."
+            )
+
     def _check_not_out(self, node: str) -> None:
         if any(node in hold.out for hold in self.ledger.commitments(clock.now()).holds):
             raise BadRequestError(f"A node {node} is taken out: put it back first (`headroom reinstate {node}`).")
@@ -145,6 +161,8 @@ class ProvisionNode:
         """Have an instance for the node that runs, with its Elastic IP; what is there already is used."""
         here = self.making.made(wanted.node)
         if here is None:
+            if why := self.making.why_ended(wanted.node, token):
+                raise BadRequestError(f"EC2 has ended the instance at once ({why}): mend that, and begin again.")
             order = {
                 "image": planned.image,
                 "instance_type": wanted.instance_type,
@@ -177,7 +195,7 @@ class ProvisionNode:
         with self.pexip.node() as pexip:
             known = next((each for each in pexip.nodes() if each.name == wanted.node), None)
             if not self.form.is_there(ran.address):
-                if known is None:
+                if known is None or self._has_just_booted(ran.instance):
                     raise NotReadyError(f"{wanted.node} ({ran.address}) does not show its form on port 8443 yet.")
                 return "it has its configuration"
             if known and known.address != ran.address:
@@ -202,6 +220,10 @@ class ProvisionNode:
             )
             self.form.upload(ran.address, xml)
         return "it was created in Pexip and given its configuration"
+
+    def _has_just_booted(self, instance: str) -> bool:
+        """Say whether it may not have had the time to show its form."""
+        return clock.now() - self.making.instance(instance).launched_at < SHOWS_ITS_FORM_WITHIN
 
     def check(self, node: str, instance: str, begun: datetime) -> Found:
         """Say how far a node has come since it was given its configuration."""
