@@ -467,12 +467,8 @@ def test_from_an_image_to_a_node_that_serves_by_one_command(stage: Stage) -> Non
     eventually(lambda: state_of(stage, "burst-13") is NodeState.SERVING, stage, 20)
 
 
-def test_it_is_taken_out_and_put_back_and_converted_there_and_back(stage: Stage) -> None:
+def test_it_is_emptied_stopped_and_converted_there_and_back_taken_out_and_put_back(stage: Stage) -> None:
     headroom(stage, "release", "burst-13")  # unless that promise is over already
-    out = headroom(stage, "take-out", "burst-13", "--reason", "its disk is swapped")
-    assert out.returncode == 0, out.stderr
-    eventually(lambda: state_of(stage, "burst-13") is NodeState.STOPPED, stage, 30)
-    assert headroom(stage, "reinstate", "burst-13").returncode == 0
     there = headroom(stage, "convert", "burst-13", "--to", "always-on", "--location", "Stockholm")
     assert there.returncode == 0, (there.stdout, there.stderr)
     for step in ("Take its tag away", "Move it", "Start it", "Is it connected?", "Open it"):
@@ -485,6 +481,12 @@ def test_it_is_taken_out_and_put_back_and_converted_there_and_back(stage: Stage)
     back = headroom(stage, "convert", "burst-13", "--to", "overflow", "--location", "AWS burst")
     assert back.returncode == 0, (back.stdout, back.stderr)
     eventually(lambda: state_of(stage, "burst-13") is NodeState.STOPPED, stage, 5)
+    out = headroom(stage, "take-out", "burst-13", "--reason", "its disk is swapped")
+    assert out.returncode == 0, out.stderr
+    refused = headroom(stage, "start", "burst-13", "--no-wait")
+    assert refused.returncode == 1
+    assert "burst-13 was taken out" in refused.stderr
+    assert headroom(stage, "reinstate", "burst-13").returncode == 0
 
 
 def test_a_node_is_removed_for_ever_by_one_command_that_asks_for_its_name(stage: Stage) -> None:
