@@ -4,6 +4,7 @@ import pytest
 
 from headroom_lab.coverage import covered
 
+pytestmark = pytest.mark.timeout(900)  # a minute of one processor, of which the deployed stack's tests leave little
 HALF_A_POINT, UNSEEN = 0.005, 301  # a draw that nothing was chosen by
 FORECASTS = 2000
 

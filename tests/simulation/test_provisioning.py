@@ -179,7 +179,7 @@ def crash(stage: Stage, execution: Execution, step: int) -> None:
                 stage.after(0.01, execution.abort)
 
     stage.watchers.append(count)
-    stage.minutes(40)
+    stage.minutes(20)
     stage.watchers.remove(count)
     assert execution.ended == "ABORTED"
 
