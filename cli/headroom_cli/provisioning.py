@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import boto3
 import click
@@ -14,7 +15,7 @@ from botocore.exceptions import ClientError
 from headroom import clock
 from headroom.domain.fleet.tags import TAG
 from headroom.domain.people.orders import Do
-from headroom.domain.texts import line
+from headroom.domain.texts import line, listed
 from headroom.usecases.order import Order
 from headroom_cli import acting, waiting
 from headroom_cli.saying import say
@@ -52,13 +53,15 @@ def machines_of(deployed: Deployed) -> dict[str, str]:
 
 
 def names_of(deployed: Deployed, given: tuple[str, ...], count: int, location: str) -> list[str]:
-    """Return the names that were given, or the next ones after those of the location's nodes: burst-14 after burst-13."""
+    """Return the names that were given; else those that were begun and are not whole; else the next: burst-14 after burst-13."""
     if given:
         return list(given)
     with spoken():
-        reading = deployed.ledger.reading()
-    here = [NUMBERED.fullmatch(worker.name) for worker in reading.workers if worker.location == location]
-    numbered = [found for found in here if found]
+        here = [worker for worker in deployed.ledger.reading().workers if worker.location == location]
+    if begun := [worker.name for worker in here if worker.is_being_changed]:
+        say(f"Going on with {listed(begun)}, which {'was' if len(begun) == 1 else 'were'} begun before.")
+        return begun
+    numbered = [found for worker in here if (found := NUMBERED.fullmatch(worker.name))]
     if not numbered:
         raise click.UsageError(f"No node of {location} has a number at its end: name the new nodes yourself.")
     last = max(numbered, key=lambda found: int(found["number"]))
@@ -133,28 +136,45 @@ def begun(machine: str, name: str, given: Mapping[str, Any]) -> str:
     return str(said["executionArn"])
 
 
-def followed(execution: str, node: str) -> dict[str, Any]:
-    """Print each step as it happens, and return what came of it; raise ClickException with the reason if it failed."""
-    states, told = boto3.client("stepfunctions"), 0
+def followed(executions: Mapping[str, str], zone: str) -> tuple[dict[str, dict[str, Any]], dict[str, str]]:
+    """Print each step of several nodes as it happens, by the site's clock; return what came of each, and why others failed."""
+    states, told = boto3.client("stepfunctions"), dict.fromkeys(executions, 0)
+    done: dict[str, dict[str, Any]] = {}
+    failed: dict[str, str] = {}
     while True:
-        with spoken():
-            found = states.describe_execution(executionArn=execution)
-            steps = list(_steps(states, execution))
-        for at, step in steps[told:]:
-            if step not in {earlier for _, earlier in steps[: steps.index((at, step))]}:  # it waits, and looks again
-                say(f"{at.astimezone():%H:%M:%S}  {node}: {step}")
-        told = len(steps)
-        match found["status"]:
-            case "RUNNING":
-                waiting.wait(LOOKS_AGAIN)
-            case "SUCCEEDED":
-                return dict(msgspec.json.decode(found["output"]))
-            case other:
-                raise click.ClickException(line(_why(str(found.get("cause") or other))))
+        for node in [node for node in executions if node not in done and node not in failed]:
+            with spoken():
+                found = states.describe_execution(executionArn=executions[node])
+                steps = list(_steps(states, executions[node]))
+            for number, (at, step) in enumerate(steps):
+                again = step in {earlier for _, earlier in steps[:number]}  # it waits, and looks again
+                if number >= told[node] and not again:
+                    say(f"{at.astimezone(ZoneInfo(zone)):%H:%M:%S}  {node}: {step}")
+            told[node] = len(steps)
+            if found["status"] == "SUCCEEDED":
+                done[node] = dict(msgspec.json.decode(found["output"]))
+            elif found["status"] != "RUNNING":
+                failed[node] = line(_why(found.get("cause") or "", found["status"], steps[-1][1] if steps else ""))
+        if len(done) + len(failed) == len(executions):
+            return done, failed
+        waiting.wait(LOOKS_AGAIN)
 
 
-def _why(cause: str) -> str:
+def ended(execution: str, node: str, zone: str) -> dict[str, Any]:
+    """Print each step of one node, and return what came of it; raise ClickException with the reason if it failed."""
+    done, failed = followed({node: execution}, zone)
+    if failed:
+        raise click.ClickException(failed[node])
+    return done[node]
+
+
+def _why(cause: str, status: str, step: str) -> str:
     """Return the sentence in what Step Functions says, which for a function's error is Lambda's JSON."""
+    if not cause:
+        how = {"TIMED_OUT": "took longer than it may", "ABORTED": "was aborted by somebody"}.get(
+            status, "ended without a reason"
+        )
+        return f"Its workflow {how}, at «{step}». Give the same command again: it goes on with what is there."
     try:
         return str(msgspec.json.decode(cause)["errorMessage"])
     except (msgspec.DecodeError, TypeError, KeyError):

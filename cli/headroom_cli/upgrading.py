@@ -2,6 +2,7 @@
 
 import re
 from datetime import timedelta
+from zoneinfo import ZoneInfo
 
 import click
 
@@ -37,7 +38,7 @@ def upgrade(deployed: Deployed, until: str | None, *, anyway: bool) -> None:
         if not left:
             break
         if left != told:
-            say(f"{clock.now().astimezone():%H:%M:%S}  {left}")
+            say(f"{clock.now().astimezone(ZoneInfo(deployed.zone)):%H:%M:%S}  {left}")
             told = left
         waiting.wait(LOOKS_AGAIN)
     acting.ordered(deployed, Order(do=Do.RESUME))

@@ -51,6 +51,10 @@ class Deployed:
     def who(self) -> str:
         return "Operators/anna"
 
+    @property
+    def zone(self) -> str:
+        return self.stage.settings.time_zone
+
     def operator(self) -> Operator:
         states: Any = SimpleNamespace(
             start_execution=self.stage.start_execution, describe_execution=self.stage.describe_execution

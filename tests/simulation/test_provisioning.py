@@ -3,12 +3,17 @@
 from collections.abc import Callable
 from typing import Any
 
+import msgspec
 import pytest
 
+from headroom.adapters.pexip.form import Form
+from headroom.adapters.provisioning import parts
 from headroom.domain.fleet.fleet import NodeState
 from headroom.domain.people.orders import Do
+from headroom.domain.planning.promises import BadRequestError
 from headroom.domain.policy import Mode
 from headroom.usecases.order import Order
+from headroom.usecases.provision_node import Planned, ProvisionNode, Ran, Wanted
 from headroom_lab.proof.asl import Execution
 from headroom_lab.proof.making import MACHINES, STACK, with_provisioning
 from headroom_lab.proof.stage import HOSTNAME, OVERFLOW, PRINCIPAL, Stage
@@ -154,6 +159,69 @@ def test_an_always_on_node_is_converted_and_removed_only_when_a_person_has_stopp
     assert not stage.world.nodes["always-on"].closed.now
 
 
+@pytest.mark.parametrize("machine", ["convert_node", "remove_node"])
+def test_an_instance_that_is_another_node_s_is_refused_before_anything_is_changed(
+    provisioned: Deployed, machine: str
+) -> None:
+    """As in an input by hand: the node that is named may be on, and carry calls."""
+    stage = provisioned.stage
+    ask(provisioned, Do.TAKE_OUT, NODE)
+    other = instance_of(stage, "burst-1")
+    given = {"node": NODE, "instance": other, "by": "anna", "location": PRINCIPAL, "overflow": False}
+    refused = stage.begin(machine, "refused", given)
+    stage.minutes(3)
+    assert (refused.ended, refused.error) == ("FAILED", "BadRequestError")
+    assert f"so {other} is not its instance: nothing was changed" in refused.cause
+    assert stage.world.nodes[NODE].location == OVERFLOW
+    assert stage.cloud.machines[other].state == "stopped"
+
+
+def test_a_move_asks_pexip_itself_whose_instance_it_is(provisioned: Deployed) -> None:
+    """The newest reading may be a minute old."""
+    stage = provisioned.stage
+    doing = ProvisionNode.of(parts())
+    with pytest.raises(BadRequestError, match="is not its instance"):
+        doing.move(NODE, instance_of(stage, "burst-1"), PRINCIPAL, overflow=False, by="anna")
+    with pytest.raises(BadRequestError, match="is not its instance"):
+        doing.delete(NODE, instance_of(stage, "burst-1"))
+    assert stage.world.nodes[NODE].location == OVERFLOW
+
+
+def test_a_node_that_a_person_has_closed_meanwhile_is_not_opened(provisioned: Deployed) -> None:
+    stage = provisioned.stage
+    stage.world.set_closed(stage.world.nodes[NODE], closed=True, reason="cabling")
+    assert "as others want it: cabling" in ProvisionNode.of(parts()).open(NODE)
+    assert stage.world.nodes[NODE].closed.now
+
+
+def test_a_node_that_pexip_has_heard_of_is_never_created_again_whatever_it_shows(provisioned: Deployed) -> None:
+    """It is not known whether a node's form is gone once it is configured."""
+    stage = provisioned.stage
+    ask(provisioned, Do.START, NODE)
+    stage.minutes(9)
+    stage.manager.platform.configured.clear()
+    before = stage.world.nodes[NODE].id
+    doing, instance = ProvisionNode.of(parts()), instance_of(stage)
+    wanted = msgspec.convert(WANTED, Wanted)
+    ran = Ran(instance=instance, state="running", address=stage.world.nodes[NODE].address)
+    assert doing.form.is_there(ran.address)
+    assert "Pexip has heard of it" in doing.introduce(wanted, Planned(does=()), ran)
+    assert stage.world.nodes[NODE].id == before
+
+
+def test_while_a_promise_cannot_be_read_it_is_not_said_that_somebody_put_the_node_back(provisioned: Deployed) -> None:
+    stage = provisioned.stage
+    stage.table.items.setdefault("holds#manager.example.com", {})["odd"] = {
+        "pk": "holds#manager.example.com",
+        "sk": "odd",
+        "v": 1,
+        "body": b"odd",
+    }
+    gone = stage.begin("remove_node", "gone", {"node": NODE, "instance": instance_of(stage), "by": "anna"})
+    stage.minutes(3)
+    assert "Whether burst-9 is taken out is not known" in gone.cause
+
+
 def test_a_node_that_is_put_back_meanwhile_stays(provisioned: Deployed) -> None:
     stage = provisioned.stage
     gone = stage.begin("remove_node", "gone", {"node": NODE, "instance": instance_of(stage), "by": "anna"})
@@ -253,8 +321,6 @@ def test_a_crash_between_creating_a_node_and_giving_it_its_xml_is_mended_by_crea
     deployed: Deployed, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The XML is told once."""
-    from headroom.adapters.pexip.form import Form  # noqa: PLC0415
-
     stage = deployed.stage
     with_provisioning(stage)
     stage.minutes(2)
@@ -263,7 +329,8 @@ def test_a_crash_between_creating_a_node_and_giving_it_its_xml_is_mended_by_crea
     def dies_once(form: Form, address: str, xml: bytes) -> None:
         tries.append(address)
         if len(tries) == 1:
-            stage.running.dies = True  # type: ignore[union-attr]
+            assert stage.running
+            stage.running.dies = True
             stage.touch("form")
         upload(form, address, xml)
 

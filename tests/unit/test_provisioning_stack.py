@@ -18,6 +18,10 @@ from tests.support.template import actions_of
 TEMPLATE: dict[str, Any] = yaml_parse((STACK / "template.yaml").read_text())
 CHANGES = {"ec2:RunInstances", "ec2:TerminateInstances", "ec2:CreateTags", "ec2:DeleteTags", "ec2:AssociateAddress"}
 FOLDERS = sorted(path.parent.name for path in (STACK / "functions").glob("*/app.py"))
+OF_LAMBDA = {  # to write logs, read a stream or a queue, and join a VPC: see test_translated.py
+    *("AWSLambdaBasicExecutionRole", "AWSLambdaVPCAccessExecutionRole"),
+    *("AWSLambdaDynamoDBExecutionRole", "AWSLambdaSQSQueueExecutionRole"),
+}
 OWN = {"StringEquals": {"aws:ResourceTag/headroom-stack": {"Ref": "HeadroomStack"}}}
 
 
@@ -43,11 +47,13 @@ def policies_in(value: Any) -> list[dict[str, Any]]:
 
 @pytest.mark.parametrize("region", ["eu-central-1", "us-gov-west-1"])
 def test_without_it_no_role_can_run_terminate_tag_or_untag_instances(region: str) -> None:
-    """Of the template that SAM makes of it: each role, and AWS's own policies that a role has."""
+    """Of what SAM makes of the template: every statement of every role, and which of AWS's own policies a role has."""
     made = translated(region)["Resources"]
     roles = {name: one for name, one in made.items() if one["Type"] in {"AWS::IAM::Role", "AWS::IAM::ManagedPolicy"}}
     assert len(roles) > 20
     for name, role in roles.items():
+        own = {str(each).rpartition("/")[2].rstrip("'}]") for each in role["Properties"].get("ManagedPolicyArns", ())}
+        assert own <= OF_LAMBDA, name
         for statement in policies_in(role["Properties"]):
             if name == "Bounds":
                 continue  # it grants nothing, and bounds what others grant

@@ -59,19 +59,14 @@ def provision(stack: str, nodes: tuple[str, ...], location: str, count: int, *, 
         )
         for name in named
     }
-    failed = []
-    for name, execution in begun.items():
-        try:
-            done = provisioning.followed(execution, name)
-        except click.ClickException as error:
-            failed.append(f"{name}: {error.message}")
-            continue
+    done, failed = provisioning.followed(begun, deployed.zone)
+    for name, made in done.items():
         if dry_run:
-            say("\n".join([f"{name} would", *(f"  {n}. {step}" for n, step in enumerate(done["does"], 1))]))
+            say("\n".join([f"{name} would", *(f"  {n}. {step}" for n, step in enumerate(made["does"], 1))]))
         else:
-            say(f"{name} ({done['instance']}): {done['reason']}.")
+            say(f"{name} ({made['instance']}): {made['reason']}.")
     if failed:
-        raise click.ClickException("\n".join(failed))
+        raise click.ClickException("\n".join(f"{name}: {why}" for name, why in failed.items()))
 
 
 @click.command()
@@ -102,7 +97,7 @@ def convert(node: str, to: str, location: str, reason: str, stack: str) -> None:
         "overflow": to == "overflow",
         "by": deployed.who(),
     }
-    done = provisioning.followed(provisioning.begun(machine, f"convert-{node}", given), node)
+    done = provisioning.ended(provisioning.begun(machine, f"convert-{node}", given), node, deployed.zone)
     provisioning.put_back(deployed, node)
     say(f"{node}: {done['reason']}.")
 
@@ -132,6 +127,6 @@ def remove(node: str, reason: str, typed: str | None, stack: str) -> None:
         raise click.ClickException(f"Nothing was removed: {typed} is not {node}.")
     provisioning.taken_out(deployed, node, reason or "it is removed for ever")
     given = {"node": node, "instance": instance, "by": deployed.who()}
-    done = provisioning.followed(provisioning.begun(machine, f"remove-{node}", given), node)
+    done = provisioning.ended(provisioning.begun(machine, f"remove-{node}", given), node, deployed.zone)
     provisioning.put_back(deployed, node)
     say(f"{node}: {done['reason']}.")

@@ -1,7 +1,7 @@
 """Settings, read once from the environment, named exactly as template.yaml names them."""
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields
 from datetime import timedelta
 from typing import Self
@@ -16,6 +16,14 @@ PEXIPS = "pexip"  # Pexip's own figure
 
 class SettingsError(Exception):
     """The environment differs from what template.yaml sets: deploy the stack again."""
+
+
+def read(env: Mapping[str, str], names: Iterable[str]) -> dict[str, str]:
+    """Return variables by these names in small letters; raise one SettingsError that names everything that is missing."""
+    wanted = {name: name.upper() for name in names}
+    if missing := [variable for variable in wanted.values() if variable not in env]:
+        raise SettingsError(f"Not set: {', '.join(missing)}. Deploy the stack again, or set them as its template does.")
+    return {name: env[variable] for name, variable in wanted.items()}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,12 +69,7 @@ class Settings:
     @classmethod
     def from_env(cls, env: Mapping[str, str] = os.environ) -> Self:
         """Read the environment; raise one SettingsError that names everything that is missing."""
-        missing = [field.name.upper() for field in fields(cls) if field.name.upper() not in env]
-        if missing:
-            raise SettingsError(
-                f"Not set: {', '.join(missing)}. Deploy the stack again, or set them as template.yaml does."
-            )
-        return cls(**{field.name: env[field.name.upper()] for field in fields(cls)})
+        return cls(**read(env, [field.name for field in fields(cls)]))
 
     @property
     def platform(self) -> str:

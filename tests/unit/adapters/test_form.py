@@ -8,6 +8,7 @@ import requests
 from requests.adapters import BaseAdapter
 
 from headroom.adapters.pexip.form import Form
+from headroom.domain.planning.promises import BadRequestError
 from headroom.domain.safety.permission import NotReadyError
 from headroom_lab.pexip.form import parts_of
 
@@ -80,11 +81,28 @@ def test_a_form_that_is_not_there_yet_is_waited_for(
         form.upload("10.0.0.9", b"<xml/>")
 
 
-def test_a_node_that_does_not_take_it_is_asked_again() -> None:
-    form, _ = form_with(lambda request: (200, PAGE) if request.method == "GET" else (403, ""))
+def test_a_node_that_cannot_take_it_now_is_asked_again() -> None:
+    form, _ = form_with(lambda request: (200, PAGE) if request.method == "GET" else (503, ""))
     assert form.is_there("10.0.0.9")
-    with pytest.raises(NotReadyError, match="did not take its configuration: it answered 403"):
+    with pytest.raises(NotReadyError, match="did not take its configuration: it answered 503"):
         form.upload("10.0.0.9", b"<xml/>")
+
+
+@pytest.mark.parametrize("answer", [(403, "CSRF verification failed."), (200, PAGE), (413, "")])
+def test_a_node_that_refuses_it_is_not_asked_again(answer: tuple[int, str]) -> None:
+    """Each try would delete and create the node in Pexip; a page with its form again is how Django says no."""
+    form, _ = form_with(lambda request: (200, PAGE) if request.method == "GET" else answer)
+    with pytest.raises(BadRequestError, match="upload it by hand as Pexip's guide says"):
+        form.upload("10.0.0.9", b"<xml/>")
+
+
+def test_what_another_form_of_the_page_hides_is_not_sent() -> None:
+    after = PAGE.replace("</html>", '<form action="/out"><input type=hidden name=session value=x></form></html>')
+    form, answers = form_with(lambda request: (200, after if request.method == "GET" else "Applied."))
+    form.upload("10.0.0.9", b"<xml/>")
+    sent = answers.asked[1]
+    assert isinstance(sent.body, bytes)
+    assert set(parts_of(str(sent.headers["Content-Type"]), sent.body)) == {"token", "config"}
 
 
 def test_an_answer_that_gets_lost_may_mean_that_it_was_taken_and_is_looked_at_again() -> None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Self
 
 from headroom.adapters.ledger import Ledger
 from headroom.adapters.making import Making
-from headroom.settings import SettingsError
+from headroom.settings import read
 
 if TYPE_CHECKING:
     from headroom.adapters.pexip.connection import Connection
@@ -32,10 +32,7 @@ class ProvisioningSettings:
     @classmethod
     def from_env(cls, env: Mapping[str, str] = os.environ) -> Self:
         """Read the environment; raise SettingsError that names everything that is missing."""
-        missing = [field.name.upper() for field in fields(cls) if field.name.upper() not in env]
-        if missing:
-            raise SettingsError(f"Not set: {', '.join(missing)}. Deploy the stack again.")
-        return cls(**{field.name: env[field.name.upper()] for field in fields(cls)})
+        return cls(**read(env, [field.name for field in fields(cls)]))
 
 
 class ProvisioningParts:
@@ -59,15 +56,15 @@ class ProvisioningParts:
     @cached_property
     def pexip(self) -> "Connection[ProvisioningNode]":
         """The Management Node."""
-        from headroom.adapters.pexip.connection import Connection  # noqa: PLC0415 - only some functions ask Pexip
-        from headroom.adapters.pexip.provisioning import ProvisioningNode  # noqa: PLC0415
+        from headroom.adapters.pexip.connection import Connection  # noqa: PLC0415 - requests is a seventh of a cold start
+        from headroom.adapters.pexip.provisioning import ProvisioningNode  # noqa: PLC0415 - it brings requests, too
 
         return Connection(self.settings, ProvisioningNode)
 
     @cached_property
     def form(self) -> "Form":
         """New nodes' forms."""
-        from headroom.adapters.pexip.form import Form  # noqa: PLC0415
+        from headroom.adapters.pexip.form import Form  # noqa: PLC0415 - it brings requests, too
 
         return Form(self.settings.form_url)
 

@@ -129,7 +129,7 @@ class Decider:
         """Return what the doctor found last night; nothing of it changes a plan, so a plan does without."""
         try:
             return self.ledger.findings(now - EXAMINED)
-        except Exception:
+        except Exception:  # what was seen last night must not cost a plan
             logger.exception("planning without findings")
             return ()
 

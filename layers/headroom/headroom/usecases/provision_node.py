@@ -11,7 +11,7 @@ from headroom.adapters.making import Making
 from headroom.adapters.pexip.form import Form
 from headroom.adapters.provisioning import ProvisioningParts, ProvisioningSettings
 from headroom.domain.fleet.fleet import Instance, Power, Worker
-from headroom.domain.fleet.signature import BEING_CHANGED, signed
+from headroom.domain.fleet.signature import BEING_CHANGED, is_ours, signed
 from headroom.domain.history.events import HEADROOM, Event, Kind
 from headroom.domain.planning.promises import BadRequestError
 from headroom.domain.planning.provisioning import (
@@ -24,7 +24,7 @@ from headroom.domain.planning.provisioning import (
     network_of,
 )
 from headroom.domain.policy import Mode
-from headroom.domain.safety.permission import NotNowError, NotReadyError
+from headroom.domain.safety.permission import NotNowError, NotReadyError, promises_unread
 from headroom.domain.texts import listed
 
 if TYPE_CHECKING:
@@ -60,13 +60,13 @@ class Wanted:
 class Planned:
     """What will be made of it: ids, addresses, and the same in sentences."""
 
-    image: str
-    netmask: str
-    gateway: str
-    domain: str
-    place: str  # the location's address in Pexip
-    instance: str = ""  # that of a node that is an overflow node already
     does: tuple[str, ...]
+    image: str = ""
+    netmask: str = ""
+    gateway: str = ""
+    domain: str = ""
+    place: str = ""  # the location's address in Pexip
+    instance: str = ""  # that of a node that is an overflow node already: nothing else is needed then
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -106,6 +106,8 @@ class ProvisionNode:
         self._check_not_out(wanted.node)
         self._check_overflow(wanted.location)
         here = self.making.made(wanted.node)
+        if here and here.tag == self.settings.tag_value:
+            return Planned(instance=here.id, does=(f"nothing: {wanted.node} is an overflow node already",))
         with self.pexip.node() as pexip:
             version = pexip.version()
             place = pexip.location(wanted.location)
@@ -122,17 +124,13 @@ class ProvisionNode:
         image = images[0] if wanted.image and images else image_for(version, images)
         cidr, zone = self.making.subnet(wanted.subnet)
         network = network_of(cidr)
-        is_whole = here is not None and here.tag == self.settings.tag_value
         return Planned(
-            instance=here.id if here and is_whole else "",
             image=image.id,
             netmask=network.netmask,
             gateway=network.gateway,
             domain=domain,
             place=place,
-            does=(f"nothing: {wanted.node} is an overflow node already",)
-            if is_whole
-            else (
+            does=(
                 f"go on with instance {here.id}, which is {here.power}"
                 if here
                 else f"run {wanted.instance_type} in {wanted.subnet} ({zone}) from {image.id}, «{image.name}», "
@@ -154,7 +152,7 @@ class ProvisionNode:
             )
 
     def _check_not_out(self, node: str) -> None:
-        if any(node in hold.out for hold in self.ledger.commitments(clock.now()).holds):
+        if node in self.ledger.commitments(clock.now()).taken_out():
             raise BadRequestError(f"A node {node} is taken out: put it back first (`headroom reinstate {node}`).")
 
     def run(self, wanted: Wanted, planned: Planned, token: str) -> Ran:
@@ -190,10 +188,12 @@ class ProvisionNode:
         """Create the node in Pexip and give it its XML; say what was done. Raise NotReadyError while its form is not there.
 
         The XML is told once. A node that was created and shows its form has not got it: it is deleted and created again. One
-        without its form has got it, and boots.
+        without its form has got it, and boots; so has one of which Pexip has heard, whatever it shows.
         """
         with self.pexip.node() as pexip:
             known = next((each for each in pexip.nodes() if each.name == wanted.node), None)
+            if known and self._has_been_heard(pexip.read(self.ledger.platform, clock.now()).workers, wanted.node, ran):
+                return "it has its configuration, and Pexip has heard of it"
             if not self.form.is_there(ran.address):
                 if known is None or self._has_just_booted(ran.instance):
                     raise NotReadyError(f"{wanted.node} ({ran.address}) does not show its form on port 8443 yet.")
@@ -220,6 +220,10 @@ class ProvisionNode:
             )
             self.form.upload(ran.address, xml)
         return "it was created in Pexip and given its configuration"
+
+    def _has_been_heard(self, workers: Sequence[Worker], node: str, ran: Ran) -> bool:
+        found = how_far(node, workers, self.making.instance(ran.instance), clock.now(), clock.now())
+        return found.stage is Stage.CONNECTED
 
     def _has_just_booted(self, instance: str) -> bool:
         """Say whether it may not have had the time to show its form."""
@@ -253,13 +257,16 @@ class ProvisionNode:
         here = self.making.instance(instance)
         is_overflow = here.tag == self.settings.tag_value
         worker = _named(self.ledger.reading().workers, node)
+        self._check_same(node, worker.address if worker else "", here)
         if location and worker and worker.location == location and is_overflow is overflow:
             if overflow or not worker.closed:
                 return Found(stage=Stage.IN_USE, reason=f"it is what it was to become, and in {location} already")
             if worker.is_being_changed:
                 return Found(stage=Stage.MOVED, reason=f"it was moved to {location} already")
-        is_out = any(node in hold.out for hold in self.ledger.commitments(clock.now()).holds)
-        if is_overflow and not is_out:
+        commitments = self.ledger.commitments(clock.now())
+        if is_overflow and node not in commitments.taken_out():
+            if unread := promises_unread(commitments):
+                raise NotNowError(f"Whether {node} is taken out is not known: {unread}.")
             raise NotNowError(f"{node} is not taken out any more: somebody has put it back, so it stays as it is.")
         if here.power in {Power.STOPPED, Power.TERMINATED}:
             return Found(stage=Stage.RESTING, reason="it is off")
@@ -272,12 +279,13 @@ class ProvisionNode:
 
     def move(self, node: str, instance: str, location: str, *, overflow: bool, by: str) -> str:
         """Have a node that is off belong to another location, as an overflow node or an always-on one."""
-        self._check_stopped(node, instance)
+        here = self._stopped(node, instance)
         with self.pexip.node() as pexip:
             place = pexip.location(location)
             known = next((each for each in pexip.nodes() if each.name == node), None)
             if known is None:
                 raise BadRequestError(f"Pexip has no node {node}.")
+            self._check_same(node, known.address, here)
             pexip.change(
                 known,
                 system_location=place,
@@ -303,25 +311,24 @@ class ProvisionNode:
         return "it is started"
 
     def open(self, node: str) -> str:
-        """Let an always-on node take calls."""
+        """Let an always-on node take calls, unless somebody else has closed it meanwhile."""
         with self.pexip.node() as pexip:
             known = next((each for each in pexip.nodes() if each.name == node), None)
             if known is None:
                 raise BadRequestError(f"Pexip has no node {node}.")
+            if known.maintenance_mode and not is_ours(known.maintenance_mode_reason, self.settings.stack):
+                return f"it stays in maintenance mode, as others want it: {known.maintenance_mode_reason}"
             pexip.change(known, maintenance_mode=False, maintenance_mode_reason="")
         return "it takes calls"
 
     def delete(self, node: str, instance: str) -> str:
         """Delete a node in Pexip whose instance is off."""
-        self._check_stopped(node, instance)
+        here = self._stopped(node, instance)
         with self.pexip.node() as pexip:
             known = next((each for each in pexip.nodes() if each.name == node), None)
             if known is None:
                 return "Pexip has it no more"
-            if known.address not in self.making.instance(instance).addresses:
-                raise BadRequestError(
-                    f"Pexip's node {node} has the address {known.address}, which is not that of {instance}: nothing was deleted."
-                )
+            self._check_same(node, known.address, here)
             pexip.delete(known)
         return "it is deleted in Pexip"
 
@@ -329,18 +336,26 @@ class ProvisionNode:
         """End its instance for ever."""
         here = self.making.instance(instance)
         if here.power is not Power.TERMINATED:
-            self._check_stopped(node, instance)
+            self._stopped(node, instance)
             self.making.terminate(instance)
         reason = f"it is deleted in Pexip, and {instance} is terminated"
         self._write(Kind.REMOVED, node, reason, by)
         return reason
 
-    def _check_stopped(self, node: str, instance: str) -> None:
-        here: Instance = self.making.instance(instance)
+    def _check_same(self, node: str, address: str, here: Instance) -> None:
+        """Refuse an instance that is another node's: that one may be on, and carry calls."""
+        made = None if address else self.making.made(node)
+        if (address and address not in here.addresses) or (made and made.id != here.id):
+            whose = f"has the address {address}" if address else f"was made on {made.id if made else ''}"
+            raise BadRequestError(f"{node} {whose}, so {here.id} is not its instance: nothing was changed.")
+
+    def _stopped(self, node: str, instance: str) -> Instance:
+        here = self.making.instance(instance)
         if here.power not in {Power.STOPPED, Power.TERMINATED}:
             raise NotNowError(
                 f"{node} is {here.power}: somebody has started it, so nothing was changed. Take it out first."
             )
+        return here
 
     def _write(self, kind: Kind, node: str, reason: str, by: str) -> None:
         self.ledger.write(Event(at=clock.now(), kind=kind, node=node, reason=reason, by=by or HEADROOM))

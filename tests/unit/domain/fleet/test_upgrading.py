@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from datetime import UTC, datetime
+from typing import Any
 
 import pytest
 
@@ -11,9 +12,9 @@ from headroom.domain.fleet.upgrading import what_is_left
 OLD, NEW = "37 (80989.0.0)", "38 (82000.0.0)"
 
 
-def worker(name: str, **more: object) -> Worker:
+def worker(name: str, **more: Any) -> Worker:
     made = Worker(id=1, status_id=1, name=name, address="10.0.0.1", location="burst", sync_status="SYNCED", version=NEW)
-    return replace(made, **more)  # type: ignore[arg-type]
+    return replace(made, **more)
 
 
 READING = Reading(

@@ -36,6 +36,7 @@ class Connection[Node: ManagementNode = ManagementNode]:
     """Connects when first needed, and again when the secret changes; `kind` is what may be asked over it."""
 
     settings: Address
+    # Of Connection without a parameter Node is ManagementNode: mypy does not compare a field's default with that
     kind: type[Node] = ManagementNode  # type: ignore[assignment]
     secret: str = ""
     client: Node | None = None

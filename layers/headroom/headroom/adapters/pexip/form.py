@@ -14,6 +14,7 @@ from urllib.parse import urljoin
 import requests
 import urllib3
 
+from headroom.domain.planning.promises import BadRequestError
 from headroom.domain.safety.permission import NotReadyError
 
 PATIENCE = (5.0, 20.0)  # seconds to connect, and to answer
@@ -27,6 +28,7 @@ class _Form(HTMLParser):
     action: str = ""
     file: str = ""
     hidden: dict[str, str] = field(default_factory=dict)
+    is_over: bool = False
 
     def __post_init__(self) -> None:
         super().__init__()
@@ -34,12 +36,18 @@ class _Form(HTMLParser):
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         """Take what matters of a form's fields."""
         given = {name: value or "" for name, value in attrs}
-        if tag == "form" and not self.file:
+        if self.is_over:
+            return
+        if tag == "form":
             self.action, self.hidden = given.get("action", ""), {}
         if tag == "input" and given.get("type") == "file":
             self.file = self.file or given.get("name", "")
         if tag == "input" and given.get("type") == "hidden" and given.get("name"):
             self.hidden[given["name"]] = given.get("value", "")
+
+    def handle_endtag(self, tag: str) -> None:
+        """End with the form that takes a file."""
+        self.is_over = self.is_over or (tag == "form" and bool(self.file))
 
 
 @dataclass
@@ -66,7 +74,10 @@ class Form:
         return True
 
     def upload(self, address: str, xml: bytes) -> None:
-        """Give a node its configuration; raise NotReadyError if it does not take it now."""
+        """Give a node its configuration.
+
+        Raise NotReadyError if it does not take it now, BadRequestError if it refuses it: to try again would be no use.
+        """
         form, url = self._read(address)
         files = {form.file: ("configuration.xml", xml, "text/xml")}
         where = urljoin(url, form.action)
@@ -78,8 +89,13 @@ class Form:
             raise NotReadyError(
                 f"{address} was given its configuration and has not answered ({_name(error)})."
             ) from error
-        if answer.status_code >= requests.codes.bad_request:
+        if answer.status_code >= requests.codes.server_error:
             raise NotReadyError(f"{address} did not take its configuration: it answered {answer.status_code}.")
+        if answer.status_code >= requests.codes.bad_request or _form_in(answer.text).file:
+            raise BadRequestError(
+                f"{address} refused its configuration (it answered {answer.status_code}, with its form again if that is 200): "
+                "upload it by hand as Pexip's guide says, or remove the node."
+            )
 
     def _read(self, address: str) -> tuple[_Form, str]:
         url = self.url.replace("{address}", address)
@@ -90,11 +106,16 @@ class Form:
             raise NotReadyError(
                 f"{url} does not answer yet ({_name(error)}): if that goes on, let these functions reach port 8443."
             ) from error
-        form = _Form()
-        form.feed(page.decode(errors="replace"))
+        form = _form_in(page.decode(errors="replace"))
         if answer.status_code != requests.codes.ok or not form.file:
             raise NotReadyError(f"{url} shows no form for a configuration (it answered {answer.status_code}).")
         return form, url
+
+
+def _form_in(page: str) -> _Form:
+    form = _Form()
+    form.feed(page)
+    return form
 
 
 def _name(error: Exception) -> str:
