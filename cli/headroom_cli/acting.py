@@ -52,8 +52,11 @@ def told(done: Done, *, wants_json: bool) -> None:
 
 def promised(deployed: Deployed, do: Do, given: dict[str, Any]) -> Done:
     """Promise the capacity that a command's options describe."""
-    if not given["nodes"] and given["count"] is None and not given["locations"]:
-        raise click.UsageError("Name the nodes, or give --count or --location.")
+    chosen = bool(given["nodes"]) or given["count"] is not None
+    if given["every"] and chosen:
+        raise click.UsageError("Give --all, or name the nodes, or give --count: only one of them.")
+    if not (given["every"] or chosen or given["locations"]):
+        raise click.UsageError("Name the nodes, or give --all, --count or --location.")
     with spoken():
         now = clock.now()
         ready_by = _when(deployed.ledger, given["ready_by"], now)
@@ -81,6 +84,13 @@ def expected(deployed: Deployed, hd: int, given: dict[str, Any]) -> Done:
     places = tuple(given["locations"])
     order = Order(do=Do.EXPECT, hd=hd, locations=places, reason=given["reason"], ready_by=ready_by, until=until)
     return ordered(deployed, order)
+
+
+def paused(deployed: Deployed, reason: str, until: str | None, *, stops_only: bool) -> Done:
+    """Pause, as a command's options say."""
+    with spoken():
+        ends = _when(deployed.ledger, until, clock.now())
+    return ordered(deployed, Order(do=Do.PAUSE, reason=reason, until=ends, stops_only=stops_only))
 
 
 def shown_booting(deployed: Deployed, execution: str, names: set[str]) -> str:

@@ -51,7 +51,8 @@ def head_of(status: Status) -> Text:
     text.append(f"; {counts}\n")
     if status.pause:
         by = f" by {status.pause.by}" if status.pause.by else ""
-        text.append(line(f"Paused{by}: {status.pause.reason}") + "\n", style="yellow")
+        ends = f" until {status.pause.until.astimezone(here):%a %d %b %H:%M}" if status.pause.until else ""
+        text.append(line(f"Paused{by}{ends}: {status.pause.reason}") + "\n", style="yellow")
     text.append(line(status.reason))
     return text
 

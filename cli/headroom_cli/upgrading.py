@@ -52,7 +52,7 @@ def upgrade(deployed: Deployed, until: str | None, *, anyway: bool) -> None:
 def _held_still_since(deployed: Deployed) -> str | None:
     """Return the version before an upgrade that was prepared; None if none was."""
     with spoken():
-        pause = deployed.ledger.pause()
+        pause = deployed.ledger.pause(clock.now())
     found = REASON.fullmatch(pause.reason) if pause else None
     if pause and not found:
         raise click.ClickException(f"Headroom is paused already ({pause.reason}): `headroom resume` first.")
@@ -69,6 +69,7 @@ def _prepare(deployed: Deployed, until: str | None, *, anyway: bool) -> str:
     names = [node.name for node in plan.nodes if node.name not in out]
     given = {
         "nodes": names,
+        "every": False,
         "count": None,
         "locations": (),
         "ready_by": None,

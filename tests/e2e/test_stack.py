@@ -20,6 +20,7 @@ import requests
 from click.testing import CliRunner
 from jsonschema import Draft202012Validator
 
+from headroom import clock
 from headroom.domain.fleet.fleet import NodeState
 from headroom.domain.history.record import Decision
 from headroom.domain.policy import Mode
@@ -511,7 +512,7 @@ def test_handing_back_waits_for_pexips_bursting_and_deploys_with_another_mode(st
     assert "Deploying with Mode=observe" in said.stdout
     assert said.stdout.rstrip().endswith("the stack may be deleted.")
     eventually(lambda: newest_record(stage).policy.mode is Mode.OBSERVE, stage, 5)
-    assert stage.ledger.pause() is None
+    assert stage.ledger.pause(clock.now()) is None
 
 
 def test_the_doctor_looks_at_the_deployed_site_by_itself(stage: Stage) -> None:

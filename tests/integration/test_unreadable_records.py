@@ -109,10 +109,12 @@ def test_a_newest_plan_without_its_number_begins_the_chain_anew(rush: Desk, odd:
     assert number(rush) == 1
 
 
-@pytest.mark.parametrize("odd", [{"holding": "breath"}, {"since": "today"}, {"since": 7}, {"v": FORMAT + 1}])
+@pytest.mark.parametrize(
+    "odd", [{"holding": "breath"}, {"since": "today"}, {"since": 7}, {"until": "noon"}, {"v": FORMAT + 1}]
+)
 def test_a_pause_that_cannot_be_read_holds_everything(rush: Desk, odd: dict[str, Any]) -> None:
     put(rush, "now", "pause", reason="network", **odd)
-    pause = rush.ledger.pause()
+    pause = rush.ledger.pause(clock.now())
     assert pause is not None
     assert pause.holding is Pausing.EVERYTHING
     made = rush.tick()

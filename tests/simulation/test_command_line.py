@@ -10,6 +10,7 @@ import pytest
 from click.testing import CliRunner, Result
 from jsonschema import Draft202012Validator
 
+from headroom import clock
 from headroom.domain.policy import Mode
 from headroom_cli.main import main
 from headroom_lab.proof.cloud import aws_error
@@ -104,6 +105,15 @@ def test_start_waits_shows_the_nodes_boot_and_is_in_the_history_with_who_asked(d
     assert {hold["by"] for hold in answer("status", "status")["holds"]} == {"Operators/anna"}
 
 
+def test_all_is_every_overflow_node(deployed: Deployed) -> None:
+    stage = deployed.stage
+    stage.minutes(2)
+    said = run("start", "--all", "--reason", "all-hands")
+    assert said.exit_code == 0, said.output
+    assert "Serving: burst-1, burst-2, burst-3." in said.stdout
+    assert [node.name for node in stage.overflow if node.on] == ["burst-1", "burst-2", "burst-3"]
+
+
 def test_until_is_after_ready_by_so_that_a_morning_can_be_promised_the_day_before(deployed: Deployed) -> None:
     deployed.stage.minutes(2)
     past = f"{deployed.stage.moment() - timedelta(hours=2):%H:%M}"
@@ -125,7 +135,9 @@ def test_a_start_that_misses_its_time_says_what_is_missing_and_exits_with_3(depl
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (("start",), "Name the nodes, or give --count or --location."),
+        (("start",), "Name the nodes, or give --all, --count or --location."),
+        (("start", "burst-1", "--all"), "Give --all, or name the nodes, or give --count: only one of them."),
+        (("hold", "--count", "1", "--all"), "Give --all, or name the nodes, or give --count: only one of them."),
         (("start", "burst-9"), "No overflow node is called burst-9; there are burst-1, burst-2, burst-3."),
         (("start", "--count", "9"), "count is 9, but there are only 3 overflow nodes there."),
         (("hold", "burst-1", "--until", "soon"), "soon is not a time: write 14:00, or 2026-03-02T14:00."),
@@ -135,6 +147,9 @@ def test_a_start_that_misses_its_time_says_what_is_missing_and_exits_with_3(depl
         (("open", "burst-3"), "Only a node closed by Headroom can be opened: burst-3 is stopped."),
         (("close", "burst-3"), "Only a node that serves can be closed: burst-3 is stopped."),
         (("pause", ""), "Give a reason: other operators will read it."),
+        (("pause", "why", "--until", "soon"), "soon is not a time: write 14:00, or 2026-03-02T14:00."),
+        (("pause", "why", "--until", "2020-01-01T10:00"), "Let it end later than now, and within 366 days."),
+        (("pause", "why", "--until", "2099-01-01T10:00"), "Let it end later than now, and within 366 days."),
         (("pause", "x" * 201), "The reason has more than 200 characters."),
     ],
 )
@@ -214,9 +229,24 @@ def test_a_node_is_opened_and_closed_by_hand(deployed: Deployed) -> None:
 
 def test_a_pause_works_although_nothing_was_ever_planned(deployed: Deployed) -> None:
     assert run("pause", "fire drill").exit_code == 0
-    pause = deployed.ledger.pause()
+    pause = deployed.ledger.pause(clock.now())
     assert pause
     assert (pause.reason, pause.by) == ("fire drill", "Operators/anna")
+
+
+def test_a_pause_with_an_end_is_over_by_itself(deployed: Deployed) -> None:
+    stage = deployed.stage
+    stage.minutes(2)
+    ends = f"{stage.moment() + timedelta(minutes=5):%H:%M}"
+    assert f"changes nothing until {ends}" in run("pause", "fire drill", "--until", ends).stdout
+    stage.minutes(1)
+    assert re.search(rf"Paused by Operators/anna until \w+ \d+ \w+ {ends}: fire drill", run("status").stdout)
+    [paused] = [issue for issue in answer("status", "status")["issues"] if issue["kind"] == "paused"]
+    assert re.search(rf"It ends by itself on .* {ends}", paused["advice"])
+    stage.minutes(5)
+    assert "Paused" not in run("status").stdout
+    assert deployed.ledger.pause(clock.now()) is None
+    assert run("resume").stdout == "It was not paused.\n"
 
 
 def test_a_shell_completes_commands_and_options() -> None:

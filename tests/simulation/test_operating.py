@@ -4,6 +4,7 @@ from typing import Any
 
 from click.testing import CliRunner, Result
 
+from headroom import clock
 from headroom.domain.policy import Mode
 from headroom_cli.main import main
 from headroom_lab.proof.stage import Stage
@@ -102,7 +103,7 @@ def test_hand_back_opens_everything_and_says_when_to_enable_bursting(deployed: D
     assert not any(closed for _, closed in states(stage))
     assert [len(machine.stopped_by_us) for machine in stage.cloud.machines.values()] == stopped
     assert deployed.mode is Mode.OBSERVE
-    assert stage.ledger.pause() is None
+    assert stage.ledger.pause(clock.now()) is None
     assert stage.cloud.cut == []
 
 

@@ -5,6 +5,7 @@ from functools import partial
 import pytest
 from click.testing import CliRunner, Result
 
+from headroom import clock
 from headroom.domain.people.orders import Do
 from headroom.usecases.order import Order
 from headroom_cli.main import main
@@ -49,7 +50,7 @@ def test_all_nodes_are_on_until_all_have_the_new_version_and_then_headroom_goes_
     assert "nodes are being upgraded: burst-1, burst-2, burst-3" in said.stdout
     assert said.stdout.endswith("The Management Node and 3 overflow nodes have the same version. Headroom goes on.\n")
     assert {node.version for node in stage.overflow} == {""}
-    assert deployed.ledger.pause() is None
+    assert deployed.ledger.pause(clock.now()) is None
     assert deployed.ledger.holds(stage.moment()) == []
     stage.minutes(75)  # half an hour after the always-on node is back nothing is closed
     assert not any(node.on for node in stage.overflow)
@@ -61,13 +62,13 @@ def test_what_was_broken_off_goes_on_where_it_was(deployed: Deployed, monkeypatc
     stage.minutes(2)
 
     def closes_the_terminal(seconds: float) -> None:
-        if deployed.ledger.pause():
+        if deployed.ledger.pause(clock.now()):
             raise KeyboardInterrupt
         stage.sleep(seconds)
 
     monkeypatch.setattr("headroom_cli.waiting.wait", closes_the_terminal)
     assert run("upgrade").exit_code == 1
-    assert "Pexip is to be upgraded from 37" in str(deployed.ledger.pause())
+    assert "Pexip is to be upgraded from 37" in str(deployed.ledger.pause(clock.now()))
     monkeypatch.setattr("headroom_cli.waiting.wait", stage.sleep)
     pexip_upgrades(stage, 60)
     said = run("upgrade")
@@ -83,7 +84,7 @@ def test_a_node_that_does_not_come_up_is_told_of_before_anybody_begins(deployed:
     assert said.exit_code == 1
     assert "Not all nodes serve" in said.stderr
     assert "A node that is off is not upgraded" in said.stderr
-    assert deployed.ledger.pause() is None
+    assert deployed.ledger.pause(clock.now()) is None
 
 
 def test_a_pause_of_somebody_else_is_left_alone(deployed: Deployed) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from click.testing import CliRunner
 
+from headroom import clock
 from headroom.adapters.notify import harmless
 from headroom.domain.fleet.lifecycle import Hold
 from headroom.domain.history.events import Event, Kind
@@ -145,7 +146,7 @@ def test_who_asks_forges_no_line_of_the_history(deployed: Deployed) -> None:
     [event] = [each for each in deployed.ledger.events("2026-03-29") if each.kind == "asked to pause"]
     assert event.by.isprintable()
     assert event.reason.endswith("until it is resumed: [2Jx Bcc: all <!channel> @here =1+1")
-    pause = deployed.ledger.pause()
+    pause = deployed.ledger.pause(clock.now())
     assert pause
     assert pause.reason.isprintable()
 

@@ -109,7 +109,7 @@ def go_on(stage: Stage, items: Items) -> dict[str, Any]:
         "findings": stage.findings,
         "serving": sum(node.state is NodeState.SERVING for node in plan.nodes),
         "holds": [hold.id for hold in stage.ledger.holds(stage.moment())],
-        "pause": getattr(stage.ledger.pause(), "reason", ""),
+        "pause": getattr(stage.ledger.commitments(stage.moment()).pause, "reason", ""),
         "issues": [issue.kind.name for issue in plan.issues],
         "lives before": lives,
         "lives": open_lives(stage),

@@ -29,6 +29,7 @@ def _capacity(command: Callable[..., None]) -> Callable[..., None]:
         click.option("--until", metavar="TIME", help="Until the next 14:00, or 2026-03-02T14:00 (site's zone)."),
         click.option("--ready-by", metavar="TIME", help="When the nodes are to be ready; by default in ten minutes."),
         click.option("--location", "locations", multiple=True, help="Only nodes of this overflow location."),
+        click.option("--all", "every", is_flag=True, help="Every overflow node that can be had."),
         click.option("--count", type=click.IntRange(1), help="How many nodes; Headroom chooses which."),
         click.argument("nodes", nargs=-1),
     ):
@@ -40,7 +41,7 @@ def _capacity(command: Callable[..., None]) -> Callable[..., None]:
 @_capacity
 @click.option("--no-wait", is_flag=True, help="Return at once, as --json does, instead of showing each node boot.")
 def start(*, stack: str, wants_json: bool, no_wait: bool, **given: Any) -> None:
-    """Start the named nodes, or as many as --count says, and keep them on. Exit code 3: not all served in time."""
+    """Start the named nodes, as many as --count says, or --all, and keep them on. Exit code 3: not all served in time."""
     from headroom.domain.people.orders import Do
     from headroom_cli import acting
     from headroom_cli.saying import say
@@ -62,7 +63,7 @@ def start(*, stack: str, wants_json: bool, no_wait: bool, **given: Any) -> None:
 @click.command()
 @_capacity
 def hold(*, stack: str, wants_json: bool, **given: Any) -> None:
-    """Promise capacity until a time: named nodes, or a number of them. Headroom starts those that are missing."""
+    """Promise capacity until a time: named nodes, a number of them, or all. Headroom starts those that are missing."""
     from headroom.domain.people.orders import Do
     from headroom_cli import acting
     from headroom_cli.stack import stack_of
@@ -152,12 +153,18 @@ def close(nodes: tuple[str, ...], reason: str, stack: str, *, wants_json: bool) 
 
 @click.command()
 @click.argument("reason")
+@click.option(
+    "--until", metavar="TIME", help="When it ends by itself: the next 14:00, or 2026-03-02T14:00 (site's zone)."
+)
 @click.option("--stops-only", is_flag=True, help="Close and stop nothing, but still start and open nodes.")
 @json_option
 @stack_option
-def pause(reason: str, stack: str, *, stops_only: bool, wants_json: bool) -> None:
+def pause(reason: str, stack: str, *, until: str | None, stops_only: bool, wants_json: bool) -> None:
     """Pause Headroom, with a reason: it opens the nodes that it has closed, and then changes nothing."""
-    _order("PAUSE", stack, wants_json, reason=reason, stops_only=stops_only)
+    from headroom_cli import acting
+    from headroom_cli.stack import stack_of
+
+    acting.told(acting.paused(stack_of(stack), reason, until, stops_only=stops_only), wants_json=wants_json)
 
 
 @click.command()

@@ -117,7 +117,7 @@ class Follower:
         policy = stage.settings.policy
         self.state = self.state.but(
             nodes=tuple(self._as_it_is(node) for node in self.state.nodes),
-            paused=self.ledger.pause() is not None,
+            paused=self.ledger.pause(now) is not None,
             control=policy.mode is Mode.CONTROL,
             bursting=bool(stage.world.settings["bursting_enabled"]),
             read_age=_age(reading.read_at, now) if reading else self.model.fresh,

@@ -121,7 +121,7 @@ class Claim:
         node, action, reason = read(workflow, given)
         now, reading = clock.now(), self.ledger.reading()
         worker = find_worker(reading, node, to_open=action is Action.OPEN)
-        permission.check(action, self.policy.mode, reading.settings, self.ledger.pause())
+        permission.check(action, self.policy.mode, reading.settings, self.ledger.pause(now))
         instance = self._known_instance(worker, action)
         held = self.ledger.memory_or_anew(node, action, now).claim
         by_hand = held is None or held.token != token

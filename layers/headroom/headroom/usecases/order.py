@@ -92,7 +92,7 @@ class Operator:
             case Do.PAUSE:
                 done = self._pause(order, by, now)
             case Do.RESUME:
-                done = self._resume()
+                done = self._resume(now)
         named = order.nodes if order.nodes and order.do not in {Do.PAUSE, Do.RESUME} else ("",)
         for node in named:
             self.ledger.write(Event(at=now, kind=Kind(f"asked to {order.do}"), node=node, reason=done.sentence, by=by))
@@ -108,7 +108,7 @@ class Operator:
         """Refuse what the workflow would refuse, as the person who asks does not see the workflow; return the reading."""
         try:
             reading = self.ledger.reading()
-            check(action, self.policy.mode, reading.settings, self.ledger.pause())
+            check(action, self.policy.mode, reading.settings, self.ledger.pause(clock.now()))
         except NotNowError as error:
             raise BadRequestError(str(error)) from error
         return reading
@@ -263,16 +263,19 @@ class Operator:
     def _pause(self, order: Order, by: str, now: datetime) -> Done:
         if not order.reason:
             raise BadRequestError("Give a reason: other operators will read it.")
+        if order.until and not now < order.until <= now + FARTHEST:
+            raise BadRequestError(f"Let it end later than now, and within {FARTHEST.days} days.")
         holding = Pausing.STOPS_ONLY if order.stops_only else Pausing.EVERYTHING
-        self.ledger.keep_pause(Pause(reason=order.reason, by=by, since=now, holding=holding), now)
+        self.ledger.keep_pause(Pause(reason=order.reason, by=by, since=now, holding=holding, until=order.until), now)
+        ends = f"{self._when(order.until, now)}, or until it is resumed before" if order.until else "it is resumed"
         rest = "starts and opens as before, and stops nothing" if order.stops_only else "changes nothing"
         return Done(
             sentence="Paused. Within a minute Headroom opens the nodes that it has closed; after that it "
-            f"{rest} until it is resumed: {order.reason}"
+            f"{rest} until {ends}: {order.reason}"
         )
 
-    def _resume(self) -> Done:
-        was = self.ledger.pause()
+    def _resume(self, now: datetime) -> Done:
+        was = self.ledger.pause(now)
         self.ledger.end_pause()
         return Done(sentence=f"Resumed; it was paused for: {was.reason}" if was else "It was not paused")
 

@@ -63,7 +63,7 @@ class SetOpen:
         Raise NotOursError where it is in maintenance mode already, and not by Headroom.
         """
         worker, memory = find_worker(self.ledger.reading(), node), self.ledger.renew(node, token, clock.now())
-        check_pause(Action.CLOSE, self.ledger.pause())
+        check_pause(Action.CLOSE, self.ledger.pause(clock.now()))
         with self.connection.node() as pexip:
             there = pexip.configuration(worker)
             why = there.maintenance_mode_reason

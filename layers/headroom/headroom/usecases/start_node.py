@@ -56,7 +56,7 @@ class StartNode:
         `turn` is the time that an earlier try was given, empty at first. If it has not come yet, or EC2 throttles the request,
         `asked_at` is empty and `turn` says when to try again. Any other refusal is written as an event and raised.
         """
-        check_pause(Action.START, self.ledger.pause())
+        check_pause(Action.START, self.ledger.pause(clock.now()))
         memory = self.ledger.renew(node, token, clock.now())
         given = moment(turn)
         used = given and memory.start_asked_at and memory.start_asked_at >= given  # by a try whose answer got lost
@@ -83,7 +83,7 @@ class StartNode:
 
     def ask_pexip(self, node: str, token: str, instance: str, connection: "Connection") -> Asked:
         """Ask Pexip to start the node, as its own Start button does; Pexip answers before anything has started."""
-        check_pause(Action.START, self.ledger.pause())
+        check_pause(Action.START, self.ledger.pause(clock.now()))
         memory = self.ledger.renew(node, token, clock.now())
         now = clock.now()
         self.ledger.remember(node, token, start_asked_at=now, start_due_at=now)

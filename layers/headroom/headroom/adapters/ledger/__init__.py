@@ -44,15 +44,15 @@ class Ledger(Plans, Nodes, Holds, History, Readings, Turns):
         return Commitments(
             holds=tuple(holds),
             memories=tuple(memories),
-            pause=self._pause(),
+            pause=self._pause(now),
             lives=tuple(lives),
             unread=(*unread_nodes, *unread_holds, *unread_lives),
         )
 
-    def _pause(self) -> Pause | None:
+    def _pause(self, now: datetime) -> Pause | None:
         """Return the pause; for an error that nobody thought of, one of everything."""
         try:
-            return self.pause()
+            return self.pause(now)
         except (ClientError, BotoCoreError):
             raise
         except Exception as error:  # it may be a pause of everything

@@ -37,19 +37,21 @@ class Holds(Rows):
         told = [Unread(what=Record.PROMISE, name=each.name, why=each.why) for each in unread]
         return [hold for hold in held if not hold.is_over(now)], told
 
-    def pause(self) -> Pause | None:
-        """Return the pause, None if there is none; one with a `reason` alone, or that cannot be read, pauses everything."""
+    def pause(self, now: datetime) -> Pause | None:
+        """Return the pause, None if there is none or it is over; one with a `reason` alone, or unreadable, pauses everything."""
         item = self._get(f"now#{self.platform}", "pause")
         if item is None:
             return None
         try:
-            return read(item, _pause)
+            pause = read(item, _pause)
         except UnreadableRecordError as error:
             return Pause(reason=f"{error}. `headroom resume` deletes it")
+        return None if pause.is_over(now) else pause
 
     def keep_pause(self, pause: Pause, now: datetime) -> None:
         """Pause: the next plan, and every step of a workflow, obeys."""
         facts = {"reason": pause.reason, "by": pause.by, "since": stamp(pause.since or now)}
+        facts |= {"until": stamp(pause.until)} if pause.until else {}
         self._put(f"now#{self.platform}", "pause", facts | {"holding": str(pause.holding)})
 
     def end_pause(self) -> None:
@@ -63,4 +65,5 @@ def _pause(item: dict[str, Any]) -> Pause:
         by=str(item.get("by", "")),
         since=moment(item.get("since")),
         holding=Pausing(item.get("holding", Pausing.EVERYTHING)),
+        until=moment(item.get("until")),
     )

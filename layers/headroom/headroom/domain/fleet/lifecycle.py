@@ -200,12 +200,17 @@ class Pausing(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pause:
-    """A pause: its reason, who asked for it, since when, and what it forbids."""
+    """A pause: its reason, who asked for it, since when, what it forbids, and when it ends by itself, if it does."""
 
     reason: str
     by: str = ""
     since: datetime | None = None
     holding: Pausing = Pausing.EVERYTHING
+    until: datetime | None = None
+
+    def is_over(self, now: datetime) -> bool:
+        """Say whether it has ended by itself."""
+        return self.until is not None and now >= self.until
 
     @property
     def still_starts(self) -> bool:

@@ -193,14 +193,15 @@ def _issues_of_the_reading(situation: Situation) -> Iterator[Issue]:
 
 def _issues_of_ourselves(situation: Situation) -> Iterator[Issue]:
     """Yield issues about a pause, another controller, a wrong mode, and changes that the ledger missed."""
-    if situation.commitments.pause:
-        by = f" by {situation.commitments.pause.by}" if situation.commitments.pause.by else ""
+    if pause := situation.commitments.pause:
+        by = f" by {pause.by}" if pause.by else ""
+        ends = f"It ends by itself on {situation.policy.on_the_day(pause.until)}; end" if pause.until else "End"
         yield Issue(
             kind=Trouble.PAUSED,
-            what=f"Headroom is paused{by}: {situation.commitments.pause.reason}",
+            what=f"Headroom is paused{by}: {pause.reason}",
             advice="Headroom opens the nodes that it has closed. After that it "
-            + ("only starts and opens nodes" if situation.commitments.pause.still_starts else "changes nothing")
-            + ". Resume with `headroom resume`.",
+            + ("only starts and opens nodes" if pause.still_starts else "changes nothing")
+            + f". {ends} it now with `headroom resume`.",
         )
     if situation.may.other_stacks:
         yield Issue(
