@@ -416,6 +416,17 @@ def test_everything_stays_as_it_is_while_pexip_upgrades() -> None:
     assert plan(observe(closed(1), upgrading=True), both, CONTROL, NOW).changes == ()
 
 
+def test_a_pause_with_an_end_says_when_and_is_over_then() -> None:
+    paused = Pause(reason="fire drill", until=NOW + timedelta(hours=1))
+    decided = plan(observe(node(1), free=0), promised(pause=paused), CONTROL, NOW)
+    [told] = [issue for issue in decided.issues if issue.kind is Trouble.PAUSED]
+    assert told.advice.endswith(
+        f"It ends by itself on {CONTROL.on_the_day(paused.until or NOW)}; end it now with `headroom resume`."
+    )
+    assert [paused.is_over(NOW + timedelta(minutes=minutes)) for minutes in (59, 60)] == [False, True]
+    assert not Pause(reason="fire drill").is_over(NOW + timedelta(days=400))
+
+
 def test_a_pause_opens_what_headroom_has_closed_and_then_changes_nothing() -> None:
     paused = Pause(reason="fire drill", by="anna")
     decided = plan(observe(closed(1), node(2), free=0), promised(pause=paused), CONTROL, NOW)
