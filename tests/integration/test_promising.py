@@ -1,10 +1,12 @@
 """A promise is made once, watched by the workflow that made it, and a refusal is told to whom it concerns."""
 
 from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 
 import pytest
 
+from headroom import clock
 from headroom.domain.planning.promises import BadRequestError
 from headroom.domain.policy import Mode
 from headroom.domain.safety.permission import NotReadyError
@@ -46,6 +48,22 @@ def test_a_plan_that_could_not_see_the_nodes_is_no_ground_for_a_refusal(desk: De
     desk.tick()
     with pytest.raises(NotReadyError, match="try again in a minute"):
         promiser.promise({}, "one")
+
+
+def test_next_weeks_event_can_be_promised_today_and_gets_its_verdict_then(
+    desk: Desk, promiser: Promiser, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = clock.now()
+    ready_by = now + timedelta(days=7)
+    made = promiser.promise({"count": 1, "ready_by": ready_by.isoformat(), "reason": "all-hands"}, "one")
+    hold = desk.ledger.hold(made.hold)
+    assert hold
+    assert (made.watch, hold.ready_by) == (True, ready_by)
+    assert hold.begins > ready_by - timedelta(hours=1), "until then the workflow waits, and nothing is started"
+    [told] = [event for event in desk.events() if event.kind == "hold"]
+    assert desk.settings.policy.on_the_day(ready_by) in told.reason
+    monkeypatch.setattr("headroom.clock.now", lambda: ready_by)
+    assert promiser.check(made.hold).due
 
 
 def test_a_missed_promise_is_written_down_with_what_is_missing(

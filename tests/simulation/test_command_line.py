@@ -123,6 +123,17 @@ def test_until_is_after_ready_by_so_that_a_morning_can_be_promised_the_day_befor
     assert f"to serve by {past} and until {later}: all-hands" in said.stdout
 
 
+def test_an_event_of_another_day_is_promised_with_its_day(deployed: Deployed) -> None:
+    deployed.stage.minutes(2)
+    day = deployed.stage.moment() + timedelta(days=8)
+    said = run("hold", "--count", "2", "--ready-by", f"{day:%Y-%m-%dT09:00}", "--until", f"{day:%Y-%m-%dT11:00}")
+    assert said.exit_code == 0, said.output
+    assert f"to serve by {day:%a %d %b} 09:00" in said.stdout
+    deployed.stage.minutes(2)
+    assert answer("status", "status")["holds"][0]["nodes"] == [], "named later, by the plan that starts them"
+    assert not any(node.on for node in deployed.stage.overflow[1:])
+
+
 def test_a_start_that_misses_its_time_says_what_is_missing_and_exits_with_3(deployed: Deployed) -> None:
     deployed.stage.minutes(2)
     for node in deployed.stage.overflow:

@@ -61,6 +61,12 @@ class Policy:
         """Write a day and a time of day as the operator's calendar and clock show them."""
         return f"{moment.astimezone(ZoneInfo(self.zone)):%a %d %b} {self.on_the_clock(moment)}"
 
+    def when(self, moment: datetime, now: datetime) -> str:
+        """Write a time of day, with its day unless that is today."""
+        here = ZoneInfo(self.zone)
+        today = moment.astimezone(here).date() == now.astimezone(here).date()
+        return self.on_the_clock(moment) if today else self.on_the_day(moment)
+
     def on_the_clock(self, moment: datetime) -> str:
         """Write a time of day as the operator's clock shows it."""
         return f"{moment.astimezone(ZoneInfo(self.zone)):%H:%M}" + (" UTC" if self.zone == "UTC" else "")

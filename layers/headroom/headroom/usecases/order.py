@@ -5,7 +5,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Self
-from zoneinfo import ZoneInfo
 
 import msgspec
 
@@ -131,16 +130,10 @@ class Operator:
         made = promise(request, supply, terms, name=name, now=now)  # refuses what cannot be promised
         hold = made.hold
         given = {field: value for field, value in msgspec.to_builtins(request).items() if value not in (None, "", ())}
-        ready_by, until = (self._when(moment, now) for moment in (hold.ready_by, hold.until))
+        ready_by, until = (self.policy.when(moment, now) for moment in (hold.ready_by, hold.until))
         sentence = f"{hold.what} to serve by {ready_by} and until {until}: {hold.reason}"
         sentence += f" ({made.short})" if made.short else ""
         return Done(sentence=sentence, executions=(self._begin("prewarm", name, given),))
-
-    def _when(self, moment: datetime, now: datetime) -> str:
-        """Write a moment for the operator: a time of day, with its date unless that is today."""
-        zone, clock_time = ZoneInfo(self.policy.zone), self.policy.on_the_clock(moment)
-        local = moment.astimezone(zone)
-        return clock_time if local.date() == now.astimezone(zone).date() else self.policy.on_the_day(moment)
 
     def _release(self, order: Order, now: datetime) -> Done:
         held, unread = self.ledger.holds_and_unread(now)
@@ -181,7 +174,7 @@ class Operator:
             expected={places[0]: order.hd},
         )
         self.ledger.promise(hold)
-        when = f"from {self._when(begins, now)} until {self._when(ends, now)}"
+        when = f"from {self.policy.when(begins, now)} until {self.policy.when(ends, now)}"
         return Done(sentence=f"{hold.what} {when}: {hold.reason}; `headroom release {hold.id}` takes it back")
 
     def _take_out(self, order: Order, by: str, now: datetime) -> Done:
@@ -267,7 +260,9 @@ class Operator:
             raise BadRequestError(f"Let it end later than now, and within {FARTHEST.days} days.")
         holding = Pausing.STOPS_ONLY if order.stops_only else Pausing.EVERYTHING
         self.ledger.keep_pause(Pause(reason=order.reason, by=by, since=now, holding=holding, until=order.until), now)
-        ends = f"{self._when(order.until, now)}, or until it is resumed before" if order.until else "it is resumed"
+        ends = (
+            f"{self.policy.when(order.until, now)}, or until it is resumed before" if order.until else "it is resumed"
+        )
         rest = "starts and opens as before, and stops nothing" if order.stops_only else "changes nothing"
         return Done(
             sentence="Paused. Within a minute Headroom opens the nodes that it has closed; after that it "

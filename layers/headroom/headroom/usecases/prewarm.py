@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, fields
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Self
 
 import msgspec
@@ -147,10 +148,10 @@ class Promiser:
 
     def _told(self, request: Request, made: Promise, sure: Chance, now: datetime) -> Event:
         """Return the event that tells people of a promise, or of what would have been one in control mode."""
-        hold, clock_of = made.hold, self.policy.on_the_clock
+        hold, when = made.hold, partial(self.policy.when, now=now)
         late = " (the schedule was late)" if request.scheduled_time and now - request.scheduled_time > LATE else ""
-        ready = f"ready by {clock_of(hold.ready_by)}, {sure.sentence}" + (f"; {made.short}" if made.short else "")
-        told = f"{hold.what} until {clock_of(hold.until)}: {hold.reason}; {ready}{late}"
+        ready = f"ready by {when(hold.ready_by)}, {sure.sentence}" + (f"; {made.short}" if made.short else "")
+        told = f"{hold.what} until {when(hold.until)}: {hold.reason}; {ready}{late}"
         if self.policy.mode is Mode.OBSERVE:
             told = f"Nothing starts in observe mode. In control mode: {told}"
             return Event(at=now, kind=Kind.WOULD_HOLD, reason=told, by=hold.by)
@@ -168,9 +169,7 @@ class Promiser:
         due = now >= hold.ready_by + (OLD if blind else timedelta())
         if found.kept or due:
             kind = Kind.PROMISE_KEPT if found.kept else Kind.PROMISE_MISSED
-            until = (
-                f", ready by {self.policy.on_the_clock(hold.ready_by)}, until {self.policy.on_the_clock(hold.until)}"
-            )
+            until = f", ready by {self.policy.when(hold.ready_by, now)}, until {self.policy.when(hold.until, now)}"
             reason = f"{found.reason} ({hold.reason}{'' if found.kept else until})"
             self.ledger.write(Event(at=now, kind=kind, reason=reason, by=HEADROOM))
         return PromiseChecked(

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from datetime import datetime
+from functools import partial
 
 from headroom.domain.fleet.fleet import ON, Node, NodeState, Observation, boots_closed, match_up, needs_its_address
 from headroom.domain.fleet.lifecycle import Action, Commitments, Pausing, Wanted
@@ -89,8 +90,8 @@ def _short(situation: Situation, nodes: Sequence[NodeSummary]) -> Iterator[Issue
     if situation.policy.mode is Mode.OBSERVE or situation.may.stale or not nodes:
         return
     commitments, policy = situation.commitments, situation.policy
-    supply = Supply.of(nodes, commitments, policy)
-    yield from short_promises(supply, commitments, policy.on_the_clock, situation.may.frozen, situation.now)
+    supply, when = Supply.of(nodes, commitments, policy), partial(policy.when, now=situation.now)
+    yield from short_promises(supply, commitments, when, situation.may.frozen, situation.now)
 
 
 def _not_enough(

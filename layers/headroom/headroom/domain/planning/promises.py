@@ -13,7 +13,7 @@ from headroom.domain.planning.plans import NodeSummary
 from headroom.domain.policy import Mode
 from headroom.domain.texts import FARTHEST, NAMES, REASON, line, listed, once
 
-READY_WITHIN = timedelta(hours=23)  # the prewarm workflow watches for a day at the most
+READY_WITHIN = timedelta(days=360)  # the prewarm workflow waits for it, and Step Functions ends one after a year
 
 
 class BadRequestError(Exception):
@@ -152,9 +152,7 @@ def _check_times(request: Request, now: datetime) -> None:
                 f"{what} is {moment:%Y-%m-%d %H:%M %Z}, which is past; it is {now:%Y-%m-%d %H:%M %Z}."
             )
     if request.ready_by and request.ready_by - now > READY_WITHIN:
-        raise BadRequestError(
-            f"ready_by is more than {READY_WITHIN.total_seconds() / 3600:.0f} hours ahead: ask again that day."
-        )
+        raise BadRequestError(f"ready_by is more than {READY_WITHIN.days} days ahead: ask again nearer the time.")
     if request.until and request.until - now > FARTHEST:
         raise BadRequestError(f"until is more than {FARTHEST.days} days ahead: ask for less, and again later.")
     if request.until and request.until <= (request.ready_by or now):
