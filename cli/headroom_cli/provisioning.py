@@ -58,7 +58,7 @@ def names_of(deployed: Deployed, given: tuple[str, ...], count: int, location: s
         return list(given)
     with spoken():
         here = [worker for worker in deployed.ledger.reading().workers if worker.location == location]
-    if begun := [worker.name for worker in here if worker.is_being_changed]:
+    if begun := [worker.name for worker in here if worker.is_being_provisioned]:
         say(f"Going on with {listed(begun)}, which {'was' if len(begun) == 1 else 'were'} begun before.")
         return begun
     numbered = [found for worker in here if (found := NUMBERED.fullmatch(worker.name))]

@@ -1,14 +1,16 @@
 """The optional stack on the stage: a node is made from an image, serves, is converted and removed, and no call is cut."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import msgspec
 import pytest
 
+from headroom.adapters.making import Making
 from headroom.adapters.pexip.form import Form
 from headroom.adapters.provisioning import parts
-from headroom.domain.fleet.fleet import NodeState
+from headroom.domain.fleet.fleet import NodeState, Power
 from headroom.domain.people.orders import Do
 from headroom.domain.planning.promises import BadRequestError
 from headroom.domain.policy import Mode
@@ -200,6 +202,7 @@ def test_a_node_that_pexip_has_heard_of_is_never_created_again_whatever_it_shows
     ask(provisioned, Do.START, NODE)
     stage.minutes(9)
     stage.manager.platform.configured.clear()
+    stage.world.set_closed(stage.world.nodes[NODE], closed=True, reason=f"Headroom: {NODE} is being provisioned")
     before = stage.world.nodes[NODE].id
     doing, instance = ProvisionNode.of(parts()), instance_of(stage)
     wanted = msgspec.convert(WANTED, Wanted)
@@ -207,6 +210,34 @@ def test_a_node_that_pexip_has_heard_of_is_never_created_again_whatever_it_shows
     assert doing.form.is_there(ran.address)
     assert "Pexip has heard of it" in doing.introduce(wanted, Planned(does=()), ran)
     assert stage.world.nodes[NODE].id == before
+
+
+@pytest.mark.parametrize("reason", ["", "cabling", f"Headroom: [{STACK}] {NODE} is being converted"])
+def test_a_node_that_is_no_longer_being_provisioned_is_never_taken_for_one_that_was_begun(
+    provisioned: Deployed, reason: str
+) -> None:
+    """Its instance was made here and has no tag, as after a conversion: it may be an always-on node, and carry calls."""
+    stage = provisioned.stage
+    node, instance = stage.world.nodes[NODE], instance_of(stage)
+    stage.world.set_closed(node, closed=bool(reason), reason=reason)
+    stage.cloud.machines[instance].tagged, node.location, before = False, PRINCIPAL, node.id
+    doing, wanted = ProvisionNode.of(parts()), msgspec.convert(WANTED, Wanted)
+    with pytest.raises(BadRequestError, match=f"Pexip has a node {NODE} already"):
+        doing.plan(wanted)
+    stage.manager.platform.configured.clear()
+    ran = Ran(instance=instance, state="running", address=node.address)
+    with pytest.raises(BadRequestError, match=f"Pexip has a node {NODE} already"):
+        doing.introduce(wanted, Planned(does=()), ran)
+    assert stage.world.nodes[NODE].id == before
+
+
+def test_an_address_is_the_same_however_it_is_written(provisioned: Deployed, monkeypatch: pytest.MonkeyPatch) -> None:
+    stage = provisioned.stage
+    doing, instance = ProvisionNode.of(parts()), instance_of(stage)
+    here = replace(doing.making.instance(instance), private_ip="2001:db8::9", power=Power.STOPPED)
+    monkeypatch.setattr(Making, "instance", lambda *_: here)
+    stage.world.nodes[NODE].address = "2001:DB8:0::9"
+    assert doing.delete(NODE, instance) == "it is deleted in Pexip"
 
 
 def test_while_a_promise_cannot_be_read_it_is_not_said_that_somebody_put_the_node_back(provisioned: Deployed) -> None:

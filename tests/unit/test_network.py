@@ -104,7 +104,7 @@ def holds(condition: Any, given: dict[str, str]) -> bool:
             one, other = (given[each["Ref"]] if isinstance(each, dict) else each for each in operands)
             return bool(one == other)
         case _:
-            raise NotImplementedError(function)
+            raise NotImplementedError(f"The template's rules have used no {function} so far: decide it here, too")
 
 
 def refused(**given: str) -> list[str]:

@@ -16,7 +16,7 @@ from tests.support.builders import NOW, node
 NINE = datetime(2026, 3, 2, 8, 0, tzinfo=UTC)
 
 
-def deployed(*names: str, begun: tuple[str, ...] = ()) -> Any:
+def deployed(*names: str, begun: tuple[str, ...] = (), doing: str = "is being provisioned") -> Any:
     """A stack whose newest reading has these nodes in AWS burst, and those that were begun and are not whole."""
     whole = [replace(node(1)[0], name=name) for name in names]
     half = [
@@ -24,7 +24,7 @@ def deployed(*names: str, begun: tuple[str, ...] = ()) -> Any:
             node(1)[0],
             name=name,
             maintenance_mode_configured=True,
-            maintenance_mode_reason=f"Headroom: {name} is being provisioned",
+            maintenance_mode_reason=f"Headroom: {name} {doing}",
         )
         for name in begun
     ]
@@ -51,6 +51,13 @@ def test_nodes_that_were_begun_are_gone_on_with_and_no_others_are_made(capsys: p
     assert provisioning.names_of(site, (), 4, "AWS burst") == ["burst-14", "burst-16"]
     assert capsys.readouterr().out == "Going on with burst-14, burst-16, which were begun before.\n"
     assert provisioning.names_of(site, ("burst-20",), 4, "AWS burst") == ["burst-20"]
+
+
+def test_a_node_that_is_being_converted_was_not_begun_here(capsys: pytest.CaptureFixture[str]) -> None:
+    """To provision it would undo its conversion, or make a second instance of its name."""
+    site = deployed("burst-13", begun=("burst-12",), doing="is being converted")
+    assert provisioning.names_of(site, (), 1, "AWS burst") == ["burst-14"]
+    assert capsys.readouterr().out == ""
 
 
 def test_where_no_name_has_a_number_a_name_is_asked_for() -> None:

@@ -10,8 +10,8 @@ from headroom.adapters.ledger import Ledger
 from headroom.adapters.making import Making
 from headroom.adapters.pexip.form import Form
 from headroom.adapters.provisioning import ProvisioningParts, ProvisioningSettings
-from headroom.domain.fleet.fleet import Instance, Power, Worker
-from headroom.domain.fleet.signature import BEING_CHANGED, is_ours, signed
+from headroom.domain.fleet.fleet import Instance, Power, Worker, canonical
+from headroom.domain.fleet.signature import CONVERTED, PROVISIONED, is_being_provisioned, is_ours, signed
 from headroom.domain.history.events import HEADROOM, Event, Kind
 from headroom.domain.planning.promises import BadRequestError
 from headroom.domain.planning.provisioning import (
@@ -28,10 +28,10 @@ from headroom.domain.safety.permission import NotNowError, NotReadyError, promis
 from headroom.domain.texts import listed
 
 if TYPE_CHECKING:
+    from headroom.adapters.pexip.answers import WorkerConfiguration
     from headroom.adapters.pexip.connection import Connection
     from headroom.adapters.pexip.provisioning import ProvisioningNode
 
-PROVISIONED, CONVERTED = BEING_CHANGED
 SHOWS_ITS_FORM_WITHIN = timedelta(minutes=5)  # by Pexip's guide a new node takes about that long
 
 
@@ -114,10 +114,7 @@ class ProvisionNode:
             nodes = pexip.nodes()
             domain = wanted.domain or next((each.domain for each in nodes if each.domain), "") or pexip.domain()
         known = next((each for each in nodes if each.name == wanted.node), None)
-        if known and (here is None or known.address not in here.addresses):
-            raise BadRequestError(
-                f"Pexip has a node {wanted.node} already ({known.address}): take another name, or remove it first."
-            )
+        self._check_ours(known, here)
         if not domain:
             raise BadRequestError("Neither a node nor the Management Node tells the DNS domain: give one.")
         images = self.making.images(self.settings.image_owner, wanted.image)
@@ -192,14 +189,13 @@ class ProvisionNode:
         """
         with self.pexip.node() as pexip:
             known = next((each for each in pexip.nodes() if each.name == wanted.node), None)
+            self._check_ours(known, self.making.instance(ran.instance))
             if known and self._has_been_heard(pexip.read(self.ledger.platform, clock.now()).workers, wanted.node, ran):
                 return "it has its configuration, and Pexip has heard of it"
             if not self.form.is_there(ran.address):
                 if known is None or self._has_just_booted(ran.instance):
                     raise NotReadyError(f"{wanted.node} ({ran.address}) does not show its form on port 8443 yet.")
                 return "it has its configuration"
-            if known and known.address != ran.address:
-                raise BadRequestError(f"Pexip has a node {wanted.node} at {known.address}, not at {ran.address}.")
             if known:
                 pexip.delete(known)
             xml = pexip.create(
@@ -220,6 +216,18 @@ class ProvisionNode:
             )
             self.form.upload(ran.address, xml)
         return "it was created in Pexip and given its configuration"
+
+    def _check_ours(self, known: "WorkerConfiguration | None", here: Instance | None) -> None:
+        """Refuse a node that this stack is not making: it may carry calls, whoever made its instance."""
+        if known is None:
+            return
+        same = here is not None and canonical(known.address) in here.addresses
+        ours = known.maintenance_mode and is_being_provisioned(known.maintenance_mode_reason, self.settings.stack)
+        if not (same and ours):
+            raise BadRequestError(
+                f"Pexip has a node {known.name} already ({known.address}), which is not being provisioned: take another name, "
+                "or remove it first."
+            )
 
     def _has_been_heard(self, workers: Sequence[Worker], node: str, ran: Ran) -> bool:
         found = how_far(node, workers, self.making.instance(ran.instance), clock.now(), clock.now())
@@ -345,7 +353,7 @@ class ProvisionNode:
     def _check_same(self, node: str, address: str, here: Instance) -> None:
         """Refuse an instance that is another node's: that one may be on, and carry calls."""
         made = None if address else self.making.made(node)
-        if (address and address not in here.addresses) or (made and made.id != here.id):
+        if (address and canonical(address) not in here.addresses) or (made and made.id != here.id):
             whose = f"has the address {address}" if address else f"was made on {made.id if made else ''}"
             raise BadRequestError(f"{node} {whose}, so {here.id} is not its instance: nothing was changed.")
 

@@ -12,7 +12,7 @@ from headroom.domain.demand.forecasting import Booking, Outlook
 from headroom.domain.demand.lately import Demand
 from headroom.domain.fleet.finding import Finding
 from headroom.domain.fleet.home import Home
-from headroom.domain.fleet.signature import BEING_CHANGED, is_ours, signer
+from headroom.domain.fleet.signature import BEING_CHANGED, is_being_provisioned, is_ours, signer
 from headroom.domain.texts import REASON, line, listed
 
 CLOCK_SKEW = timedelta(seconds=60)  # how far EC2's launch time and the node's boot_time may disagree
@@ -131,6 +131,11 @@ class Worker:
     def is_being_changed(self) -> bool:
         """Whether Headroom has created it, or is converting it, and it may be no overflow node yet, or no longer."""
         return self.closed_by_us and self.maintenance_mode_reason.endswith(BEING_CHANGED)
+
+    @property
+    def is_being_provisioned(self) -> bool:
+        """Whether Headroom has created it, and it is not whole yet."""
+        return self.maintenance_mode_configured and is_being_provisioned(self.maintenance_mode_reason, self.read_by)
 
     @property
     def closed_by_stack(self) -> str:

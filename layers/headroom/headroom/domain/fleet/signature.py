@@ -3,7 +3,10 @@
 import re
 
 OURS = "Headroom:"  # how every maintenance_mode_reason that Headroom writes begins
-BEING_CHANGED = ("is being provisioned", "is being converted")  # end the reason of a node that is no overflow node yet
+PROVISIONED, CONVERTED = BEING_CHANGED = (
+    "is being provisioned",
+    "is being converted",
+)  # end a reason, of no overflow node yet
 SIGNED = re.compile(r"Headroom: \[([^\]]*)\] ")
 
 
@@ -15,6 +18,11 @@ def signed(reason: str, stack: str) -> str:
 def is_ours(reason: str | None, stack: str) -> bool:
     """Say whether a maintenance_mode_reason is this stack's own; one without a name is, as an earlier version wrote it."""
     return (reason or "").startswith(OURS) and signer(reason) in {"", stack}
+
+
+def is_being_provisioned(reason: str | None, stack: str) -> bool:
+    """Say whether a maintenance_mode_reason is that of a node that this stack has created, and has not made whole."""
+    return is_ours(reason, stack) and (reason or "").endswith(PROVISIONED)
 
 
 def signer(reason: str | None) -> str:
