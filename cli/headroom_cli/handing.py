@@ -77,9 +77,8 @@ def hand_over(deployed: Deployed) -> None:
 def _check_before_hand_over(deployed: Deployed) -> None:
     made, reading = _newest(deployed.ledger)
     against = [f"Pexip's answer is incomplete: {problem}" for problem in reading.problems]
-    against += (
-        [f"Headroom is paused: {held.reason}; resume it first"] if (held := deployed.ledger.pause(clock.now())) else []
-    )
+    held = deployed.ledger.pause(clock.now())
+    against += [f"Headroom is paused: {held.reason}; resume it first"] if held else []
     against += [] if made.nodes else ["No overflow node is known: tag the nodes' instances first"]
     misfits = [issue.what for issue in made.issues if issue.kind is Trouble.MISFIT]
     against += [f"Nodes and instances do not match: {what}" for what in misfits]

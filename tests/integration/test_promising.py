@@ -7,6 +7,8 @@ from typing import Any
 import pytest
 
 from headroom import clock
+from headroom.adapters.ledger.codec import wait_until
+from headroom.domain.fleet.fleet import NodeState
 from headroom.domain.planning.promises import BadRequestError
 from headroom.domain.policy import Mode
 from headroom.domain.safety.permission import NotReadyError
@@ -62,8 +64,34 @@ def test_next_weeks_event_can_be_promised_today_and_gets_its_verdict_then(
     assert hold.begins > ready_by - timedelta(hours=1), "until then the workflow waits, and nothing is started"
     [told] = [event for event in desk.events() if event.kind == "hold"]
     assert desk.settings.policy.on_the_day(ready_by) in told.reason
+    assert made.look_at == wait_until(now + timedelta(days=1)), "the workflow looks once a day whether it still stands"
     monkeypatch.setattr("headroom.clock.now", lambda: ready_by)
     assert promiser.check(made.hold).due
+
+
+def test_what_serves_long_before_a_promise_begins_has_not_kept_it(
+    desk: Desk, promiser: Promiser, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The day before all nodes may serve, for the load of that day."""
+    now = clock.now()
+    made = promiser.promise({"count": 1, "ready_by": (now + timedelta(days=2)).isoformat()}, "one")
+    planned = desk.ledger.last_plan()
+    assert planned
+    serving = tuple(replace(node, state=NodeState.SERVING) for node in planned.plan.nodes)
+    monkeypatch.setattr(desk.ledger, "last_plan", lambda: replace(planned, plan=replace(planned.plan, nodes=serving)))
+    monkeypatch.setattr("headroom.clock.now", lambda: now + timedelta(days=1))
+    found = promiser.check(made.hold)
+    assert (found.kept, found.due, found.over, found.look_at) == (False, False, False, made.begins)
+    assert [event for event in desk.events() if event.kind.startswith("promise")] == []
+
+
+def test_a_promise_that_was_handed_back_meanwhile_gets_no_verdict(desk: Desk, promiser: Promiser) -> None:
+    made = promiser.promise({"count": 1}, "one")
+    observing = Promiser(desk.ledger, replace(desk.settings.policy, mode=Mode.OBSERVE))
+    found = observing.check(made.hold)
+    assert (found.over, found.reason) == (True, "Headroom is in observe mode, and starts nothing")
+    desk.ledger.release_hold(made.hold)
+    assert promiser.check(made.hold).over
 
 
 def test_a_missed_promise_is_written_down_with_what_is_missing(

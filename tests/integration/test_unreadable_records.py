@@ -110,7 +110,16 @@ def test_a_newest_plan_without_its_number_begins_the_chain_anew(rush: Desk, odd:
 
 
 @pytest.mark.parametrize(
-    "odd", [{"holding": "breath"}, {"since": "today"}, {"since": 7}, {"until": "noon"}, {"v": FORMAT + 1}]
+    "odd",
+    [
+        {"holding": "breath"},
+        {"since": "today"},
+        {"since": 7},
+        {"until": "noon"},
+        {"until": "2026-03-02T14:00"},
+        {"until": 7},
+        {"v": FORMAT + 1},
+    ],
 )
 def test_a_pause_that_cannot_be_read_holds_everything(rush: Desk, odd: dict[str, Any]) -> None:
     put(rush, "now", "pause", reason="network", **odd)

@@ -2,7 +2,7 @@
 
 import json
 import re
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -129,9 +129,31 @@ def test_an_event_of_another_day_is_promised_with_its_day(deployed: Deployed) ->
     said = run("hold", "--count", "2", "--ready-by", f"{day:%Y-%m-%dT09:00}", "--until", f"{day:%Y-%m-%dT11:00}")
     assert said.exit_code == 0, said.output
     assert f"to serve by {day:%a %d %b} 09:00" in said.stdout
-    deployed.stage.minutes(2)
-    assert answer("status", "status")["holds"][0]["nodes"] == [], "named later, by the plan that starts them"
-    assert not any(node.on for node in deployed.stage.overflow[1:])
+    deployed.stage.minutes(1)
+    assert answer("status", "status")["holds"][0]["ready_by"].startswith(f"{day:%Y-%m-%d}")
+
+
+def test_a_promise_of_the_day_after_tomorrow_is_kept_and_one_that_is_released_is_waited_for_no_longer(
+    deployed: Deployed,
+) -> None:
+    stage = deployed.stage
+    stage.minutes(2)
+    day = stage.moment() + timedelta(hours=26)
+    for reason in ("all-hands", "no longer"):
+        run("hold", "--count", "1", "--ready-by", f"{day:%Y-%m-%dT%H:%M}", "--reason", reason)
+    stage.minutes(2)
+    [gone] = [hold["id"] for hold in answer("status", "status")["holds"] if hold["reason"] == "no longer"]
+    assert run("release", gone).exit_code == 0
+    stage.minutes(24 * 60)
+    assert sorted(each.ended for name, each in stage.executions.items() if stage.machine_of[name] == "prewarm") == [
+        "",
+        "SUCCEEDED",
+    ]
+    assert not any(node.on for node in stage.overflow), "nothing is started before its time"
+    stage.minutes(2 * 60)
+    [kept] = answer("history", "history", "--kind", "promise kept", "--days", "3")
+    assert "all-hands" in kept["reason"]
+    assert datetime.fromisoformat(kept["at"]) <= day
 
 
 def test_a_start_that_misses_its_time_says_what_is_missing_and_exits_with_3(deployed: Deployed) -> None:
@@ -159,8 +181,14 @@ def test_a_start_that_misses_its_time_says_what_is_missing_and_exits_with_3(depl
         (("close", "burst-3"), "Only a node that serves can be closed: burst-3 is stopped."),
         (("pause", ""), "Give a reason: other operators will read it."),
         (("pause", "why", "--until", "soon"), "soon is not a time: write 14:00, or 2026-03-02T14:00."),
-        (("pause", "why", "--until", "2020-01-01T10:00"), "Let it end later than now, and within 366 days."),
-        (("pause", "why", "--until", "2099-01-01T10:00"), "Let it end later than now, and within 366 days."),
+        (
+            ("pause", "why", "--until", "2020-01-01T10:00"),
+            "The end of a pause must be later than now, and within 366 days.",
+        ),
+        (
+            ("pause", "why", "--until", "2099-01-01T10:00"),
+            "The end of a pause must be later than now, and within 366 days.",
+        ),
         (("pause", "x" * 201), "The reason has more than 200 characters."),
     ],
 )

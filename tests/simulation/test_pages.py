@@ -168,7 +168,17 @@ def test_everything_that_can_be_pressed_is_what_the_command_line_does(
     assert "Paused. Within a minute" in dashboard(act, press(status, do="pause"), reason="a rehearsal")
     paused = dashboard(show, {"show": "status", "act": WIDGETS.act})
     assert "Paused by CloudWatch dashboard" in paused
+    assert " until " not in paused.split("Paused by")[1].split("</p>")[0]
     assert "Resumed; it was paused for: a rehearsal." in dashboard(act, press(paused, do="resume"))
+
+
+def test_a_pause_that_is_given_an_end_shows_it(dashboard: Callable[..., str], deployed: Deployed) -> None:
+    deployed.stage.minutes(2)
+    status = dashboard(show, {"show": "status", "act": WIDGETS.act})
+    pressed = dashboard(act, press(status, do="pause"), reason="a rehearsal", until="04:30")
+    assert "changes nothing until 04:30, or until it is resumed before: a rehearsal" in pressed
+    paused = dashboard(show, {"show": "status", "act": WIDGETS.act})
+    assert re.search(r"Paused by CloudWatch dashboard[^<]* since [\d:]+ until 04:30:00: a rehearsal", paused)
 
 
 def test_whatever_is_sent_to_the_function_that_acts_is_checked_again(dashboard: Callable[..., str]) -> None:

@@ -108,6 +108,14 @@ def test_every_task_has_a_time_limit_and_survives_a_passing_fault_of_lambda(name
         assert state["Retry"][0]["JitterStrategy"] == "FULL", title
 
 
+def test_a_promise_far_ahead_is_looked_at_each_day_so_that_its_workflow_ends_with_it() -> None:
+    """A state machine is deleted only once its executions have come to their next step."""
+    states = stack.definition("prewarm")["States"]
+    assert states["Wait for its time"]["Next"] == "Is it its time?"
+    assert states["Is it its time?"]["Default"] == "See whether it still stands"
+    assert states["Does it still stand?"]["Default"] == "Wait for its time"
+
+
 def test_every_workflow_ends_and_has_a_time_limit(name: str) -> None:
     machine = stack.definition(name)
     assert machine["TimeoutSeconds"] <= (A_YEAR if name == "prewarm" else 86400)

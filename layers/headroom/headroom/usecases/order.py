@@ -257,7 +257,7 @@ class Operator:
         if not order.reason:
             raise BadRequestError("Give a reason: other operators will read it.")
         if order.until and not now < order.until <= now + FARTHEST:
-            raise BadRequestError(f"Let it end later than now, and within {FARTHEST.days} days.")
+            raise BadRequestError(f"The end of a pause must be later than now, and within {FARTHEST.days} days.")
         holding = Pausing.STOPS_ONLY if order.stops_only else Pausing.EVERYTHING
         self.ledger.keep_pause(Pause(reason=order.reason, by=by, since=now, holding=holding, until=order.until), now)
         ends = (

@@ -1,6 +1,6 @@
 """The steps of `prewarm`: write the hold, see what is ready, and write down whether the promise was kept."""
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from datetime import datetime, timedelta
 from functools import partial
 from typing import Self
@@ -12,7 +12,7 @@ from headroom.adapters.ledger import Ledger
 from headroom.adapters.ledger.codec import stamp, wait_until
 from headroom.adapters.parts import Parts
 from headroom.domain.fleet.fleet import Reading
-from headroom.domain.fleet.lifecycle import Action, Commitments
+from headroom.domain.fleet.lifecycle import Action, Commitments, Hold
 from headroom.domain.fleet.limits import promised_lifetime
 from headroom.domain.history.events import HEADROOM, Event, Kind
 from headroom.domain.planning.chances import ENOUGH_STARTS, Chance, chance
@@ -25,17 +25,19 @@ from headroom.domain.safety.permission import NotNowError, NotReadyError
 from headroom.domain.texts import TOLD, line, listed
 
 LATE = timedelta(seconds=60)
+A_DAY = timedelta(days=1)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Promised:
-    """A promise; times are ISO 8601. `watch` says whether this execution is the one that watches it.
+    """A promise; times are ISO 8601. `watch` says whether this execution is the one that watches it, from `look_at` on.
 
     `sure` is the probability that it is kept, None while too few starts were measured.
     """
 
     hold: str
     begins: str
+    look_at: str
     ready_by: str
     until: str
     watch: bool
@@ -45,7 +47,10 @@ class Promised:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PromiseChecked:
-    """What of a promise is ready; `due` says that its time has come, `over` that it was released or has ended."""
+    """What of a promise is ready; `due` says that its time has come, `over` that it was released or has ended.
+
+    One that has not begun says when to look again (ISO 8601), and is not kept by what serves before.
+    """
 
     kept: bool
     due: bool
@@ -53,6 +58,12 @@ class PromiseChecked:
     ready: tuple[str, ...]
     missing: tuple[str, ...]
     reason: str
+    look_at: str | None = None
+
+
+def _look_at(hold: Hold, now: datetime) -> str:
+    """Return when the workflow goes on: when the promise begins, and once a day before, as it may be released."""
+    return wait_until(min(hold.begins, now + A_DAY))
 
 
 def overflow_of(reading: Reading) -> set[str]:
@@ -137,6 +148,7 @@ class Promiser:
         return Promised(
             hold=hold.id,
             begins=wait_until(hold.begins),
+            look_at=_look_at(hold, now),
             ready_by=stamp(hold.ready_by),
             until=stamp(hold.until),
             watch=mine and self.policy.mode is not Mode.OBSERVE,
@@ -161,9 +173,13 @@ class Promiser:
         """Return what is ready; write an event when the promise is due, or when all of it is ready."""
         now = clock.now()
         hold, planned = self.ledger.hold(hold_id), self.ledger.last_plan()
+        waits = PromiseChecked(kept=False, due=False, over=False, ready=(), missing=(), reason="It has not begun yet")
+        if self.policy.mode is Mode.OBSERVE:  # it was handed back since
+            return replace(waits, over=True, reason="Headroom is in observe mode, and starts nothing")
         if hold is None or planned is None:
-            reason = "The promise was released, or has ended"
-            return PromiseChecked(kept=False, due=False, over=True, ready=(), missing=(), reason=reason)
+            return replace(waits, over=True, reason="The promise was released, or has ended")
+        if now < hold.begins:
+            return replace(waits, look_at=_look_at(hold, now))
         found = kept(hold, planned.plan.nodes, self.ledger.commitments(now), self.policy.on_the_clock)
         blind = not planned.plan.nodes  # EC2 could not be read: wait a little before the promise counts as missed
         due = now >= hold.ready_by + (OLD if blind else timedelta())

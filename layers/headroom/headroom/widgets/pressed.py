@@ -44,7 +44,7 @@ def order_of(pressed: Mapping[str, Any], fields: Mapping[str, str], zone: str, n
         if not count.isdecimal() or len(count) > DIGITS:
             raise BadRequestError("Enter the number of nodes.")
         given["count"] = int(count)
-    if given.get("do") in (Do.START, Do.HOLD) and until_when:
+    if given.get("do") in (Do.START, Do.HOLD, Do.PAUSE) and until_when:
         until = next_time_of(until_when, zone, now)
         if until is None:
             raise BadRequestError(f"{line(until_when, NAME)} is not a time: write 14:00, or 2026-03-02T14:00.")

@@ -1,4 +1,4 @@
-"""A maintenance_mode_reason says which stack closed a node, and whether it is one that this stack has created and not finished."""
+"""A maintenance_mode_reason says which stack closed a node, and whether that stack is still making it."""
 
 from dataclasses import replace
 

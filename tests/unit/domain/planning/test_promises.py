@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from headroom.domain.fleet.fleet import Power
-from headroom.domain.fleet.lifecycle import Hold, Memory, Pause
+from headroom.domain.fleet.lifecycle import Action, Hold, Memory, Pause
 from headroom.domain.planning.chances import chance
 from headroom.domain.planning.giving import Supply, doubtful
 from headroom.domain.planning.issues import Issue, Trouble
@@ -52,6 +52,27 @@ def test_a_later_time_begins_one_lead_before_it() -> None:
     made = promise(Request(ready_by=NOW + timedelta(hours=3), count=2), SUPPLY, TERMS, name="x", now=NOW).hold
     assert made.begins == NOW + timedelta(hours=3) - timedelta(minutes=10)
     assert made.counts == {"AWS burst": 2}
+
+
+@pytest.mark.parametrize("asked", [{"nodes": ("burst-1",)}, {"counts": {"AWS burst": 1}}])
+def test_a_promise_of_weeks_ago_begins_by_todays_boots(asked: dict[str, Any]) -> None:
+    """When it was made a boot took five minutes, so it begins ten before its time; now one in twenty takes nine."""
+    ready_by = NOW + timedelta(minutes=15)
+    made = Hold(
+        id="x",
+        begins=NOW + timedelta(minutes=5),
+        ready_by=ready_by,
+        until=NOW + timedelta(hours=1),
+        reason="all-hands",
+        by="anna",
+        **asked,
+    )
+    slow = tuple(Memory(node=f"burst-{n}", boots=(540.0,) * 9) for n in (1, 2))
+    quick = tuple(Memory(node=f"burst-{n}", boots=(300.0,) * 9) for n in (1, 2))
+    seen = observe(node(1), node(2), free=20)
+    assert plan(seen, promised(made, memories=quick), CONTROL, NOW).changes == ()
+    [change] = plan(seen, promised(made, memories=slow), CONTROL, NOW).changes
+    assert (change.node, change.action) == ("burst-1", Action.START)
 
 
 def test_the_same_scheduled_time_is_the_same_promise() -> None:

@@ -90,6 +90,10 @@ class Leads:
         chance = self.chance(node)
         return node.room if (1.0 - chance) * NEEDED <= 1.0 - sure else int(chance * node.room)
 
+    def ahead(self, locations: Iterable[str]) -> timedelta:
+        """Return how long before its time a promise in these locations begins: long enough for a second start."""
+        return 2 * max((self.policy.boot_time, *map(self.boot_time, locations)))
+
     def to_boot(self, location: str) -> timedelta:
         """Return the time until a node that the next plan starts is serving."""
         return self.boot_time(location) + self.policy.tick

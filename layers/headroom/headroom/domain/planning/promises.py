@@ -65,7 +65,7 @@ def promise(request: Request, supply: Supply, terms: Terms, *, name: str, now: d
     counts = {} if request.nodes else _counts(request, supply.nodes)
     places = counts.keys() | {node.location for node in supply.nodes if node.name in request.nodes}
     usual = 2 * terms.leads.policy.boot_time
-    lead = max(usual, *(2 * terms.leads.boot_time(place) for place in places))
+    lead = terms.leads.ahead(places)
     if terms.mode is Mode.ASSIST and lead >= terms.lifetime:
         raise BadRequestError(
             f"Nodes are started {_minutes(lead)} ahead, but Pexip stops an idle node after {_minutes(terms.lifetime)}: "

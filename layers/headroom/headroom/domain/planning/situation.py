@@ -12,7 +12,7 @@ from headroom.domain.demand.lately import Demand
 from headroom.domain.fleet.fleet import ON, Fleet, Node, NodeState, Observation, Power, Worker
 from headroom.domain.fleet.home import Home
 from headroom.domain.fleet.homes import Homes, Uncounted
-from headroom.domain.fleet.lifecycle import Action, Commitments, Memory, Wanted, is_heard, is_started_by_headroom
+from headroom.domain.fleet.lifecycle import Action, Commitments, Hold, Memory, Wanted, is_heard, is_started_by_headroom
 from headroom.domain.fleet.limits import minimum_lifetime, threshold
 from headroom.domain.fleet.load import follow, overflow_loads
 from headroom.domain.planning.held import Held
@@ -62,7 +62,7 @@ class Situation:
         self.may = Permits(observation, commitments, policy, now)
         names = {place: [node.name for node in here] for place, here in self.nodes.items()}
         self.leads = Leads(names, self.memories, policy, now)
-        holds = sorted((hold for hold in commitments.holds if hold.covers(now)), key=lambda hold: hold.id)
+        holds = sorted((hold for hold in commitments.holds if self._has_begun(hold)), key=lambda hold: hold.id)
         self.held = Held(holds, self.nodes)
         self._homes = Homes(self.reading, fleet.nodes, observation.homes)
         self.principals = self._homes.loads
@@ -91,6 +91,12 @@ class Situation:
         self.prospects.trails = trails
         self.homes = {home.location: home for home in self._remembered(trails)}
         self.prospects.cut_off = frozenset(name for name, home in self.homes.items() if home.awaits(now))
+
+    def _has_begun(self, hold: Hold) -> bool:
+        """Say whether a hold counts by now: since it was promised starts may have come to take longer."""
+        locations = hold.counts.keys() | {node.location for node in self.fleet.nodes if node.name in hold.nodes}
+        begins = min(hold.begins, hold.ready_by - self.leads.ahead(locations))
+        return begins <= self.now and not hold.is_over(self.now)
 
     def _remembered(self, trails: dict[str, list[Demand]]) -> Iterable[Home]:
         if self.may.stale:  # an old reading says nothing new
