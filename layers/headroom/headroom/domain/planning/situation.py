@@ -54,6 +54,7 @@ class Situation:
             if memory.claim is not None and memory.is_at_work(now)
         }
         self.states = {node.name: node.state for node in fleet.nodes}
+        self._place_of = {node.name: node.location for node in fleet.nodes}
         self.out = commitments.taken_out()
         self.nodes: dict[str, list[Node]] = {}  # by overflow location, without those that people have taken out
         for node in fleet.nodes:
@@ -94,7 +95,7 @@ class Situation:
 
     def _has_begun(self, hold: Hold) -> bool:
         """Say whether a hold counts by now: since it was promised starts may have come to take longer."""
-        locations = hold.counts.keys() | {node.location for node in self.fleet.nodes if node.name in hold.nodes}
+        locations = hold.counts.keys() | {self._place_of[name] for name in hold.nodes if name in self._place_of}
         begins = min(hold.begins, hold.ready_by - self.leads.ahead(locations))
         return begins <= self.now and not hold.is_over(self.now)
 
